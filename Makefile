@@ -1,0 +1,43 @@
+# Two commands to start with: `make demo` and `make test`. Both make the environment in .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help install check test demo bench-memory bench-step constraints clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(INSTALLED) ## create .venv with the pinned packages and sngd itself
+
+$(INSTALLED): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sngd needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(INSTALLED)
+
+check: $(INSTALLED) ## lint, formatting, types, import arrows
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pyright
+	$(BIN)/lint-imports
+
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest
+
+demo: $(INSTALLED) ## solve Poisson's equation; leaves runs/demo
+	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo
+
+bench-memory: $(INSTALLED) ## one step with a million parameters; writes results/memory.json
+	$(BIN)/python benchmarks/memory.py
+
+bench-step: $(INSTALLED) ## the step against its floating-point floor; writes results/step.json
+	$(BIN)/python benchmarks/step.py
+
+constraints: ## resolve constraints.txt again (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --output-file constraints.txt
+
+clean: ## remove the environment and what the tools leave behind
+	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,170 @@
+"""The command line: parse, call, print."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import runpy
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from sngd import library
+from sngd.networks import ACTIVATIONS
+from sngd.problem import AbstractProblem
+from sngd.train import (
+    OPTIMIZERS,
+    ProgressDisplay,
+    Solution,
+    Stopping,
+    find_optimizer,
+    prepare_folder,
+    solve,
+    summarize,
+    write_folder,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    """What `run` and `solve` share."""
+
+    optimizer: str = "two-pass"
+    """Two-pass, single-pass, engd or gd."""
+    network: str = "4x20"
+    """A1, A2, A3, depth x width as in 4x20, or all the widths as in 2-64-64-1."""
+    seed: int = 0
+    """For the network's initial parameters and the sketches."""
+    iterations: int = 1000
+    """At most so many."""
+    seconds: float = math.inf
+    """At most so many, compilation included."""
+    out: Path | None = None
+    """Folder for result.json, history.csv, solution.png and the model; by default a folder under runs."""
+    json: bool = False
+    """Print result.json to standard output, and nothing else there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(_Options):
+    """Solve a problem of the library."""
+
+    problem: tyro.conf.Positional[str] = dataclasses.field(kw_only=True)
+    """A name from `sngd list`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Solve(_Options):
+    """Solve the problem that a Python file defines. The file is executed: run only files that you trust."""
+
+    file: tyro.conf.Positional[Path] = dataclasses.field(kw_only=True)
+    """A file that assigns a Problem or an Energy to `problem`, and may assign a network to `network`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class List:
+    """List problems, optimizers and networks."""
+
+
+Command = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Solve, tyro.conf.subcommand("solve")]
+    | Annotated[List, tyro.conf.subcommand("list")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit status: 0, that of the run's result, 2 for bad input, 130 for Ctrl-C."""
+    command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
+    jax.config.update("jax_enable_x64", True)
+    try:
+        match command:
+            case Run():
+                return _run(command)
+            case Solve():
+                return _solve(command)
+            case _:
+                return _list()
+    except (TypeError, ValueError) as error:
+        print(f"sngd: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("sngd: interrupted before the first iteration; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _run(options: Run) -> int:
+    return _train(library.find_problem(options.problem), library.find_network(options.network), options)
+
+
+def _solve(options: Solve) -> int:
+    if not options.file.is_file():
+        raise ValueError(f"file is {str(options.file)!r}, which is not a file; give a Python file that assigns problem")
+    names = runpy.run_path(str(options.file))
+    problem = names.get("problem")
+    if not isinstance(problem, AbstractProblem):
+        raise ValueError(f"file {str(options.file)!r} does not assign a Problem or an Energy to the name problem")
+    return _train(problem, names.get("network", library.find_network(options.network)), options)
+
+
+def _train(problem: AbstractProblem, network: Callable | str, options: Run | Solve) -> int:
+    find_optimizer(options.optimizer)
+    stopping = Stopping(iterations=options.iterations, seconds=options.seconds)
+    label = options.network if isinstance(network, str) else type(network).__name__
+    folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
+    prepare_folder(folder)
+    console = Console(stderr=True)
+    display = ProgressDisplay(stopping, console) if console.is_terminal and not options.json else None
+    with display or contextlib.nullcontext():
+        solution = solve(
+            problem,
+            network,
+            key=jax.random.key(options.seed),
+            optimizer=options.optimizer,
+            stopping=stopping,
+            callbacks=[display] if display else [],
+        )
+    summary = summarize(solution, network=label, seed=options.seed)
+    write_folder(solution, folder, summary)
+    if options.json:
+        print(json.dumps(summary, indent=2))
+    else:
+        _print_result(solution, summary, folder)
+    return solution.result.exit_status
+
+
+def _print_result(solution: Solution, summary: dict[str, Any], folder: Path) -> None:
+    table = Table(title=f"{summary['problem']}: {summary['result']}", show_header=False)
+    for name in ("optimizer", "network", "parameters", "rows", "seed", "iterations", "rank"):
+        table.add_row(name, str(summary[name]))
+    for name, unit in (("seconds", " s"), ("compile_seconds", " s")):
+        table.add_row(name.replace("_", " "), f"{summary[name]:.1f}{unit}")
+    table.add_row("loss", f"{solution.loss:.3e}")
+    if summary["relative_l2"] is not None:
+        table.add_row("relative L2 error", f"{summary['relative_l2']:.3e}")
+    console = Console()
+    console.print(table)
+    console.print(solution.result.summary, *[f"- {cause}" for cause in solution.result.causes], sep="\n")
+    console.print(f"Written to {folder}", soft_wrap=True)
+
+
+def _list() -> int:
+    table = Table("kind", "name", "what it is")
+    for name, make in library.PROBLEMS.items():
+        table.add_row("problem", name, (make.__doc__ or "").split(":")[0].split("\n")[0])
+    for name, optimizer in OPTIMIZERS.items():
+        table.add_row("optimizer", name, f"{type(optimizer.descent).__name__} with {type(optimizer.search).__name__}")
+    for name, architecture in library.NETWORKS.items():
+        table.add_row("network", name, f"{architecture} (hidden layers x width), or any other such text")
+    Console().print(table, f"Activations: {', '.join(ACTIVATIONS)}", sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""Methods: each turns one linearization into a curve of trial updates."""
+
+from sngd._curve import AbstractCurve, Ray
+from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._engd import ENGD
+from sngd.descent._gradient import GradientDescent
+from sngd.descent._sngd import SNGD
+
+__all__ = ["ENGD", "SNGD", "AbstractCurve", "AbstractDescent", "DescentInfo", "GradientDescent", "Ray"]

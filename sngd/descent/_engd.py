@@ -1,0 +1,51 @@
+"""Energy natural gradient descent, the method that the paper sketches."""
+
+from typing import Self
+
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+from sngd._curve import Ray
+from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.linearize import Linearization
+
+
+class ENGD(AbstractDescent):
+    """The natural gradient with the dense Gramian and its pseudoinverse, eqs. (4) and (5) of the paper.
+
+    Mueller and Zeinhofer, "Achieving high accuracy with PINNs via energy natural gradients", ICML 2023. The reference
+    for the sketched methods: memory `O(p^2)`, work `O(n p^2 + p^3)`.
+
+    - `tolerance`: eigenvalues at most this times the largest count as zero. Left out, it is the machine precision times
+      `p`, the usual cutoff of a least-squares solver.
+    - `memory`: bytes that the Gramian and its eigenvectors may take; `prepare` raises `ValueError` above it.
+    """
+
+    tolerance: float | None = None
+    memory: float = 8 * 2**30
+
+    def prepare(self, rows: int, parameters: int) -> Self:
+        # The Gramian, its eigenvectors, and one copy of workspace.
+        needed = 3 * 8 * parameters**2
+        if needed > self.memory:
+            raise ValueError(
+                f"the dense Gramian of {parameters} parameters needs {needed / 2**30:.1f} GiB, more than "
+                f"memory = {self.memory / 2**30:.1f} GiB; use SNGD, which never forms it"
+            )
+        return self
+
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
+        gradient = linearization.gradient
+        gramian = linearization.factor.gramian_matmul(jnp.eye(len(gradient), dtype=gradient.dtype))
+        eigenvalues, eigenvectors = jnp.linalg.eigh((gramian + gramian.T) / 2)
+        precision = float(jnp.finfo(gradient.dtype).eps)
+        tolerance = precision * len(gradient) if self.tolerance is None else self.tolerance
+        kept = eigenvalues > tolerance * eigenvalues[-1]
+        coordinates = eigenvectors.T @ gradient
+        direction = eigenvectors @ jnp.where(kept, coordinates / jnp.where(kept, eigenvalues, 1.0), 0.0)
+        slope = gradient @ direction
+        numerical = jnp.sum(eigenvalues > precision * eigenvalues[-1])
+        return Ray(direction, slope, slope), DescentInfo(jnp.sum(kept), numerical)
+
+    def adapt(self, rank: int, numerical_rank: int) -> Self:
+        return self

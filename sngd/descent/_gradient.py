@@ -1,0 +1,31 @@
+"""Gradient descent."""
+
+from typing import Self
+
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+from sngd._curve import Ray
+from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.linearize import Linearization
+
+
+class GradientDescent(AbstractDescent):
+    """Steepest descent: the full step is the gradient itself, times `scale`.
+
+    The simplest descent, for comparison. With the Gramian ill-conditioned as it is, the loss falls fast along its
+    largest eigenvectors and hardly at all along the others (appendix A of the paper).
+    """
+
+    scale: float = 1.0
+
+    def prepare(self, rows: int, parameters: int) -> Self:
+        return self
+
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
+        direction = self.scale * linearization.gradient
+        image = linearization.factor.matmul(direction[:, None])
+        return Ray(direction, linearization.gradient @ direction, jnp.sum(image**2)), DescentInfo()
+
+    def adapt(self, rank: int, numerical_rank: int) -> Self:
+        return self

@@ -1,0 +1,100 @@
+"""Sketchy natural gradient descent, Algorithm 1 of the paper."""
+
+import dataclasses
+from typing import Literal, Self
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from sngd._curve import Ray
+from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.linearize import Linearization
+from sngd.sketch import TestMatrix, gaussian, single_pass, two_pass
+
+_LEAST_SQUARES_TOLERANCE = 1e-16
+_ENERGY_TOLERANCE = 1e-14
+_PASSES = ("two-pass", "single-pass")
+
+
+class SNGD(AbstractDescent):
+    """The natural gradient from a randomized eigendecomposition of the Gramian.
+
+    The direction is the pseudoinverse of the sketched Gramian, truncated at `tolerance`, times the gradient. The
+    sketch has `rank + oversampling` columns: `rank` is what the last step found above the tolerance, and `oversampling`
+    is set once, by the first step, to the number of eigenvalues that stand out from rounding (section 5, "Choosing the
+    hyperparameters"). So that few sizes are ever compiled, the size is rounded up to the next one on a ladder.
+
+    - `passes`: `"two-pass"` or `"single-pass"`.
+    - `tolerance`: relative to the largest eigenvalue. Left out, it is 1e-16 for least squares and 1e-14 for an energy:
+      the gradient of an energy is a sum of terms that cancel, and its rounding errors take over the directions of
+      small eigenvalues earlier. The paper's 1e-13 is absolute; a relative one means the same for a problem and its
+      multiples.
+    - `sketch_size`: the columns of the first sketch, the paper's hand-selected size. Left out, it is 256, or as many as
+      fit. Raises `ValueError` in `prepare` where it exceeds `min(n, p)`.
+    - `oversampling`: left out, the first step sets it.
+    - `test_matrix`: how the sketch is drawn, fresh in every step.
+
+    Memory `O(p l)`; work `4 n p l` (two passes: twice that) for the sketch and `4 p l^2` for its basis.
+    """
+
+    passes: Literal["two-pass", "single-pass"] = "two-pass"
+    tolerance: float | None = None
+    sketch_size: int | None = None
+    oversampling: int | None = None
+    test_matrix: TestMatrix = gaussian
+    largest: int | None = None
+
+    def __check_init__(self):
+        if self.passes not in _PASSES:
+            raise ValueError(f"passes is {self.passes!r}; it must be one of {', '.join(_PASSES)}")
+        if self.tolerance is not None and not 0 <= self.tolerance < 1:
+            raise ValueError(f"tolerance is {self.tolerance}; it is relative to the largest eigenvalue, in [0, 1)")
+        for name, least in (("sketch_size", 1), ("oversampling", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}; it must be at least {least}")
+
+    def prepare(self, rows: int, parameters: int) -> Self:
+        largest = min(rows, parameters)
+        size = min(256, largest) if self.sketch_size is None else self.sketch_size
+        if size > largest:
+            raise ValueError(
+                f"sketch_size is {size}, larger than min(n, p) = {largest} for n = {rows} rows and p = {parameters} "
+                f"parameters; the Gramian has no more directions, so take at most {largest}"
+            )
+        return dataclasses.replace(self, sketch_size=size, largest=largest)
+
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
+        gradient = linearization.gradient
+        assert self.sketch_size is not None
+        test_matrix = self.test_matrix(key, len(gradient), self.sketch_size, gradient.dtype)
+        factor = linearization.factor
+        if self.passes == "two-pass":
+            gramian = two_pass(factor.gramian_matmul, test_matrix, factor.gramian_compress)
+        else:
+            gramian = single_pass(factor.gramian_matmul, test_matrix)
+        tolerance = self.tolerance
+        if tolerance is None:
+            tolerance = _ENERGY_TOLERANCE if linearization.residual is None else _LEAST_SQUARES_TOLERANCE
+        direction = gramian.pinv_matmul(gradient, tolerance)
+        # On the kept subspace the sketched Gramian times the direction is the gradient, so slope and curvature agree.
+        slope = gradient @ direction
+        info = DescentInfo(gramian.rank(tolerance), gramian.rank(float(jnp.finfo(gradient.dtype).eps)))
+        return Ray(direction, slope, slope), info
+
+    def adapt(self, rank: int, numerical_rank: int) -> Self:
+        assert self.largest is not None
+        oversampling = numerical_rank if self.oversampling is None else self.oversampling
+        size = sketch_size_on_ladder(rank + oversampling, self.largest)
+        return dataclasses.replace(self, sketch_size=size, oversampling=oversampling)
+
+
+def sketch_size_on_ladder(wanted: int, largest: int) -> int:
+    """The smallest size on the ladder that is at least `wanted`, but never above `largest`.
+
+    The ladder is 32 times powers of the square root of two: a size costs at most twice the work in `l^2` that was
+    asked for, and a rank that grows tenfold compiles seven sizes.
+    """
+    rung = max(0, int(np.ceil(2 * np.log2(max(wanted, 1) / 32))))
+    return min(int(np.ceil(32 * 2 ** (rung / 2))), largest)

@@ -1,0 +1,23 @@
+"""The loss and its linearization: value, gradient, and the factor of the Gramian as an operator (eq. (7))."""
+
+from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
+from sngd.linearize._objective import (
+    AbstractObjective,
+    EnergyObjective,
+    LeastSquares,
+    Linearization,
+    make_objective,
+)
+from sngd.linearize._trial import TrialFunction
+
+__all__ = [
+    "AbstractFactor",
+    "AbstractObjective",
+    "ChunkedFactor",
+    "DenseFactor",
+    "EnergyObjective",
+    "LeastSquares",
+    "Linearization",
+    "TrialFunction",
+    "make_objective",
+]

@@ -1,0 +1,125 @@
+"""The factor `F` of a Gramian `G = F^T F`, as an operator on blocks of columns.
+
+`F` has a row for each residual (least squares), or for each component of the metric at each point (energy). It is
+either stored, or recomputed in blocks of rows as often as it is needed. Both compute eq. (7) of the paper: `G Y`
+without `G`.
+
+A block of rows is one batched reverse pass, and its product with `Y` one matrix product. Pushing the columns of `Y`
+forward through the network instead costs as many times more as the residual has Taylor components.
+"""
+
+import abc
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sngd.linearize._terms import Term
+from sngd.linearize._trial import TrialFunction
+
+
+class AbstractFactor(eqx.Module):
+    """An `(n, p)` matrix `F` known by its products with blocks of columns."""
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, int]: ...
+
+    @abc.abstractmethod
+    def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
+        """`F @ Y`."""
+
+    @abc.abstractmethod
+    def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
+        """`F.T @ Z`."""
+
+    @abc.abstractmethod
+    def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
+        """`G @ Y = F.T @ (F @ Y)`, eq. (7)."""
+
+    @abc.abstractmethod
+    def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
+        """`Q.T @ G @ Q = (F @ Q).T @ (F @ Q)`: eq. (7) projected, with no second block of the size of `Q`."""
+
+
+class DenseFactor(AbstractFactor):
+    """A stored factor: `8 n p` bytes."""
+
+    matrix: Float[Array, "n p"]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.matrix.shape[0], self.matrix.shape[1]
+
+    def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
+        return self.matrix @ columns
+
+    def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
+        return self.matrix.T @ columns
+
+    def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
+        return self.rmatmul(self.matmul(columns))
+
+    def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
+        image = self.matmul(basis)
+        return image.T @ image
+
+
+class ChunkedFactor(AbstractFactor):
+    """A factor recomputed in blocks of `chunk` points: `8 chunk p` bytes beside the columns.
+
+    `gramian_matmul` makes every block once and uses it twice.
+    """
+
+    trial: TrialFunction
+    theta: Float[Array, " p"]
+    terms: tuple[Term, ...]
+    chunk: int = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return sum(term.rows for term in self.terms), len(self.theta)
+
+    def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
+        def product(block: Term) -> Array:
+            return block.jacobian(self.trial, self.theta) @ columns
+
+        parts = [jax.lax.map(product, term.blocks(self.chunk)) for term in self.terms]
+        flat = [part.reshape(-1, columns.shape[1])[: term.rows] for part, term in zip(parts, self.terms, strict=True)]
+        return jnp.concatenate(flat)
+
+    def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
+        total = jnp.zeros((len(self.theta), columns.shape[1]))
+        start = 0
+        for term in self.terms:
+            blocks = term.blocks(self.chunk)
+            rows = blocks.scales.size * term.components
+            part = columns[start : start + term.rows]
+            part = jnp.pad(part, ((0, rows - term.rows), (0, 0))).reshape(len(blocks.scales), -1, columns.shape[1])
+            total = self._accumulate(total, (blocks, part), lambda jacobian, z: jacobian.T @ z)
+            start += term.rows
+        return total
+
+    def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
+        return self._over_blocks(jnp.zeros_like(columns), lambda jacobian: jacobian.T @ (jacobian @ columns))
+
+    def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
+        def product(jacobian: Array) -> Array:
+            image = jacobian @ basis
+            return image.T @ image
+
+        return self._over_blocks(jnp.zeros((basis.shape[1],) * 2), product)
+
+    def _over_blocks(self, total: Array, product: Callable[[Array], Array]) -> Array:
+        for term in self.terms:
+            total = self._accumulate(total, (term.blocks(self.chunk),), product)
+        return total
+
+    def _accumulate(self, total: Array, blocks: tuple, product: Callable[..., Array]) -> Array:
+        def add(total: Array, block: tuple) -> tuple[Array, None]:
+            term, *rest = block
+            return total + product(term.jacobian(self.trial, self.theta), *rest), None
+
+        return jax.lax.scan(add, total, blocks)[0]

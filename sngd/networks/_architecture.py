@@ -1,0 +1,40 @@
+"""Networks named by a short text."""
+
+import re
+
+from jaxtyping import PRNGKeyArray
+
+from sngd.networks._mlp import MLP
+
+_DEPTH_BY_WIDTH = re.compile(r"([1-9]\d*)x([1-9]\d*)")
+_WIDTHS = re.compile(r"[1-9]\d*(-[1-9]\d*)+")
+
+
+def widths_of(architecture: str, inputs: int, outputs: int) -> tuple[int, ...]:
+    """The layer widths that `architecture` means for a problem with these numbers of inputs and outputs.
+
+    `"4x20"` is four hidden layers of 20, between whatever the problem has; `"2-64-64-1"` names every width. Raises
+    `ValueError` for any other text, and for widths that do not fit the problem.
+    """
+    if match := _DEPTH_BY_WIDTH.fullmatch(architecture):
+        depth, width = map(int, match.groups())
+        return (inputs, *[width] * depth, outputs)
+    if not _WIDTHS.fullmatch(architecture):
+        raise ValueError(
+            f"network is {architecture!r}; write depth x width as in 4x20, or all the widths as in "
+            f"{inputs}-64-64-{outputs}"
+        )
+    widths = tuple(map(int, architecture.split("-")))
+    if (widths[0], widths[-1]) != (inputs, outputs):
+        raise ValueError(
+            f"network is {architecture!r}, from {widths[0]} inputs to {widths[-1]} outputs; "
+            f"this problem needs {inputs} and {outputs}, as in {inputs}-64-64-{outputs}"
+        )
+    return widths
+
+
+def make_network(
+    architecture: str, lower: tuple[float, ...], upper: tuple[float, ...], outputs: int = 1, *, key: PRNGKeyArray
+) -> MLP:
+    """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds."""
+    return MLP(widths_of(architecture, len(lower), outputs), lower, upper, key=key)

@@ -1,0 +1,80 @@
+"""Multilayer perceptrons with inputs scaled to the domain."""
+
+import itertools
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+Activation = Callable[[Array], Array]
+
+ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": jnp.sin, "relu": jax.nn.relu, "gelu": jax.nn.gelu}
+
+
+class MLP(eqx.Module):
+    """A fully connected network on a box: `x -> W_k a(... a(W_1 s(x) + b_1) ...) + b_k`.
+
+    `s` maps the box to `[-1, 1]^d` and is not trained. With one output the network returns a scalar.
+
+    - `widths`: from the input dimension to the number of outputs, for instance `(2, 20, 20, 20, 20, 1)`.
+    - `lower`, `upper`: the bounds of the box.
+    - `activation`: a name in `ACTIVATIONS`; a name so that a saved model can be read back.
+    - `key`: the source of the initial parameters, float64 wherever JAX allows it.
+    - `gain`: hidden weights are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
+    - `bias`: hidden biases are uniform in `[-bias, bias]`; the output bias starts at zero.
+
+    The defaults spread the tanh units over the box, so that the Gramian starts at a high rank. Glorot weights with zero
+    biases start with about half of it and lose iterations before they move.
+    """
+
+    weights: tuple[Float[Array, "fan_out fan_in"], ...]
+    biases: tuple[Float[Array, " fan_out"], ...]
+    lower: tuple[float, ...] = eqx.field(static=True)
+    upper: tuple[float, ...] = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        lower: tuple[float, ...],
+        upper: tuple[float, ...],
+        *,
+        key: PRNGKeyArray,
+        activation: str = "tanh",
+        gain: float = 1.2,
+        bias: float = 1.0,
+    ):
+        if len(widths) < 2 or any(width < 1 for width in widths):
+            raise ValueError(f"widths is {widths}; give the input dimension, positive hidden widths and the outputs")
+        if widths[0] != len(lower):
+            raise ValueError(
+                f"widths starts with {widths[0]}; the domain has {len(lower)} axes, so it must be {len(lower)}"
+            )
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
+        self.lower, self.upper, self.activation = lower, upper, activation
+        weights, biases = [], []
+        pairs = list(itertools.pairwise(widths))
+        for layer, (fan_in, fan_out) in enumerate(pairs):
+            key, weight_key, bias_key = jax.random.split(key, 3)
+            hidden = layer < len(pairs) - 1
+            bound = (gain if hidden else 1.0) * np.sqrt(6 / (fan_in + fan_out))
+            spread = bias if hidden else 0.0
+            weights.append(jax.random.uniform(weight_key, (fan_out, fan_in), float, -bound, bound))
+            biases.append(spread * jax.random.uniform(bias_key, (fan_out,), float, -1.0, 1.0))
+        self.weights, self.biases = tuple(weights), tuple(biases)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return (self.weights[0].shape[1], *(len(bias) for bias in self.biases))
+
+    def __call__(self, x: Float[Array, " d"]) -> Array:
+        lower, upper = np.array(self.lower), np.array(self.upper)
+        hidden = (2 * x - (lower + upper)) / (upper - lower)
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            hidden = ACTIVATIONS[self.activation](weight @ hidden + bias)
+        output = self.weights[-1] @ hidden + self.biases[-1]
+        return output[0] if output.shape == (1,) else output

@@ -1,0 +1,140 @@
+"""Domains: boxes with named axes, and their faces."""
+
+import dataclasses
+import math
+from typing import Literal
+
+import numpy as np
+
+Side = Literal["lower", "upper"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """An axis-parallel box of any dimension. Made by `interval`, `box` or `space_time`.
+
+    - `axes`: the axis names, in the order of a point's coordinates.
+    - `lower`, `upper`: one bound for each axis.
+    - `time_axis`: the axis that is time, or `None`.
+
+    Raises `ValueError` for no axes, repeated names, or bounds that are not finite and increasing.
+    """
+
+    axes: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    time_axis: str | None = None
+
+    def __post_init__(self):
+        if not self.axes:
+            raise ValueError("a domain needs at least one named axis, for instance box(x=(0, 1), y=(0, 1))")
+        if len(set(self.axes)) != len(self.axes):
+            raise ValueError(f"axes {self.axes} repeat a name; give every axis its own")
+        for axis, low, high in zip(self.axes, self.lower, self.upper, strict=True):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(f"bounds of axis {axis!r} are ({low}, {high}); they must be finite with lower < upper")
+
+    @property
+    def dimension(self) -> int:
+        return len(self.axes)
+
+    @property
+    def space_axes(self) -> tuple[str, ...]:
+        return tuple(axis for axis in self.axes if axis != self.time_axis)
+
+    @property
+    def measure(self) -> float:
+        """The length, area or volume of the box."""
+        return math.prod(high - low for low, high in zip(self.lower, self.upper, strict=True))
+
+    def index(self, axis: str) -> int:
+        """The position of `axis` among the coordinates. Raises `ValueError` for an axis the domain does not have."""
+        if axis not in self.axes:
+            raise ValueError(f"axis {axis!r} is not an axis of this domain; its axes are {', '.join(self.axes)}")
+        return self.axes.index(axis)
+
+    def face(self, axis: str, side: Side) -> "Face":
+        """The face on which `axis` is at its `"lower"` or `"upper"` bound."""
+        self.index(axis)
+        if side not in ("lower", "upper"):
+            raise ValueError(f'side is {side!r}; it must be "lower" or "upper"')
+        return Face(self, axis, side)
+
+    @property
+    def boundary(self) -> tuple["Face", ...]:
+        """All faces of the space axes."""
+        return tuple(Face(self, axis, side) for axis in self.space_axes for side in ("lower", "upper"))
+
+    @property
+    def initial(self) -> "Face":
+        """The face at the first instant. Raises `ValueError` where no axis is time."""
+        if self.time_axis is None:
+            raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
+        return Face(self, self.time_axis, "lower")
+
+    def grid(self, count: int) -> np.ndarray:
+        """A uniform grid with `count` points an axis, bounds included: shape `(count ** d, d)`, last axis fastest."""
+        coordinates = [np.linspace(low, high, count) for low, high in zip(self.lower, self.upper, strict=True)]
+        return np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1).reshape(-1, self.dimension)
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """One side of a box."""
+
+    box: Box
+    axis: str
+    side: Side
+
+    @property
+    def index(self) -> int:
+        return self.box.index(self.axis)
+
+    @property
+    def position(self) -> float:
+        """The value of the face's axis on the face."""
+        return (self.box.lower if self.side == "lower" else self.box.upper)[self.index]
+
+    @property
+    def normal(self) -> np.ndarray:
+        """The outward unit normal, shape `(d,)`."""
+        return np.eye(self.box.dimension)[self.index] * (-1.0 if self.side == "lower" else 1.0)
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of the other axes, each of shape `(d - 1,)`."""
+        return np.delete(self.box.lower, self.index), np.delete(self.box.upper, self.index)
+
+    def embed(self, points: np.ndarray) -> np.ndarray:
+        """Points of the face's own coordinates, shape `(n, d - 1)`, as points of the box, shape `(n, d)`."""
+        return np.insert(points, self.index, self.position, axis=1)
+
+
+def box(**bounds: tuple[float, float]) -> Box:
+    """A box in space: `box(x=(0, 1), y=(0, 1))`. The order of the arguments is the order of the coordinates."""
+    return _make(bounds, time_axis=None)
+
+
+def interval(**bounds: tuple[float, float]) -> Box:
+    """A one-dimensional box: `interval(x=(-1, 1))`. Raises `ValueError` for more than one axis."""
+    if len(bounds) != 1:
+        raise ValueError(f"interval has one axis, {len(bounds)} were given ({', '.join(bounds)}); use box for more")
+    return _make(bounds, time_axis=None)
+
+
+def space_time(**bounds: tuple[float, float]) -> Box:
+    """A box in space and time: `space_time(t=(0, 1), x=(0, 1))`. The axis called `t` is time.
+
+    Raises `ValueError` where there is no axis `t`, or no other one.
+    """
+    if "t" not in bounds or len(bounds) < 2:
+        raise ValueError(f"space_time needs an axis t and at least one space axis; axes given: {', '.join(bounds)}")
+    return _make(bounds, time_axis="t")
+
+
+def _make(bounds: dict[str, tuple[float, float]], time_axis: str | None) -> Box:
+    for axis, pair in bounds.items():
+        if len(pair) != 2:
+            raise ValueError(f"bounds of axis {axis!r} are {pair}; give a lower and an upper one, for instance (0, 1)")
+    lower, upper = zip(*bounds.values(), strict=True) if bounds else ((), ())
+    return Box(tuple(bounds), tuple(map(float, lower)), tuple(map(float, upper)), time_axis)

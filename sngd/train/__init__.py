@@ -1,0 +1,36 @@
+"""Training: the step, the loop, and what a run returns."""
+
+from sngd._results import Result
+from sngd.train._files import load, save
+from sngd.train._folder import prepare_folder, summarize, write_folder
+from sngd.train._history import History, Record
+from sngd.train._loop import Callback, solve
+from sngd.train._optimizer import OPTIMIZERS, Optimizer, find_optimizer
+from sngd.train._plot import plot
+from sngd.train._progress import ProgressDisplay
+from sngd.train._solution import Solution
+from sngd.train._step import StepInfo, TrainState, take_step
+from sngd.train._stopping import Stopping
+
+__all__ = [
+    "OPTIMIZERS",
+    "Callback",
+    "History",
+    "Optimizer",
+    "ProgressDisplay",
+    "Record",
+    "Result",
+    "Solution",
+    "StepInfo",
+    "Stopping",
+    "TrainState",
+    "find_optimizer",
+    "load",
+    "plot",
+    "prepare_folder",
+    "save",
+    "solve",
+    "summarize",
+    "take_step",
+    "write_folder",
+]

@@ -1,0 +1,96 @@
+"""What a run returns."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from sngd._results import Result
+from sngd.problem import AbstractProblem, Sobol
+from sngd.train._history import History
+from sngd.train._step import evaluate
+
+# Points evaluated at once: small enough that a wide network stays within about a gigabyte.
+_CHUNK = 4096
+
+# Points an axis of the grid on which errors are measured, up to dimension three; beyond, that many Sobol points.
+_GRID = {1: 1001, 2: 101, 3: 41}
+_SOBOL = 2**15
+
+
+@dataclasses.dataclass(frozen=True)
+class Solution:
+    """A trained network, and how it came about.
+
+    - `problem`, `network`: what was solved, and the network with its final parameters.
+    - `result`: how the run ended. `history`: what every iteration reported.
+    - `optimizer`: its name or description. `parameters`, `rows`: sizes `p` and `n`.
+    - `seconds`, `compile_seconds`: of the whole training, and what it spent in steps that compiled.
+    - `compilations`: how many functions were compiled.
+    """
+
+    problem: AbstractProblem
+    network: Callable
+    result: Result
+    history: History
+    optimizer: str
+    parameters: int
+    rows: int
+    seconds: float
+    compile_seconds: float
+    compilations: int
+
+    def __call__(self, points: Any) -> np.ndarray:
+        """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
+
+        Raises `ValueError` for points of another shape.
+        """
+        points = np.asarray(points, dtype=float)
+        dimension = self.problem.domain.dimension
+        if points.ndim != 2 or points.shape[1] != dimension:
+            raise ValueError(f"points have shape {points.shape}; this problem needs (n, {dimension})")
+        return evaluate_in_chunks(self.network, points)
+
+    @property
+    def loss(self) -> float:
+        """The final loss."""
+        return float(self.history.loss[-1])
+
+    def relative_l2(self, exact: Callable | None = None) -> float:
+        """The relative L2 error against `exact`, a function of one point; by default the problem's own.
+
+        Measured on a uniform grid of 101 points an axis (1001 in one dimension, 41 in three), or on 32,768 Sobol points
+        in higher dimensions. Raises `ValueError` where no exact solution is known.
+        """
+        exact = exact or self.problem.exact
+        if exact is None:
+            raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
+        points = error_points(self.problem)
+        return relative_difference(evaluate_in_chunks(self.network, points), evaluate_in_chunks(exact, points))
+
+
+def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
+    """`function` of each of the `points`, shape `(n, d)`, at most 4096 of them at once."""
+    if not len(points):
+        return np.asarray(evaluate(function, jnp.zeros((1, points.shape[1]))))[:0]
+    size = min(_CHUNK, len(points))
+    padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
+    parts = [np.asarray(evaluate(function, jnp.asarray(chunk))) for chunk in np.split(padded, len(padded) // size)]
+    return np.concatenate(parts)[: len(points)]
+
+
+def error_points(problem: AbstractProblem) -> np.ndarray:
+    """Where errors are measured, shape `(n, d)`."""
+    domain = problem.domain
+    if domain.dimension in _GRID:
+        return domain.grid(_GRID[domain.dimension])
+    return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
+
+
+def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
+    """`||values - exact|| / ||exact||`. Raises `ValueError` where the shapes differ."""
+    if values.shape != exact.shape:
+        raise ValueError(f"exact gives values of shape {exact.shape}; this network's have shape {values.shape}")
+    return float(np.linalg.norm(values - exact) / np.linalg.norm(exact))

@@ -1,0 +1,61 @@
+"""When a run ends."""
+
+import dataclasses
+import math
+
+from sngd._results import Result
+from sngd.train._history import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopping:
+    """Rules for the end of a run; the first that applies names its result.
+
+    - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included.
+    - `loss`: a loss to reach.
+    - `patience`: stagnation is when the loss has fallen by less than a thousandth over this many iterations, or has not
+      changed at all over a tenth of them.
+
+    Raises `ValueError` for a budget below zero or a patience below one.
+    """
+
+    iterations: int = 1000
+    seconds: float = math.inf
+    loss: float = -math.inf
+    patience: int = 200
+
+    def __post_init__(self):
+        if self.iterations < 0:
+            raise ValueError(f"iterations is {self.iterations}; it must not be negative")
+        if not self.seconds >= 0:
+            raise ValueError(f"seconds is {self.seconds}; it must not be negative")
+        if self.patience < 1:
+            raise ValueError(f"patience is {self.patience}; it must be at least 1")
+
+    def ending(self, records: list[Record], lower_bound: float) -> Result | None:
+        """How a run with these records ends now, or `None` where it goes on.
+
+        `lower_bound` is what the loss cannot fall below; `-inf` for an energy, for which only a loss that does not
+        change at all is stagnation.
+        """
+        last = records[-1]
+        if not math.isfinite(last.loss):
+            return Result.NON_FINITE
+        if last.loss <= self.loss:
+            return Result.TARGET_REACHED
+        if self._stagnated(records, lower_bound):
+            return Result.STAGNATED
+        if last.iteration >= self.iterations:
+            return Result.ITERATIONS_EXHAUSTED
+        if last.seconds >= self.seconds:
+            return Result.SECONDS_EXHAUSTED
+        return None
+
+    def _stagnated(self, records: list[Record], lower_bound: float) -> bool:
+        window = max(1, self.patience // 10)
+        if len(records) > window and records[-1].loss == records[-1 - window].loss:
+            return True
+        if len(records) <= self.patience or not math.isfinite(lower_bound):
+            return False
+        before = records[-1 - self.patience].loss
+        return before - records[-1].loss < 1e-3 * (before - lower_bound)
