@@ -1,7 +1,6 @@
 """The interface of a descent."""
 
 import abc
-from typing import Self
 
 import equinox as eqx
 from jaxtyping import Array, Int, PRNGKeyArray
@@ -29,7 +28,7 @@ class AbstractDescent(eqx.Module):
     """
 
     @abc.abstractmethod
-    def prepare(self, rows: int, parameters: int) -> Self:
+    def prepare(self, rows: int, parameters: int) -> "AbstractDescent":
         """The descent for a factor of this shape, before the first step. Raises `ValueError` where it does not fit."""
 
     @abc.abstractmethod
@@ -37,5 +36,5 @@ class AbstractDescent(eqx.Module):
         """The curve at one linearization. Called under `jax.jit`."""
 
     @abc.abstractmethod
-    def adapt(self, rank: int, numerical_rank: int) -> Self:
+    def adapt(self, rank: int, numerical_rank: int) -> "AbstractDescent":
         """The descent for the next step, given what the last one reported. Called on the host, between steps."""

@@ -1,7 +1,5 @@
 """Energy natural gradient descent, the method that the paper sketches."""
 
-from typing import Self
-
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
@@ -24,7 +22,7 @@ class ENGD(AbstractDescent):
     tolerance: float | None = None
     memory: float = 8 * 2**30
 
-    def prepare(self, rows: int, parameters: int) -> Self:
+    def prepare(self, rows: int, parameters: int) -> "ENGD":
         # The Gramian, its eigenvectors, and one copy of workspace.
         needed = 3 * 8 * parameters**2
         if needed > self.memory:
@@ -47,5 +45,5 @@ class ENGD(AbstractDescent):
         numerical = jnp.sum(eigenvalues > precision * eigenvalues[-1])
         return Ray(direction, slope, slope), DescentInfo(jnp.sum(kept), numerical)
 
-    def adapt(self, rank: int, numerical_rank: int) -> Self:
+    def adapt(self, rank: int, numerical_rank: int) -> "ENGD":
         return self

@@ -1,7 +1,5 @@
 """Gradient descent."""
 
-from typing import Self
-
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
@@ -19,7 +17,7 @@ class GradientDescent(AbstractDescent):
 
     scale: float = 1.0
 
-    def prepare(self, rows: int, parameters: int) -> Self:
+    def prepare(self, rows: int, parameters: int) -> "GradientDescent":
         return self
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
@@ -27,5 +25,5 @@ class GradientDescent(AbstractDescent):
         image = linearization.factor.matmul(direction[:, None])
         return Ray(direction, linearization.gradient @ direction, jnp.sum(image**2)), DescentInfo()
 
-    def adapt(self, rank: int, numerical_rank: int) -> Self:
+    def adapt(self, rank: int, numerical_rank: int) -> "GradientDescent":
         return self

@@ -1,7 +1,7 @@
 """Sketchy natural gradient descent, Algorithm 1 of the paper."""
 
 import dataclasses
-from typing import Literal, Self
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +55,7 @@ class SNGD(AbstractDescent):
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}")
 
-    def prepare(self, rows: int, parameters: int) -> Self:
+    def prepare(self, rows: int, parameters: int) -> "SNGD":
         largest = min(rows, parameters)
         size = min(256, largest) if self.sketch_size is None else self.sketch_size
         if size > largest:
@@ -83,7 +83,7 @@ class SNGD(AbstractDescent):
         info = DescentInfo(gramian.rank(tolerance), gramian.rank(float(jnp.finfo(gradient.dtype).eps)))
         return Ray(direction, slope, slope), info
 
-    def adapt(self, rank: int, numerical_rank: int) -> Self:
+    def adapt(self, rank: int, numerical_rank: int) -> "SNGD":
         assert self.largest is not None
         oversampling = numerical_rank if self.oversampling is None else self.oversampling
         size = sketch_size_on_ladder(rank + oversampling, self.largest)

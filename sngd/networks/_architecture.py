@@ -34,7 +34,7 @@ def widths_of(architecture: str, inputs: int, outputs: int) -> tuple[int, ...]:
 
 
 def make_network(
-    architecture: str, lower: tuple[float, ...], upper: tuple[float, ...], outputs: int = 1, *, key: PRNGKeyArray
+    architecture: str, bounds: tuple[tuple[float, float], ...], outputs: int = 1, *, key: PRNGKeyArray
 ) -> MLP:
-    """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds."""
-    return MLP(widths_of(architecture, len(lower), outputs), lower, upper, key=key)
+    """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds, as in `Box.bounds`."""
+    return MLP(widths_of(architecture, len(bounds), outputs), bounds, key=key)

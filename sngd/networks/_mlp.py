@@ -20,7 +20,7 @@ class MLP(eqx.Module):
     `s` maps the box to `[-1, 1]^d` and is not trained. With one output the network returns a scalar.
 
     - `widths`: from the input dimension to the number of outputs, for instance `(2, 20, 20, 20, 20, 1)`.
-    - `lower`, `upper`: the bounds of the box.
+    - `bounds`: a lower and an upper bound for each input, as in `Box.bounds`.
     - `activation`: a name in `ACTIVATIONS`; a name so that a saved model can be read back.
     - `key`: the source of the initial parameters, float64 wherever JAX allows it.
     - `gain`: hidden weights are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
@@ -32,30 +32,28 @@ class MLP(eqx.Module):
 
     weights: tuple[Float[Array, "fan_out fan_in"], ...]
     biases: tuple[Float[Array, " fan_out"], ...]
-    lower: tuple[float, ...] = eqx.field(static=True)
-    upper: tuple[float, ...] = eqx.field(static=True)
+    bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
 
     def __init__(
         self,
         widths: tuple[int, ...],
-        lower: tuple[float, ...],
-        upper: tuple[float, ...],
+        bounds: tuple[tuple[float, float], ...],
         *,
         key: PRNGKeyArray,
         activation: str = "tanh",
-        gain: float = 1.2,
-        bias: float = 1.0,
+        gain: float = 1.3,
+        bias: float = 0.5,
     ):
         if len(widths) < 2 or any(width < 1 for width in widths):
             raise ValueError(f"widths is {widths}; give the input dimension, positive hidden widths and the outputs")
-        if widths[0] != len(lower):
+        if widths[0] != len(bounds):
             raise ValueError(
-                f"widths starts with {widths[0]}; the domain has {len(lower)} axes, so it must be {len(lower)}"
+                f"widths starts with {widths[0]}; the domain has {len(bounds)} axes, so it must be {len(bounds)}"
             )
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
-        self.lower, self.upper, self.activation = lower, upper, activation
+        self.bounds, self.activation = bounds, activation
         weights, biases = [], []
         pairs = list(itertools.pairwise(widths))
         for layer, (fan_in, fan_out) in enumerate(pairs):
@@ -72,7 +70,7 @@ class MLP(eqx.Module):
         return (self.weights[0].shape[1], *(len(bias) for bias in self.biases))
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
-        lower, upper = np.array(self.lower), np.array(self.upper)
+        lower, upper = np.array(self.bounds).T
         hidden = (2 * x - (lower + upper)) / (upper - lower)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = ACTIVATIONS[self.activation](weight @ hidden + bias)

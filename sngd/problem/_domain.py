@@ -43,6 +43,11 @@ class Box:
         return tuple(axis for axis in self.axes if axis != self.time_axis)
 
     @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """A lower and an upper bound for each axis."""
+        return tuple(zip(self.lower, self.upper, strict=True))
+
+    @property
     def measure(self) -> float:
         """The length, area or volume of the box."""
         return math.prod(high - low for low, high in zip(self.lower, self.upper, strict=True))
@@ -101,7 +106,7 @@ class Face:
         return np.eye(self.box.dimension)[self.index] * (-1.0 if self.side == "lower" else 1.0)
 
     @property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+    def extent(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds of the other axes, each of shape `(d - 1,)`."""
         return np.delete(self.box.lower, self.index), np.delete(self.box.upper, self.index)
 

@@ -73,7 +73,7 @@ class Problem(AbstractProblem):
             return dataclasses.replace(found, weights=condition.weight * found.weights)
         rule = condition.quadrature or self.boundary_quadrature or self.quadrature
         rule = rule or default_quadrature(self.domain.dimension)[1]
-        parts = [(face, *_checked(rule, rule.rule(*face.bounds))) for face in faces]
+        parts = [(face, *_checked(rule, rule.rule(*face.extent))) for face in faces]
         return Collocation(
             points=np.concatenate([face.embed(points) for face, points, _ in parts]),
             normals=np.concatenate([np.tile(face.normal, (len(weights), 1)) for face, _, weights in parts]),

@@ -59,15 +59,15 @@ def two_pass(operator: Operator, test_matrix: Float[Array, "p l"], compress: Ope
 def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank:
     """The same without a second application: the core `T` solves `T (Q^T M) = Q^T (A M)` by least squares.
 
-    Halko, Martinsson and Tropp (2011), section 5.5. Algorithm 1 of the paper multiplies by the inverse of `Q^T M`. That
-    is a random square matrix, whose condition number is of the order of `l` and often much larger; it multiplies the
-    rounding errors of `A M`, which then pass for eigenvalues. So the basis is made from nine tenths of the sketch only.
-    `Q^T M` gets more columns than rows, its condition number is of the order of ten, and least squares averages errors
-    where the inverse amplified them. The price is a basis smaller by a tenth.
+    Halko, Martinsson and Tropp (2011), section 5.5. Algorithm 1 of the paper multiplies by the inverse of `Q^T M`,
+    which multiplies the rounding errors of `A M` by a condition number of the order of `l`, and they pass for
+    eigenvalues. So the basis has `k = 3 l / 4` columns, from the first ones of the sketch, and all `l` columns serve the
+    fit: `Q^T M` is then a wide Gaussian matrix of condition number about fourteen, and least squares averages
+    the errors that the inverse amplified. Eq. (8) holds for the basis, with `k` for `p + r`.
     """
     sketch = operator(test_matrix)
     columns = sketch.shape[1]
-    basis, _ = jnp.linalg.qr(sketch[:, : columns - columns // 10])
+    basis, _ = jnp.linalg.qr(sketch[:, : columns - columns // 4])
     transposed, *_ = jnp.linalg.lstsq(test_matrix.T @ basis, sketch.T @ basis)
     return _rotate(basis, transposed.T)
 

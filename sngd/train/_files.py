@@ -89,8 +89,7 @@ def _network_header(network: Callable) -> dict | None:
         return None
     return {
         "widths": list(network.widths),
-        "lower": list(network.lower),
-        "upper": list(network.upper),
+        "bounds": [list(pair) for pair in network.bounds],
         "activation": network.activation,
     }
 
@@ -100,6 +99,6 @@ def _mlp_from_header(header: dict | None, path: str | Path) -> MLP:
         raise ValueError(
             f"network is missing: the one in {str(path)!r} is not an MLP, so give one of the same structure"
         )
-    lower, upper = tuple(map(float, header["lower"])), tuple(map(float, header["upper"]))
+    bounds = tuple((float(low), float(high)) for low, high in header["bounds"])
     widths = tuple(map(int, header["widths"]))
-    return MLP(widths, lower, upper, key=jax.random.key(0), activation=header["activation"])
+    return MLP(widths, bounds, key=jax.random.key(0), activation=header["activation"])

@@ -54,8 +54,7 @@ def solve(
     _require_float64()
     network_key, train_key = jax.random.split(key)
     if isinstance(network, str):
-        domain = problem.domain
-        network = make_network(network, domain.lower, domain.upper, problem.outputs, key=network_key)
+        network = make_network(network, problem.domain.bounds, problem.outputs, key=network_key)
     label = optimizer if isinstance(optimizer, str) else _describe(optimizer)
     optimizer = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
     stopping = stopping or Stopping()

@@ -1,0 +1,112 @@
+"""Descents against dense algebra."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sngd.descent import ENGD, SNGD, GradientDescent
+from sngd.descent._sngd import sketch_size_on_ladder
+from sngd.linearize import DenseFactor, Linearization
+
+ROWS, PARAMETERS = 80, 120
+
+
+def linearization(spectrum, seed=0):
+    """A least-squares linearization whose factor has these singular values."""
+    random = np.random.default_rng(seed)
+    left, _ = np.linalg.qr(random.standard_normal((ROWS, len(spectrum))))
+    right, _ = np.linalg.qr(random.standard_normal((PARAMETERS, len(spectrum))))
+    factor = (left * spectrum) @ right.T
+    residual = random.standard_normal(ROWS)
+    return Linearization(
+        jnp.asarray(residual @ residual / 2),
+        jnp.asarray(factor.T @ residual),
+        DenseFactor(jnp.asarray(factor)),
+        jnp.asarray(residual),
+    )
+
+
+def full_step(descent, at, seed=0):
+    descent = descent.prepare(*at.factor.shape)
+    curve, info = eqx.filter_jit(descent.step)(at, jax.random.key(seed))
+    return np.asarray(curve.update(jnp.asarray(1.0))), curve, info
+
+
+NATURAL = {"two-pass": SNGD("two-pass"), "single-pass": SNGD("single-pass"), "engd": ENGD()}
+
+
+@pytest.mark.parametrize("descent", NATURAL.values(), ids=NATURAL)
+def test_natural_gradients_solve_the_least_squares_problem(descent):
+    """With the rank below the sketch, the full step is the minimum-norm least-squares solution, by NumPy's `lstsq`."""
+    at = linearization(np.geomspace(1, 1e-3, 30))
+    update, curve, info = full_step(descent, at)
+    expected, *_ = np.linalg.lstsq(np.asarray(at.factor.matrix), -np.asarray(at.residual), rcond=1e-6)
+    np.testing.assert_allclose(update, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
+    assert int(info.rank) == 30
+    # The model predicts the reduction of the linear problem that the step really brings, and it is largest at t = 1.
+    residual = np.asarray(at.residual)
+    for t in (0.3, 1.0):
+        moved = residual + np.asarray(at.factor.matrix) @ np.asarray(curve.update(jnp.asarray(t)))
+        reduction = (residual @ residual - moved @ moved) / 2
+        np.testing.assert_allclose(curve.predicted_reduction(jnp.asarray(t)), reduction, rtol=1e-8)
+
+
+def test_gradient_descent_predicts_its_reduction():
+    at = linearization(np.geomspace(1, 1e-3, 30))
+    update, curve, _ = full_step(GradientDescent(scale=0.5), at)
+    np.testing.assert_array_equal(update, -0.5 * np.asarray(at.gradient))
+    moved = at.residual + at.factor.matrix @ update
+    reduction = float(at.value - moved @ moved / 2)
+    np.testing.assert_allclose(curve.predicted_reduction(jnp.asarray(1.0)), reduction, rtol=1e-10)
+
+
+def test_truncation_drops_small_eigenvalues_only():
+    spectrum = np.concatenate([np.geomspace(1, 1e-2, 20), np.full(20, 1e-5)])
+    at = linearization(spectrum)
+    update, _, info = full_step(SNGD("two-pass", tolerance=1e-7), at)
+    expected = -np.linalg.pinv(np.asarray(at.factor.matrix), rcond=1e-4) @ np.asarray(at.residual)
+    np.testing.assert_allclose(update, expected, atol=1e-8 * np.abs(expected).max(), rtol=0)
+    assert (int(info.rank), int(info.numerical_rank)) == (20, 40)
+
+
+def test_fresh_sketches_change_the_direction_only_by_rounding():
+    at = linearization(np.geomspace(1, 1e-3, 30))
+    one, other = [full_step(NATURAL["two-pass"], at, seed)[0] for seed in (0, 1)]
+    assert not np.array_equal(one, other)
+    np.testing.assert_allclose(one, other, atol=1e-8 * np.abs(one).max(), rtol=0)
+
+
+def test_sketch_size_follows_algorithm_1():
+    """After the first step the size is the rank plus a constant oversampling, rounded up on the ladder."""
+    descent = SNGD(sketch_size=48).prepare(10_000, 10_000)
+    first = descent.adapt(rank=20, numerical_rank=30)
+    assert (first.oversampling, first.sketch_size) == (30, sketch_size_on_ladder(50, 10_000))
+    second = first.adapt(rank=100, numerical_rank=500)
+    assert (second.oversampling, second.sketch_size) == (30, sketch_size_on_ladder(130, 10_000))
+    small = SNGD(sketch_size=48).prepare(60, 10_000).adapt(rank=50, numerical_rank=55)
+    assert small.sketch_size == 60
+
+
+def test_the_ladder_is_short_and_never_too_low():
+    sizes = {sketch_size_on_ladder(wanted, 10**9) for wanted in range(1, 1001)}
+    assert len(sizes) == 11
+    for wanted in (1, 32, 33, 46, 512, 513, 1000):
+        assert wanted <= sketch_size_on_ladder(wanted, 10**9) <= max(32, np.ceil(1.42 * wanted))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SNGD("one-pass"), "passes is 'one-pass'"),
+        (lambda: SNGD(tolerance=-1e-3), "tolerance is -0.001"),
+        (lambda: SNGD(sketch_size=0), "sketch_size is 0"),
+        (lambda: SNGD(oversampling=-1), "oversampling is -1"),
+        (lambda: SNGD(sketch_size=81).prepare(ROWS, PARAMETERS), r"sketch_size is 81, larger than min\(n, p\) = 80"),
+        (lambda: ENGD().prepare(1000, 1_085_761), "use SNGD"),
+    ],
+)
+def test_bad_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

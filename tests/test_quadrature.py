@@ -1,0 +1,105 @@
+"""Rules, domains and their faces against exact integrals."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sngd
+from sngd.problem import Interior, Problem
+
+RULES = [sngd.UniformGrid(5), sngd.GaussLegendre(4), sngd.Sobol(50), sngd.UniformRandom(40)]
+LOWER, UPPER = np.array([-1.0, 0.5, 2.0]), np.array([3.0, 0.75, 2.5])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@given(dimension=st.integers(0, 3))
+@settings(max_examples=4, deadline=None)
+def test_constants_are_integrated_exactly_and_points_lie_inside(rule, dimension):
+    points, weights = rule.rule(LOWER[:dimension], UPPER[:dimension])
+    assert np.all(weights > 0)
+    np.testing.assert_allclose(weights.sum(), np.prod(UPPER[:dimension] - LOWER[:dimension]), rtol=1e-13)
+    assert points.shape == (len(weights), dimension)
+    assert np.all((LOWER[:dimension] <= points) & (points <= UPPER[:dimension]))
+
+
+def test_gauss_legendre_is_exact_to_its_degree_and_not_beyond():
+    points, weights = sngd.GaussLegendre(4).rule(np.array([0.0]), np.array([2.0]))
+    np.testing.assert_allclose(weights @ points[:, 0] ** 7, 2**8 / 8, rtol=1e-13)
+    assert abs(weights @ points[:, 0] ** 8 - 2**9 / 9) > 1e-3
+
+
+def test_trapezoidal_weights_are_exact_for_linear_functions_in_each_coordinate():
+    points, weights = sngd.UniformGrid(4).rule(LOWER[:2], UPPER[:2])
+    exact = np.prod((UPPER[:2] ** 2 - LOWER[:2] ** 2) / 2)
+    np.testing.assert_allclose(weights @ (points[:, 0] * points[:, 1]), exact, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("rule", "tolerance"), [(sngd.Sobol(4096), 1e-4), (sngd.UniformRandom(4096), 2e-2)])
+def test_sampled_rules_converge(rule, tolerance):
+    points, weights = rule.rule(np.zeros(2), np.ones(2))
+    np.testing.assert_allclose(weights @ np.exp(points.sum(axis=1)), (np.e - 1) ** 2, rtol=tolerance)
+
+
+def test_sampled_rules_follow_their_seed():
+    for rule in (sngd.Sobol, sngd.UniformRandom):
+        same, other = [rule(16, seed).rule(np.zeros(2), np.ones(2))[0] for seed in (3, 4)]
+        np.testing.assert_array_equal(same, rule(16, 3).rule(np.zeros(2), np.ones(2))[0])
+        assert not np.allclose(same, other)
+
+
+def test_divergence_theorem_on_a_box():
+    """The normals point outward: the flux of `(x, 2 y, 3 z)` through the faces is the integral of its divergence, 6."""
+    domain = sngd.box(x=(-1, 3), y=(0.5, 0.75), z=(2, 2.5))
+    problem = Problem(domain, [Interior(lambda u, x: u(x))], quadrature=sngd.GaussLegendre(2))
+    faces = problem.collocation(sngd.Dirichlet(0.0))
+    flux = np.sum(faces.weights * np.sum(faces.points * np.array([1, 2, 3]) * faces.normals, axis=1))
+    np.testing.assert_allclose(flux, 6 * domain.measure, rtol=1e-13)
+
+
+def test_faces_of_space_time():
+    domain = sngd.space_time(t=(0, 1), x=(2, 5))
+    assert {(face.axis, face.side) for face in domain.boundary} == {("x", "lower"), ("x", "upper")}
+    np.testing.assert_array_equal(domain.initial.embed(np.array([[3.0]])), [[0.0, 3.0]])
+    np.testing.assert_array_equal(domain.face("x", "lower").normal, [0, -1])
+    assert domain.measure == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: sngd.box(x=(1, 0)), "axis 'x'"),
+        (lambda: sngd.box(x=(0, np.inf)), "finite"),
+        (lambda: sngd.box(), "at least one named axis"),
+        (lambda: sngd.box(x=(0, 1, 2)), "lower and an upper"),
+        (lambda: sngd.interval(x=(0, 1), y=(0, 1)), "use box"),
+        (lambda: sngd.space_time(x=(0, 1), y=(0, 1)), "needs an axis t"),
+        (lambda: sngd.box(x=(0, 1)).face("y", "lower"), "its axes are x"),
+        (lambda: sngd.box(x=(0, 1)).face("x", "left"), '"lower" or "upper"'),
+        (lambda: sngd.box(x=(0, 1)).initial, "no time axis"),
+        (lambda: sngd.GaussLegendre(0), "points_per_axis is 0"),
+        (lambda: sngd.UniformGrid(1), "points_per_axis is 1"),
+        (lambda: sngd.Sobol(2.5), "points is 2.5"),
+        (lambda: sngd.UniformRandom(-3), "points is -3"),
+    ],
+)
+def test_bad_domains_and_rules_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+class Unsound(sngd.problem.AbstractQuadrature):
+    def __init__(self, weights):
+        self.weights = np.array(weights)
+
+    def rule(self, lower, upper):
+        return np.zeros((2, len(lower))), self.weights
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"), [([1.0, -1.0], "positive"), ([1.0, np.nan], "positive"), ([1.0], r"shape \(1,\)")]
+)
+def test_rules_with_unusable_weights_are_refused(weights, message):
+    condition = Interior(lambda u, x: u(x), quadrature=Unsound(weights))
+    with pytest.raises(ValueError, match=message):
+        Problem(sngd.box(x=(0, 1)), [condition]).collocation(condition)

@@ -1,0 +1,105 @@
+"""Sketches of matrices with a prescribed spectrum, against dense eigendecompositions and the bound of eq. (8)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sngd.sketch import gaussian, single_pass, two_pass
+
+SIZE = 300
+METHODS = {"two-pass": two_pass, "single-pass": single_pass}
+
+
+def matrix_with(eigenvalues, seed=0):
+    basis, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((len(eigenvalues),) * 2))
+    return (basis * eigenvalues) @ basis.T
+
+
+def sketched(method, matrix, columns, seed):
+    test_matrix = gaussian(jax.random.key(seed), len(matrix), columns, float)
+    low_rank = method(lambda block: matrix @ block, test_matrix)
+    vectors = low_rank.eigenvectors
+    return low_rank, np.asarray((vectors * low_rank.eigenvalues) @ vectors.T)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize(("rank", "oversampling"), [(20, 10), (40, 20), (80, 30)])
+def test_average_error_is_within_the_bound_of_equation_8(method, rank, oversampling):
+    eigenvalues = np.exp(-np.arange(SIZE) / 8.0)
+    matrix = matrix_with(eigenvalues)
+    # The basis of a single pass has three quarters of the columns.
+    columns = rank + oversampling if method is two_pass else -(-4 * (rank + oversampling) // 3)
+    errors = [np.linalg.norm(matrix - sketched(method, matrix, columns, seed)[1], 2) for seed in range(10)]
+    tail = np.sqrt(np.sum(eigenvalues[rank:] ** 2))
+    factor = np.e * np.sqrt(rank + oversampling) / oversampling
+    bound = (1 + np.sqrt(rank / (oversampling - 1))) * eigenvalues[rank] + factor * tail
+    assert np.mean(errors) <= bound
+    # No approximation of the rank of the basis beats the spectrum.
+    assert min(errors) >= 0.99 * eigenvalues[rank + oversampling]
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_exact_to_rounding_where_the_sketch_exceeds_the_rank(method):
+    eigenvalues = np.concatenate([np.geomspace(1, 1e-6, 40), np.zeros(SIZE - 40)])
+    matrix = matrix_with(eigenvalues)
+    for seed in range(5):
+        low_rank, approximation = sketched(method, matrix, 60, seed)
+        assert np.linalg.norm(matrix - approximation, 2) < (1e-14 if method is two_pass else 1e-13)
+        np.testing.assert_allclose(low_rank.eigenvalues[:40], eigenvalues[:40], rtol=0, atol=1e-13)
+        assert int(low_rank.rank(1e-10)) == 40
+
+
+def test_single_pass_degrades_gracefully():
+    """Its error stays within a small factor of two-pass with the same basis, at every size, down to rounding."""
+    matrix = matrix_with(np.exp(-np.arange(SIZE) / 6.0))
+    for columns in (30, 60, 90, 150, 210):
+        one, two = [
+            np.mean([np.linalg.norm(matrix - sketched(method, matrix, count, seed)[1], 2) for seed in range(5)])
+            for method, count in ((single_pass, columns * 4 // 3), (two_pass, columns))
+        ]
+        assert two < one < 10 * max(two, 1e-15)
+
+
+def test_least_squares_core_is_better_than_the_inverse_of_algorithm_1():
+    """The core of Algorithm 1 as printed, `Q^T A inv(Q^T M)`, loses digits that the overdetermined fit keeps."""
+    matrix = matrix_with(1e3 * np.exp(-np.arange(SIZE) / 3.0))
+
+    def as_printed(seed):
+        test_matrix = np.asarray(gaussian(jax.random.key(seed), SIZE, 250, float))
+        sketch = matrix @ test_matrix
+        basis, _ = np.linalg.qr(sketch)
+        core = basis.T @ sketch @ np.linalg.inv(basis.T @ test_matrix)
+        return np.linalg.norm(matrix - basis @ (core + core.T) / 2 @ basis.T, 2)
+
+    ours = [np.linalg.norm(matrix - sketched(single_pass, matrix, 250, seed)[1], 2) for seed in range(10)]
+    printed = [as_printed(seed) for seed in range(10)]
+    assert np.median(ours) < np.median(printed) / 5
+
+
+def test_compressing_through_the_factor_gives_the_same_core():
+    factor = np.random.default_rng(0).standard_normal((50, SIZE)) * np.geomspace(1, 1e-3, 50)[:, None]
+    test_matrix = gaussian(jax.random.key(0), SIZE, 60, float)
+
+    def compress(basis):
+        return (factor @ basis).T @ (factor @ basis)
+
+    plain = two_pass(lambda block: factor.T @ (factor @ block), test_matrix)
+    factored = two_pass(lambda block: factor.T @ (factor @ block), test_matrix, compress)
+    np.testing.assert_allclose(plain.eigenvalues, factored.eigenvalues, atol=1e-12 * float(plain.eigenvalues[0]))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_pseudoinverse_against_numpy(method):
+    eigenvalues = np.concatenate([np.geomspace(10, 1e-3, 30), np.full(SIZE - 30, 1e-13)])
+    matrix = matrix_with(eigenvalues)
+    vector = np.random.default_rng(1).standard_normal(SIZE)
+    low_rank, _ = sketched(method, matrix, 80, seed=3)
+    expected = np.linalg.pinv(matrix, rcond=1e-8, hermitian=True) @ vector
+    np.testing.assert_allclose(low_rank.pinv_matmul(jnp.asarray(vector), 1e-8), expected, rtol=0, atol=1e-7)
+
+
+def test_a_zero_operator_has_no_directions():
+    low_rank = two_pass(jnp.zeros_like, gaussian(jax.random.key(0), 20, 5, float))
+    assert int(low_rank.rank(1e-10)) == 0
+    np.testing.assert_array_equal(low_rank.pinv_matmul(jnp.ones(20), 1e-10), np.zeros(20))

@@ -1,0 +1,199 @@
+"""Whole runs: every method on every problem, endings, reproducibility, compilation, files."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sngd
+from sngd.library import bvp, bvp_energy, heat, poisson, transport
+from sngd.networks import MLP, make_network
+from sngd.train import Result, Stopping, load, plot, save, summarize, write_folder
+
+# Coarse rules and small networks: the point is that every method descends on every problem, not how far.
+CASES = {
+    "heat": (heat(), 1e-3),
+    "poisson": (poisson(), 1e-3),
+    "bvp": (bvp(), 1e-3),
+    "bvp-energy": (bvp_energy(), 1e-3),
+    "transport": (transport(speed=2.0), 1e-3),
+}
+RULES = {1: sngd.GaussLegendre(32), 2: sngd.GaussLegendre(10)}
+
+
+@pytest.mark.parametrize("optimizer", ["two-pass", "single-pass", "engd"])
+@pytest.mark.parametrize("name", CASES)
+def test_natural_gradients_solve_every_problem(name, optimizer, key):
+    problem, error = CASES[name]
+    problem = dataclasses.replace(problem, quadrature=RULES[problem.domain.dimension])
+    solution = sngd.solve(problem, "2x10", key=key, optimizer=optimizer, stopping=Stopping(iterations=60))
+    assert solution.relative_l2() < error
+    # The error that the run reports is the one that its solution has at other points too.
+    points = np.random.default_rng(0).uniform(
+        problem.domain.lower, problem.domain.upper, (500, problem.domain.dimension)
+    )
+    exact = np.array(jax.vmap(problem.exact)(jnp.asarray(points)))
+    assert np.linalg.norm(solution(points) - exact) < 2 * error * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradient_descent_only_ever_falls(name, key):
+    problem, _ = CASES[name]
+    solution = sngd.solve(problem, "1x8", key=key, optimizer="gd", stopping=Stopping(iterations=15))
+    assert np.all(np.diff(solution.history.loss) <= 0)
+    assert solution.loss < solution.history.loss[0]
+
+
+@pytest.fixture(scope="module")
+def solution():
+    return sngd.solve(bvp(), "2x10", key=jax.random.key(1), stopping=Stopping(iterations=30))
+
+
+def test_the_same_key_gives_the_same_run_and_another_key_another(solution):
+    again = sngd.solve(bvp(), "2x10", key=jax.random.key(1), stopping=Stopping(iterations=30))
+    other = sngd.solve(bvp(), "2x10", key=jax.random.key(2), stopping=Stopping(iterations=30))
+    np.testing.assert_array_equal(solution.history.loss, again.history.loss)
+    assert not np.array_equal(solution.history.loss, other.history.loss)
+
+
+def test_nothing_is_compiled_again(key):
+    problem = bvp()
+    first = sngd.solve(problem, "2x10", key=key, stopping=Stopping(iterations=25))
+    longer = sngd.solve(problem, "2x10", key=key, stopping=Stopping(iterations=40))
+    assert first.compilations > 0
+    assert np.array_equal(first.history.loss, longer.history.loss[: len(first.history)])
+    assert longer.compilations <= 1  # a sketch size that the first run did not reach
+
+
+def test_history_is_what_happened(solution):
+    history = solution.history
+    assert list(history.iteration) == list(range(31))
+    assert np.all(np.diff(history.seconds) > 0)
+    assert history.loss[-1] == solution.loss < history.loss[0]
+    assert np.isfinite(history.error[::10]).all()
+    assert np.isnan(history.error[1:10]).all()
+    np.testing.assert_allclose(history.error[-1], solution.relative_l2(), rtol=1e-9)
+    assert history.rank[0] == -1
+    assert np.all(history.rank[1:] > 0)
+
+
+def test_solutions_are_evaluated_in_chunks(solution):
+    points = np.linspace(-1, 1, 10_001)[:, None]
+    direct = jax.vmap(solution.network)(jnp.asarray(points))
+    np.testing.assert_allclose(solution(points), direct, rtol=1e-14, atol=1e-15)
+    assert solution(points[:0]).shape == (0,)
+    with pytest.raises(ValueError, match=r"points have shape \(3, 2\)"):
+        solution(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("stopping", "result"),
+    [
+        (Stopping(iterations=0), Result.ITERATIONS_EXHAUSTED),
+        (Stopping(iterations=3), Result.ITERATIONS_EXHAUSTED),
+        (Stopping(seconds=0.0), Result.SECONDS_EXHAUSTED),
+        (Stopping(loss=1e-6), Result.TARGET_REACHED),
+        (Stopping(patience=20), Result.STAGNATED),
+    ],
+)
+def test_every_ending_has_its_name(stopping, result, key):
+    solution = sngd.solve(bvp(), "2x10", key=key, stopping=stopping)
+    assert solution.result is result
+    if result is Result.TARGET_REACHED:
+        assert solution.loss <= 1e-6 < solution.history.loss[-2]
+
+
+def test_an_interrupt_keeps_what_was_reached(key):
+    def interrupt(state, record):
+        if record.iteration == 4:
+            raise KeyboardInterrupt
+
+    solution = sngd.solve(bvp(), "2x10", key=key, callbacks=[interrupt])
+    assert solution.result is Result.INTERRUPTED
+    assert solution.result.exit_status == 130
+    assert len(solution.history) == 5
+    np.testing.assert_allclose(solution.relative_l2(), _error_of(solution), rtol=1e-12)
+
+
+def _error_of(solution):
+    points = solution.problem.domain.grid(1001)
+    exact = np.array(jax.vmap(solution.problem.exact)(jnp.asarray(points)))
+    return np.linalg.norm(solution(points) - exact) / np.linalg.norm(exact)
+
+
+def test_a_loss_that_overflows_ends_the_run_before_it_spoils_the_parameters(key):
+    network = make_network("1x8", ((-1.0, 1.0),), key=key)
+    equation = sngd.Interior(lambda u, x: jnp.exp(400 * u(x)) - 2)
+    optimizer = sngd.train.Optimizer(sngd.descent.GradientDescent(scale=1e3), sngd.search.FixedStep(1.0))
+    problem = sngd.Problem(sngd.interval(x=(-1, 1)), [equation])
+    small = jax.tree.map(lambda leaf: 1e-3 * leaf, network)
+    solution = sngd.solve(problem, small, key=key, optimizer=optimizer)
+    assert solution.result is Result.NON_FINITE
+    assert np.all(np.isfinite(solution(np.linspace(-1, 1, 5)[:, None])))
+
+
+def test_saved_solutions_come_back(solution, tmp_path):
+    save(solution, tmp_path / "solution.npz")
+    back = load(tmp_path / "solution.npz", solution.problem)
+    points = np.linspace(-1, 1, 50)[:, None]
+    np.testing.assert_array_equal(back(points), solution(points))
+    np.testing.assert_array_equal(back.history.loss, solution.history.loss)
+    assert (back.result, back.rows, back.parameters) == (solution.result, solution.rows, solution.parameters)
+    assert list(tmp_path.iterdir()) == [tmp_path / "solution.npz"]
+
+
+def test_networks_of_the_users_come_back_through_their_structure(tmp_path, key):
+    network = jax.tree_util.Partial(lambda w, x: w[0] * x[0] + w[1], jnp.array([2.0, 1.0]))
+    problem = sngd.Problem(sngd.interval(x=(0, 1)), [sngd.Dirichlet(lambda x: 3 * x[0])])
+    solution = sngd.solve(problem, network, key=key, stopping=Stopping(iterations=2))
+    save(solution, tmp_path / "s.npz")
+    with pytest.raises(ValueError, match="network is missing"):
+        load(tmp_path / "s.npz", problem)
+    np.testing.assert_allclose(load(tmp_path / "s.npz", problem, network)(np.array([[2.0]])), 6, rtol=1e-10)
+
+
+def test_files_of_something_else_are_refused(solution, tmp_path):
+    path = tmp_path / "file.npz"
+    for content in (b"", b"not a zip", b"PK\x03\x04 cut short"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"file.npz' is not a saved solution"):
+            load(path, solution.problem)
+    np.savez(path, header=np.array(json.dumps({"format": "other"})))
+    with pytest.raises(ValueError, match="its format is 'other'"):
+        load(path, solution.problem)
+    np.savez(path, header=np.array([{"pickled": 1}], dtype=object))
+    with pytest.raises(ValueError, match="is not a saved solution"):
+        load(path, solution.problem)
+    save(solution, path)
+    with pytest.raises(ValueError, match="problem has axes x, y"):
+        load(path, poisson())
+    with pytest.raises(ValueError, match="network has 25 parameters"):
+        load(path, solution.problem, MLP((1, 8, 1), ((-1.0, 1.0),), key=jax.random.key(0)))
+
+
+@pytest.mark.parametrize("problem", [poisson(), bvp_energy()], ids=["poisson", "bvp-energy"])
+def test_a_folder_holds_result_history_picture_and_model(problem, tmp_path, key):
+    solution = sngd.solve(problem, "1x8", key=key, stopping=Stopping(iterations=2))
+    summary = summarize(solution, network="1x8", seed=0)
+    write_folder(solution, tmp_path, summary)
+    names = {"result.json", "history.csv", "solution.png", "solution.npz"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert json.loads((tmp_path / "result.json").read_text()) == summary
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    assert lines[0].startswith("iteration,loss,error")
+    assert len(lines) == 4
+    assert (tmp_path / "solution.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_systems_and_problems_without_exact_solution_are_drawn(tmp_path, key):
+    domain = sngd.box(x=(0, 1), y=(0, 1), z=(0, 1))
+    problem = sngd.Problem(domain, [sngd.Dirichlet(1.0)], outputs=2, quadrature=sngd.GaussLegendre(4))
+    solution = sngd.solve(problem, "1x8", key=key, stopping=Stopping(iterations=2))
+    assert solution(np.zeros((3, 3))).shape == (3, 2)
+    plot(solution, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="exact is missing"):
+        solution.relative_l2()
