@@ -100,7 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Run) -> int:
-    return _train(library.find_problem(options.problem), library.find_network(options.network), options)
+    problem = library.find_problem(options.problem)
+    network = library.initial_network(problem, options.network, key=jax.random.key(options.seed))
+    return _train(problem, network, options.network, options)
 
 
 def _solve(options: Solve) -> int:
@@ -110,13 +112,15 @@ def _solve(options: Solve) -> int:
     problem = names.get("problem")
     if not isinstance(problem, AbstractProblem):
         raise ValueError(f"file {str(options.file)!r} does not assign a Problem or an Energy to the name problem")
-    return _train(problem, names.get("network", library.find_network(options.network)), options)
+    network = names.get("network")
+    if network is None:
+        return _train(problem, library.find_network(options.network), options.network, options)
+    return _train(problem, network, type(network).__name__, options)
 
 
-def _train(problem: AbstractProblem, network: Callable | str, options: Run | Solve) -> int:
+def _train(problem: AbstractProblem, network: Callable | str, label: str, options: Run | Solve) -> int:
     find_optimizer(options.optimizer)
     stopping = Stopping(iterations=options.iterations, seconds=options.seconds)
-    label = options.network if isinstance(network, str) else type(network).__name__
     folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
     prepare_folder(folder)
     console = Console(stderr=True)

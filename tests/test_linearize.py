@@ -1,5 +1,6 @@
 """The linearization against finite differences, dense algebra and itself in chunks."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,52 +27,54 @@ def name(request):
     return request.param
 
 
-def test_gramian_products_equal_dense_algebra(name, key):
-    """Eq. (7): `G @ Y` is `J.T @ (J @ Y)` to 1e-12, with `J` assembled by forward mode, a column at a time."""
-    objective, theta = objective_of(name, key)
-    factor = objective.linearize(theta).factor
-    jacobian = _jacobian_by_forward_mode(objective, theta)
-    columns = jax.random.normal(key, (len(theta), 7))
-    expected = jacobian.T @ (jacobian @ columns)
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(factor.gramian_matmul(columns), expected, rtol=0, atol=1e-12 * scale)
-    np.testing.assert_allclose(
-        factor.gramian_compress(columns), columns.T @ expected, rtol=0, atol=1e-12 * np.abs(columns.T @ expected).max()
-    )
-    assert factor.shape == jacobian.shape == (objective.rows, len(theta))
+@eqx.filter_jit
+def products(objective, theta, columns, images):
+    """Everything a factor can do, and the gradient, compiled at once."""
+    linearization = objective.linearize(theta)
+    factor = linearization.factor
+    return {
+        "gradient": linearization.gradient,
+        "matmul": factor.matmul(columns),
+        "rmatmul": factor.rmatmul(images),
+        "gramian_matmul": factor.gramian_matmul(columns),
+        "gramian_compress": factor.gramian_compress(columns),
+    }
 
 
-def _jacobian_by_forward_mode(objective, theta):
-    def values(t):
-        start = objective.trial.field(theta)
-        rows = []
-        for term in objective.factor_terms:
-            field = objective.trial.field(t)
-            at = lambda x, n, s, term=term, field=field: s * jnp.ravel(term.function(start, field, x, n))
-            rows.append(jax.vmap(at)(term.points, term.normals, term.scales).ravel())
-        return jnp.concatenate(rows)
+@eqx.filter_jit
+def jacobian_by_forward_mode(objective, theta):
+    """The factor of the Gramian, a column at a time and without any of the code under test but its functions."""
+    start = objective.trial.field(theta)
 
-    return jax.jacfwd(values)(theta)
+    def rows(t, term):
+        field = objective.trial.field(t)
+        at = lambda x, n, s: s * jnp.ravel(term.function(start, field, x, n))
+        return jax.vmap(at)(term.points, term.normals, term.scales).ravel()
+
+    return jnp.concatenate([jax.jacfwd(rows)(theta, term) for term in objective.factor_terms])
 
 
-def test_chunks_of_any_size_give_the_same_products(name, key):
-    dense, theta = objective_of(name, key)
-    stored = dense.linearize(theta)
-    assert isinstance(stored.factor, DenseFactor)
-    rows, parameters = stored.factor.shape
-    columns, images = jax.random.normal(key, (parameters, 5)), jax.random.normal(key, (rows, 5))
-    for points in (1, 4):
-        chunked, _ = objective_of(name, key, dense_bytes=0, chunk_bytes=points * 2 * 8 * parameters)
-        other = chunked.linearize(theta)
-        assert isinstance(other.factor, ChunkedFactor)
-        for left, right in [
-            (other.gradient, stored.gradient),
-            (other.factor.matmul(columns), stored.factor.matmul(columns)),
-            (other.factor.rmatmul(images), stored.factor.rmatmul(images)),
-            (other.factor.gramian_matmul(columns), stored.factor.gramian_matmul(columns)),
-            (other.factor.gramian_compress(columns), stored.factor.gramian_compress(columns)),
-        ]:
-            np.testing.assert_allclose(left, right, rtol=0, atol=1e-12 * np.abs(right).max())
+def test_products_equal_dense_algebra_stored_and_in_chunks_of_any_size(name, key):
+    """Eq. (7): `G @ Y` is `J.T @ (J @ Y)` to 1e-12, and so is everything else, with `J` by forward mode."""
+    stored, theta = objective_of(name, key)
+    jacobian = np.asarray(jacobian_by_forward_mode(stored, theta))
+    assert jacobian.shape == (stored.rows, len(theta)) == stored.factor(theta).shape
+    columns = np.asarray(jax.random.normal(key, (len(theta), 5)))
+    images = np.asarray(jax.random.normal(key, (stored.rows, 5)))
+    expected = {
+        "gradient": jax.grad(stored.value)(theta),
+        "matmul": jacobian @ columns,
+        "rmatmul": jacobian.T @ images,
+        "gramian_matmul": jacobian.T @ (jacobian @ columns),
+        "gramian_compress": (jacobian @ columns).T @ (jacobian @ columns),
+    }
+    assert isinstance(stored.factor(theta), DenseFactor)
+    chunked = [objective_of(name, key, dense_bytes=0, chunk_bytes=points * 16 * len(theta))[0] for points in (1, 4)]
+    assert isinstance(chunked[0].factor(theta), ChunkedFactor)
+    for objective in (stored, *chunked):
+        for product, value in products(objective, theta, jnp.asarray(columns), jnp.asarray(images)).items():
+            scale = np.abs(expected[product]).max()
+            np.testing.assert_allclose(value, expected[product], rtol=0, atol=1e-12 * scale, err_msg=product)
 
 
 def test_jacobian_agrees_with_finite_differences_in_a_direction(name, key):
@@ -85,23 +88,6 @@ def test_jacobian_agrees_with_finite_differences_in_a_direction(name, key):
         values, expected = objective.value, linearization.gradient @ direction
     difference = (values(theta + step * direction) - values(theta - step * direction)) / (2 * step)
     np.testing.assert_allclose(difference, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
-
-
-def test_gradient_is_the_derivative_of_the_loss(name, key):
-    objective, theta = objective_of(name, key)
-    expected = jax.grad(objective.value)(theta)
-    gradient = objective.linearize(theta).gradient
-    np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-
-
-def test_change_keeps_the_digits_that_the_energy_itself_loses(key):
-    """For steps so small that the change is linear and far below the spacing of the values."""
-    objective, theta = objective_of("bvp-energy", key)
-    shifts = 1e-12 * jax.random.normal(key, (50, *theta.shape))
-    exact = shifts @ objective.linearize(theta).gradient
-    changes = jax.vmap(objective.change_from(theta))(theta + shifts)
-    differences = jax.vmap(objective.value)(theta + shifts) - objective.value(theta)
-    assert np.linalg.norm(changes - exact) < np.linalg.norm(differences - exact) / 2
 
 
 def test_a_plain_function_with_parameters_is_a_network(key):

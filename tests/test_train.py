@@ -13,35 +13,34 @@ from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.networks import MLP, make_network
 from sngd.train import Result, Stopping, load, plot, save, summarize, write_folder
 
-# Coarse rules and small networks: the point is that every method descends on every problem, not how far.
+# Coarse rules and small networks keep the sweep fast; the errors are about ten times what every method reached. The
+# energy has the network and the rule of the paper's problem: on smaller ones its Newton steps get stuck.
+COARSE = sngd.GaussLegendre(10)
 CASES = {
-    "heat": (heat(), 1e-3),
-    "poisson": (poisson(), 1e-3),
-    "bvp": (bvp(), 1e-3),
-    "bvp-energy": (bvp_energy(), 1e-3),
-    "transport": (transport(speed=2.0), 1e-3),
+    "heat": (dataclasses.replace(heat(), quadrature=COARSE), "2x20", 1e-4),
+    "poisson": (dataclasses.replace(poisson(), quadrature=COARSE), "2x20", 1e-4),
+    "bvp": (bvp(), "2x20", 1e-7),
+    "bvp-energy": (bvp_energy(), "4x20", 3e-7),
+    "transport": (dataclasses.replace(transport(speed=2.0), quadrature=COARSE), "2x20", 2e-3),
 }
-RULES = {1: sngd.GaussLegendre(32), 2: sngd.GaussLegendre(10)}
 
 
 @pytest.mark.parametrize("optimizer", ["two-pass", "single-pass", "engd"])
 @pytest.mark.parametrize("name", CASES)
 def test_natural_gradients_solve_every_problem(name, optimizer, key):
-    problem, error = CASES[name]
-    problem = dataclasses.replace(problem, quadrature=RULES[problem.domain.dimension])
-    solution = sngd.solve(problem, "2x10", key=key, optimizer=optimizer, stopping=Stopping(iterations=60))
+    problem, network, error = CASES[name]
+    solution = sngd.solve(problem, network, key=key, optimizer=optimizer, stopping=Stopping(iterations=120))
     assert solution.relative_l2() < error
     # The error that the run reports is the one that its solution has at other points too.
-    points = np.random.default_rng(0).uniform(
-        problem.domain.lower, problem.domain.upper, (500, problem.domain.dimension)
-    )
+    lower, upper = problem.domain.lower, problem.domain.upper
+    points = np.random.default_rng(0).uniform(lower, upper, (500, problem.domain.dimension))
     exact = np.array(jax.vmap(problem.exact)(jnp.asarray(points)))
     assert np.linalg.norm(solution(points) - exact) < 2 * error * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_gradient_descent_only_ever_falls(name, key):
-    problem, _ = CASES[name]
+    problem, *_ = CASES[name]
     solution = sngd.solve(problem, "1x8", key=key, optimizer="gd", stopping=Stopping(iterations=15))
     assert np.all(np.diff(solution.history.loss) <= 0)
     assert solution.loss < solution.history.loss[0]
@@ -83,7 +82,7 @@ def test_history_is_what_happened(solution):
 def test_solutions_are_evaluated_in_chunks(solution):
     points = np.linspace(-1, 1, 10_001)[:, None]
     direct = jax.vmap(solution.network)(jnp.asarray(points))
-    np.testing.assert_allclose(solution(points), direct, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(solution(points), direct, rtol=0, atol=1e-14)
     assert solution(points[:0]).shape == (0,)
     with pytest.raises(ValueError, match=r"points have shape \(3, 2\)"):
         solution(np.zeros((3, 2)))

@@ -58,10 +58,6 @@ class AbstractObjective(eqx.Module):
         """The loss."""
 
     @abc.abstractmethod
-    def change_from(self, start: Float[Array, " p"]) -> Callable[[Float[Array, " p"]], Float[Array, ""]]:
-        """The function `theta -> value(theta) - value(start)`, without losing the difference in rounding."""
-
-    @abc.abstractmethod
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         """The loss, its gradient and the factor of its Gramian."""
 
@@ -100,11 +96,6 @@ class LeastSquares(AbstractObjective):
     def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
         return jnp.sum(self.residual(theta) ** 2) / 2
 
-    def change_from(self, start: Float[Array, " p"]) -> Callable[[Float[Array, " p"]], Float[Array, ""]]:
-        # A sum of squares has no cancellation to avoid: where it is small, so are its rounding errors.
-        before = self.value(start)
-        return lambda theta: self.value(theta) - before
-
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         residual, factor = self.residual(theta), self.factor(theta)
         gradient = factor.rmatmul(residual[:, None])[:, 0]
@@ -128,20 +119,11 @@ class EnergyObjective(AbstractObjective):
         return (self.density_term,)
 
     def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
-        return jnp.sum(self._densities(theta))
-
-    def change_from(self, start: Float[Array, " p"]) -> Callable[[Float[Array, " p"]], Float[Array, ""]]:
-        # The energy stays of order one where its changes vanish. Subtracted point by point, before the sum, they keep
-        # the digits that the sum would round away: an order of magnitude of the energy, half of one of the error.
-        before = self._densities(start)
-        return lambda theta: jnp.sum(self._densities(theta) - before)
+        return jnp.sum(_by_blocks(self.density_term, lambda block: block.values(self.trial, theta)))
 
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         value, gradient = jax.value_and_grad(self.value)(theta)
         return Linearization(value, gradient, self.factor(theta), None)
-
-    def _densities(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
-        return _by_blocks(self.density_term, lambda block: block.values(self.trial, theta))
 
 
 def make_objective(

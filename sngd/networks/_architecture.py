@@ -4,7 +4,7 @@ import re
 
 from jaxtyping import PRNGKeyArray
 
-from sngd.networks._mlp import MLP
+from sngd.networks._mlp import DEFAULT_BIAS, DEFAULT_GAIN, MLP
 
 _DEPTH_BY_WIDTH = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 _WIDTHS = re.compile(r"[1-9]\d*(-[1-9]\d*)+")
@@ -34,7 +34,13 @@ def widths_of(architecture: str, inputs: int, outputs: int) -> tuple[int, ...]:
 
 
 def make_network(
-    architecture: str, bounds: tuple[tuple[float, float], ...], outputs: int = 1, *, key: PRNGKeyArray
+    architecture: str,
+    bounds: tuple[tuple[float, float], ...],
+    outputs: int = 1,
+    *,
+    key: PRNGKeyArray,
+    gain: float = DEFAULT_GAIN,
+    bias: float = DEFAULT_BIAS,
 ) -> MLP:
     """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds, as in `Box.bounds`."""
-    return MLP(widths_of(architecture, len(bounds), outputs), bounds, key=key)
+    return MLP(widths_of(architecture, len(bounds), outputs), bounds, key=key, gain=gain, bias=bias)

@@ -12,12 +12,13 @@ Loss = Callable[[Float[Array, " p"]], Float[Array, ""]]
 
 
 class Choice(eqx.Module):
-    """The point that a search picked on a curve: the parameters there, and `step_size`, its `t`.
+    """The point that a search picked on a curve: the parameters there, their loss, and `step_size`, its `t`.
 
     Where no point is better than the start, `step_size` is zero and the parameters are the old ones.
     """
 
     theta: Float[Array, " p"]
+    value: Float[Array, ""]
     step_size: Float[Array, ""]
 
 
@@ -26,7 +27,4 @@ class AbstractSearch(eqx.Module):
 
     @abc.abstractmethod
     def choose(self, loss: Loss, theta: Float[Array, " p"], curve: AbstractCurve) -> Choice:
-        """The point to take, starting from `theta`. Called under `jax.jit`.
-
-        `loss` may be the loss up to a constant: only its differences count.
-        """
+        """The point to take, starting from `theta`. Called under `jax.jit`."""

@@ -18,4 +18,5 @@ class FixedStep(AbstractSearch):
 
     def choose(self, loss: Loss, theta: Float[Array, " p"], curve: AbstractCurve) -> Choice:
         step_size = jnp.asarray(self.step_size, theta.dtype)
-        return Choice(theta + curve.update(step_size), step_size)
+        moved = theta + curve.update(step_size)
+        return Choice(moved, loss(moved), step_size)

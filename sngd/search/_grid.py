@@ -53,7 +53,7 @@ class GridSearch(AbstractSearch):
 
         start = _Best(*[jnp.asarray(number, theta.dtype) for number in (0.0, jnp.inf, 0.0)])
         best, _ = jax.lax.scan(trial, start, (jnp.asarray(np.concatenate([coarse, fine])), jnp.asarray(refining)))
-        return Choice(theta + curve.update(best.step_size), best.step_size)
+        return Choice(theta + curve.update(best.step_size), best.value, best.step_size)
 
 
 class _Best(eqx.Module):

@@ -61,9 +61,9 @@ def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank
 
     Halko, Martinsson and Tropp (2011), section 5.5. Algorithm 1 of the paper multiplies by the inverse of `Q^T M`,
     which multiplies the rounding errors of `A M` by a condition number of the order of `l`, and they pass for
-    eigenvalues. So the basis has `k = 3 l / 4` columns, from the first ones of the sketch, and all `l` columns serve the
-    fit: `Q^T M` is then a wide Gaussian matrix of condition number about fourteen, and least squares averages
-    the errors that the inverse amplified. Eq. (8) holds for the basis, with `k` for `p + r`.
+    eigenvalues. So the basis has `k = 3 l / 4` columns, from the first ones of the sketch, and all `l` columns serve
+    the fit: `Q^T M` is then a wide Gaussian matrix of condition number about fourteen, and least squares averages the
+    errors that the inverse amplified. Eq. (8) holds for the basis, with `k` for `p + r`.
     """
     sketch = operator(test_matrix)
     columns = sketch.shape[1]

@@ -57,7 +57,7 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
     Raises `ValueError` for a file that is not a solution, or of another problem or network, with the difference named.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays["header"]))
         if header["format"] != _FORMAT:

@@ -67,9 +67,9 @@ def _search(
     info: DescentInfo,
     next_key: PRNGKeyArray,
 ) -> tuple[TrainState, StepInfo]:
-    choice = search.choose(objective.change_from(state.theta), state.theta, curve)
+    choice = search.choose(objective.value, state.theta, curve)
     norm = jnp.linalg.norm(gradient)
-    report = StepInfo(objective.value(choice.theta), choice.step_size, info.rank, info.numerical_rank, norm)
+    report = StepInfo(choice.value, choice.step_size, info.rank, info.numerical_rank, norm)
     return TrainState(choice.theta, next_key, state.iteration + 1), report
 
 

@@ -13,8 +13,8 @@ class Stopping:
 
     - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included.
     - `loss`: a loss to reach.
-    - `patience`: stagnation is when the loss has fallen by less than a thousandth over this many iterations, or has not
-      changed at all over a tenth of them.
+    - `patience`: stagnation is when the loss has fallen by less than a hundredth over this many iterations, or has not
+      changed at all over a fifth of them.
 
     Raises `ValueError` for a budget below zero or a patience below one.
     """
@@ -22,7 +22,7 @@ class Stopping:
     iterations: int = 1000
     seconds: float = math.inf
     loss: float = -math.inf
-    patience: int = 200
+    patience: int = 100
 
     def __post_init__(self):
         if self.iterations < 0:
@@ -52,10 +52,10 @@ class Stopping:
         return None
 
     def _stagnated(self, records: list[Record], lower_bound: float) -> bool:
-        window = max(1, self.patience // 10)
+        window = max(1, self.patience // 5)
         if len(records) > window and records[-1].loss == records[-1 - window].loss:
             return True
         if len(records) <= self.patience or not math.isfinite(lower_bound):
             return False
         before = records[-1 - self.patience].loss
-        return before - records[-1].loss < 1e-3 * (before - lower_bound)
+        return before - records[-1].loss < 1e-2 * (before - lower_bound)

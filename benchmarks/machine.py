@@ -1,0 +1,34 @@
+"""Where and with what a figure was measured."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+RESULTS = Path(__file__).parent.parent / "results"
+
+
+def machine() -> dict[str, str]:
+    """Processor, cores in use, device, versions and date."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("sngd", "jax", "jaxlib", "numpy"))
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "device": jax.devices()[0].platform,
+        "versions": versions,
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def write(name: str, figures: dict) -> None:
+    """Print the figures and keep them in `results/<name>.json`."""
+    text = json.dumps(figures | {"machine": machine()}, indent=2)
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n")

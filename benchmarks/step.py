@@ -1,0 +1,104 @@
+"""One two-pass step with 1,341 parameters, against the time that its operations would take as plain matrix products.
+
+    python benchmarks/step.py
+
+Everything is measured in one run, in turn, several times over, and compared by medians, since the speed of a shared
+machine drifts. `docs/performance.md` explains the count.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from machine import write
+
+from sngd.descent import SNGD
+from sngd.library import poisson
+from sngd.linearize import make_objective
+from sngd.networks import make_network
+from sngd.search import GridSearch
+from sngd.train import TrainState, take_step
+
+SKETCH_SIZE = 362
+ROUNDS = 15
+
+
+def main() -> None:
+    jax.config.update("jax_enable_x64", True)
+    problem = poisson()
+    network = make_network("4x20", problem.domain.bounds, key=jax.random.key(0))
+    objective, theta = make_objective(problem, network)
+    descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
+    search = GridSearch()
+    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int))
+
+    linearize = eqx.filter_jit(lambda o, t: o.linearize(t))
+    descend = eqx.filter_jit(lambda d, at, key: d.step(at, key))
+    choose = eqx.filter_jit(lambda o, t, c: search.choose(o.value, t, c))
+    at = linearize(objective, theta)
+    curve, _ = descend(descent, at, jax.random.key(2))
+    rows, parameters, size = objective.rows, len(theta), SKETCH_SIZE
+    left, right = jnp.ones((rows, parameters)), jax.random.normal(jax.random.key(3), (parameters, size))
+    product = jax.jit(lambda a, b: a @ b)
+
+    timed = {
+        "step": lambda: take_step(objective, descent, search, state),
+        "linearize": lambda: linearize(objective, theta),
+        "descend": lambda: descend(descent, at, jax.random.key(2)),
+        "search": lambda: choose(objective, theta, curve),
+        "product": lambda: product(left, right),
+        "qr": lambda: _qr(right),
+    }
+    milliseconds = _medians(timed)
+    rate = 2 * rows * parameters * size / milliseconds["product"] / 1e6
+    counts = _operations(rows, parameters, size, trials=1 + 16 + search.refinements)
+    floor = sum(counts.values()) / rate / 1e6
+    write(
+        "step",
+        {
+            "rows": rows,
+            "parameters": parameters,
+            "sketch_size": size,
+            "milliseconds": {name: round(value, 2) for name, value in milliseconds.items()},
+            "matrix_product_gflops": round(rate, 1),
+            "operations": counts,
+            "floor_milliseconds": round(floor, 2),
+            "ratio_to_floor": round(milliseconds["step"] / floor, 2),
+        },
+    )
+
+
+@jax.jit
+def _qr(matrix: jax.Array) -> jax.Array:
+    return jnp.linalg.qr(matrix)[0]
+
+
+def _operations(n: int, p: int, size: int, trials: int) -> dict[str, int]:
+    """Floating-point operations of one step; see `docs/performance.md`."""
+    components = 5  # u, u_x, u_y, u_xx, u_yy
+    return {
+        "jacobian": 3 * 2 * components * n * p,
+        "gramian_times_test_matrix": 4 * n * p * size,
+        "basis": 4 * p * size**2,
+        "core": 2 * n * p * size + 2 * n * size**2,
+        "eigendecomposition": 4 * size**3,
+        "search": trials * 2 * components * n * p,
+    }
+
+
+def _medians(functions: dict[str, Callable]) -> dict[str, float]:
+    """Median milliseconds of each function, called in turn."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(ROUNDS + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            jax.block_until_ready(function())
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Bad input is refused before anything long is compiled, with the argument, the value and the way out."""
+
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sngd
+from sngd.networks import MLP, make_network
+from sngd.train import Stopping
+
+DOMAIN = sngd.box(x=(0, 1), y=(0, 1))
+EQUATION = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))
+
+
+def solve(*conditions, network="1x4", **options):
+    problem_options = {name: options.pop(name) for name in ("outputs", "quadrature") if name in options}
+    problem = sngd.Problem(DOMAIN, conditions, **problem_options)
+    return sngd.solve(problem, network, key=jax.random.key(0), stopping=Stopping(iterations=1), **options)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (lambda: sngd.Problem(DOMAIN, []), ValueError, "conditions is empty; give at least one"),
+        (lambda: sngd.Problem(DOMAIN, [lambda u, x: u(x)]), TypeError, "each must be a condition"),
+        (lambda: sngd.Dirichlet(0.0, weight=-1.0), ValueError, "weight of dirichlet is -1.0; it must be positive"),
+        (lambda: sngd.Dirichlet(0.0, weight=np.nan, name="lid"), ValueError, "weight of lid is nan"),
+        (lambda: solve(sngd.Dirichlet(0.0, on=())), ValueError, "on is empty in dirichlet"),
+        (
+            lambda: solve(sngd.Dirichlet(0.0, on=(sngd.box(x=(0, 2)).face("x", "lower"),))),
+            ValueError,
+            "has a face of another domain",
+        ),
+        (lambda: solve(sngd.Initial(0.0)), ValueError, "no time axis; make it with space_time"),
+        (lambda: solve(sngd.Periodic("z")), ValueError, "axis 'z' is not an axis of this domain; its axes are x, y"),
+        (
+            lambda: solve(sngd.Interior(lambda u, x: sngd.gradient(u.like(sngd.gradient(u)))(x))),
+            ValueError,
+            r"the residual of interior returns shape \(2, 2\) at one point; it must return a scalar",
+        ),
+        (
+            lambda: solve(sngd.Interior(lambda u, x: u(x) > 0, name="sign")),
+            ValueError,
+            "the residual of sign returns dtype bool",
+        ),
+        (
+            lambda: solve(sngd.Interior(lambda u, x: u(x) / (x[0] - 0.5)), quadrature=sngd.UniformGrid(3)),
+            ValueError,
+            r"the residual of interior is .*(inf|nan) at the point \[0.5, 0.0\]",
+        ),
+        (lambda: solve(EQUATION, network="1x4-1"), ValueError, "network is '1x4-1'"),
+        (lambda: solve(EQUATION, network=3), TypeError, "network is 3, which cannot be called"),
+        (lambda: solve(EQUATION, network=lambda x: x[0]), TypeError, "nothing to train; bind the parameters"),
+        (
+            lambda: solve(EQUATION, network=make_network("1x4", DOMAIN.bounds, 2, key=jax.random.key(0))),
+            ValueError,
+            r"network returns shape \(2,\) at one point; this problem has outputs=1",
+        ),
+        (
+            lambda: solve(EQUATION, network=_float32_network()),
+            TypeError,
+            "parameters of dtype float32; float64 is needed.*jax_enable_x64",
+        ),
+        (lambda: solve(EQUATION, optimizer="newton"), ValueError, "optimizer is 'newton'; it must be one of two-pass"),
+        (lambda: solve(EQUATION, error_every=0), ValueError, "error_every is 0; it must be at least 1"),
+        (
+            lambda: solve(EQUATION, optimizer=sngd.train.Optimizer(sngd.descent.SNGD(sketch_size=99))),
+            ValueError,
+            r"sketch_size is 99, larger than min\(n, p\) = 17",
+        ),
+        (lambda: Stopping(patience=0), ValueError, "patience is 0; it must be at least 1"),
+        (lambda: MLP((2, 0, 1), DOMAIN.bounds, key=jax.random.key(0)), ValueError, r"widths is \(2, 0, 1\)"),
+        (lambda: MLP((3, 4, 1), DOMAIN.bounds, key=jax.random.key(0)), ValueError, "the domain has 2 axes"),
+        (
+            lambda: MLP((2, 4, 1), DOMAIN.bounds, key=jax.random.key(0), activation="swish"),
+            ValueError,
+            "activation is 'swish'; it must be one of tanh",
+        ),
+    ],
+)
+def test_bad_input_is_refused(bad, error, message):
+    with pytest.raises(error, match=message):
+        bad()
+
+
+def _float32_network():
+    network = make_network("1x4", DOMAIN.bounds, key=jax.random.key(0))
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), network)
+
+
+def test_float32_mode_is_refused_with_the_switch():
+    with jax.enable_x64(False), pytest.raises(TypeError, match=r"jax.config.update\('jax_enable_x64', True\)"):
+        solve(EQUATION)
+
+
+def test_importing_the_library_leaves_the_precision_alone():
+    """In a process of its own, since the tests need float64."""
+    code = "import sngd, jax; assert not jax.config.read('jax_enable_x64')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_energy_density_of_two_numbers_is_refused():
+    line = sngd.interval(x=(0, 1))
+    energy = sngd.Energy(line, lambda u, x: jnp.stack([u(x), u(x)]), lambda u, v, x: v(x))
+    with pytest.raises(ValueError, match="density returns 2 numbers at one point; it must return one"):
+        sngd.solve(energy, "1x4", key=jax.random.key(0))

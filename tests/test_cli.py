@@ -1,0 +1,130 @@
+"""The command line: what it prints, what it writes, how it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sngd.cli import main
+
+FIELDS = {
+    "problem",
+    "optimizer",
+    "network",
+    "parameters",
+    "rows",
+    "seed",
+    "iterations",
+    "seconds",
+    "compile_seconds",
+    "relative_l2",
+    "loss",
+    "rank",
+    "result",
+    "device",
+    "precision",
+    "versions",
+}
+
+USER_FILE = """
+import jax.numpy as jnp
+import sngd
+
+line = sngd.interval(x=(0, 1))
+oscillator = sngd.Interior(lambda u, x: sngd.partial(u, "x", "x")(x) + u(x))
+ends = sngd.Dirichlet(lambda x: jnp.sin(x[0]))
+problem = sngd.Problem(line, [oscillator, ends], exact=lambda x: jnp.sin(x[0]), name="oscillator")
+"""
+
+
+def test_json_is_the_result_file_and_all_of_standard_output(tmp_path, capsys):
+    out = tmp_path / "with a space" / "run"
+    status = main(["run", "bvp", "--network", "1x8", "--iterations", "5", "--seed", "3", "--out", str(out), "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert printed == json.loads((out / "result.json").read_text())
+    assert printed.keys() >= FIELDS
+    assert (printed["iterations"], printed["seed"], printed["parameters"]) == (5, 3, 25)
+    assert (printed["result"], printed["precision"]) == ("iterations exhausted", "float64")
+    assert {path.name for path in out.iterdir()} == {"result.json", "history.csv", "solution.png", "solution.npz"}
+
+
+def test_the_table_shows_the_same_numbers(tmp_path, capsys):
+    assert (
+        main(["run", "bvp", "--optimizer", "gd", "--network", "1-4-1", "--iterations", "2", "--out", str(tmp_path)])
+        == 0
+    )
+    result = json.loads((tmp_path / "result.json").read_text())
+    printed = capsys.readouterr().out
+    assert f"{result['loss']:.3e}" in printed
+    assert f"{result['relative_l2']:.3e}" in printed
+    assert result["rank"] is None
+
+
+def test_a_file_of_the_user_is_solved(tmp_path, capsys):
+    (tmp_path / "my_problem.py").write_text(USER_FILE)
+    out = tmp_path / "out"
+    assert main(["solve", str(tmp_path / "my_problem.py"), "--network", "1x10", "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["relative_l2"] < 1e-7
+
+
+def test_list_names_everything_that_run_takes(capsys):
+    assert main(["list"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("heat", "poisson", "bvp", "bvp-energy", "transport", "two-pass", "single-pass", "engd", "gd", "A3"):
+        assert name in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "laplace"], "problem is 'laplace'; it must be one of heat, poisson"),
+        (["run", "bvp", "--optimizer", "adam"], "optimizer is 'adam'; it must be one of two-pass"),
+        (["run", "bvp", "--network", "4y20"], "network is '4y20'; write depth x width as in 4x20"),
+        (
+            ["run", "bvp", "--network", "2-20-1"],
+            "network is '2-20-1', from 2 inputs to 1 outputs",
+        ),
+        (["run", "bvp", "--network", "A9"], "network is 'A9'"),
+        (["run", "bvp", "--iterations", "-1"], "iterations is -1; it must not be negative"),
+        (["run", "bvp", "--seconds", "-2"], "seconds is -2.0; it must not be negative"),
+        (["run", "bvp", "--seconds", "nan"], "seconds is nan; it must not be negative"),
+        (["run", "heat", "--network", "A3", "--optimizer", "engd"], "use SNGD, which never forms it"),
+        (["solve", "nowhere.py"], "file is 'nowhere.py', which is not a file"),
+        (["solve", "empty.py"], "file 'empty.py' does not assign a Problem"),
+    ],
+)
+def test_bad_arguments_are_named_with_the_way_out(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.py").write_text("")
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").rglob("*.json"))
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["run", "bvp", "--out", str(tmp_path / "file" / "run")]) == 2
+    assert "which cannot be written" in capsys.readouterr().err
+
+
+def test_control_c_saves_what_was_reached(tmp_path):
+    """A real process, a real signal."""
+    command = [sys.executable, "-m", "sngd.cli", "run", "bvp", "--network", "2x10", "--iterations", "1000000"]
+    command += ["--optimizer", "gd", "--out", str(tmp_path)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    time.sleep(20)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["result"] == "interrupted"
+    assert result["iterations"] > 0
+    assert "what it had reached is kept" in output

@@ -1,0 +1,37 @@
+"""What the documents show is what happens."""
+
+import doctest
+import importlib.util
+import re
+from pathlib import Path
+
+import sngd
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_readme_solves_poissons_equation_in_fifteen_lines(capsys):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    assert len(code.splitlines()) <= 15
+    exec(compile(code.replace("iterations=200", "iterations=40"), "README.md", "exec"), {})
+    assert 0 < float(capsys.readouterr().out) < 1e-5
+
+
+def test_examples_run():
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.main(iterations=40) < 1e-5
+
+
+def test_the_lines_at_the_top_of_the_package():
+    assert doctest.testmod(sngd).attempted > 0
+    assert doctest.testmod(sngd).failed == 0
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
