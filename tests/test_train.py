@@ -13,29 +13,30 @@ from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.networks import MLP, make_network
 from sngd.train import Result, Stopping, load, plot, save, summarize, write_folder
 
-# Coarse rules and small networks keep the sweep fast; the errors are about ten times what every method reached. The
-# energy has the network and the rule of the paper's problem: on smaller ones its Newton steps get stuck.
+# Coarse rules and small networks keep the sweep fast. The boundary value problem has the paper's network: on smaller
+# ones the full steps of its cubic term get stuck for some seeds.
 COARSE = sngd.GaussLegendre(10)
 CASES = {
-    "heat": (dataclasses.replace(heat(), quadrature=COARSE), "2x20", 1e-4),
-    "poisson": (dataclasses.replace(poisson(), quadrature=COARSE), "2x20", 1e-4),
-    "bvp": (bvp(), "2x20", 1e-7),
-    "bvp-energy": (bvp_energy(), "4x20", 3e-7),
-    "transport": (dataclasses.replace(transport(speed=2.0), quadrature=COARSE), "2x20", 2e-3),
+    "heat": (dataclasses.replace(heat(), quadrature=COARSE), "2x20"),
+    "poisson": (dataclasses.replace(poisson(), quadrature=COARSE), "2x20"),
+    "bvp": (bvp(), "4x20"),
+    "bvp-energy": (bvp_energy(), "4x20"),
+    "transport": (dataclasses.replace(transport(speed=2.0), quadrature=COARSE), "2x20"),
 }
 
 
 @pytest.mark.parametrize("optimizer", ["two-pass", "single-pass", "engd"])
 @pytest.mark.parametrize("name", CASES)
 def test_natural_gradients_solve_every_problem(name, optimizer, key):
-    problem, network, error = CASES[name]
-    solution = sngd.solve(problem, network, key=key, optimizer=optimizer, stopping=Stopping(iterations=120))
-    assert solution.relative_l2() < error
+    problem, network = CASES[name]
+    stopping = Stopping(iterations=150, loss=-np.inf if name == "bvp-energy" else 1e-10)
+    solution = sngd.solve(problem, network, key=key, optimizer=optimizer, stopping=stopping)
+    assert solution.relative_l2() < 1e-4
     # The error that the run reports is the one that its solution has at other points too.
     lower, upper = problem.domain.lower, problem.domain.upper
     points = np.random.default_rng(0).uniform(lower, upper, (500, problem.domain.dimension))
     exact = np.array(jax.vmap(problem.exact)(jnp.asarray(points)))
-    assert np.linalg.norm(solution(points) - exact) < 2 * error * np.linalg.norm(exact)
+    assert np.linalg.norm(solution(points) - exact) < 2e-4 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("name", CASES)

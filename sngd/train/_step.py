@@ -36,8 +36,8 @@ def take_step(
 ) -> tuple[TrainState, StepInfo]:
     """Linearize, make the curve, pick a point on it.
 
-    Three compiled functions, because only the middle one depends on the sketch size: a new size compiles in half a
-    second, where the whole step takes several. Between them nothing leaves the device.
+    Three compiled functions, because only the middle one depends on the sketch size: a new size leaves the other two,
+    which take longest to compile, alone. Between them nothing leaves the device.
     """
     linearization, next_key, key = _linearize(objective, state)
     curve, info = _descend(descent, linearization, key)
