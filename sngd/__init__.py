@@ -36,7 +36,7 @@ from sngd.problem import (
     partial,
     space_time,
 )
-from sngd.train import Result, Solution, Stopping, solve
+from sngd.train import Result, Solution, Stopping, load, plot, save, solve
 
 __all__ = [
     "Boundary",
@@ -65,9 +65,12 @@ __all__ = [
     "laplacian",
     "library",
     "linearize",
+    "load",
     "networks",
     "partial",
+    "plot",
     "problem",
+    "save",
     "search",
     "sketch",
     "solve",

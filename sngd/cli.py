@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from sngd import library
-from sngd.networks import ACTIVATIONS
 from sngd.problem import AbstractProblem
 from sngd.train import (
     OPTIMIZERS,
@@ -165,8 +164,10 @@ def _list() -> int:
     for name, optimizer in OPTIMIZERS.items():
         table.add_row("optimizer", name, f"{type(optimizer.descent).__name__} with {type(optimizer.search).__name__}")
     for name, architecture in library.NETWORKS.items():
-        table.add_row("network", name, f"{architecture} (hidden layers x width), or any other such text")
-    Console().print(table, f"Activations: {', '.join(ACTIVATIONS)}", sep="\n")
+        table.add_row("network", name, f"{architecture} (hidden layers x width)")
+    Console().print(
+        table, "Any other depth x width is a network too, and so are all the widths, as in 2-64-64-1.", sep="\n"
+    )
     return 0
 
 

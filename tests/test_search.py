@@ -39,7 +39,7 @@ def test_no_step_where_nothing_is_lower():
 
 
 def test_losses_that_are_not_finite_never_win():
-    loss = lambda t: jnp.where(t > 0.5, jnp.nan, jnp.where(t > 0.1, -jnp.inf * 0, (t - 0.05) ** 2))
+    loss = lambda t: jnp.where(t > 0.5, jnp.nan, jnp.where(t > 0.1, -jnp.inf, (t - 0.05) ** 2))
     choice = GridSearch().choose(along(loss), START, RAY)
     assert 0.03 < choice.step_size < 0.08
     assert GridSearch().choose(along(lambda t: jnp.where(t > 0, jnp.nan, 0.0)), START, RAY).step_size == 0
@@ -59,7 +59,8 @@ def test_fixed_step_is_taken_whatever_it_does():
     [
         (lambda: GridSearch(smallest=0.0), "smallest is 0.0"),
         (lambda: GridSearch(ratio=1.0), "ratio is 1.0"),
-        (lambda: GridSearch(refinements=-1), "refinements is -1"),
+        (lambda: GridSearch(refinements=-2), "refinements is -2"),
+        (lambda: GridSearch(refinements=3), "refinements is 3; it must be even"),
         (lambda: FixedStep(1.5), "step_size is 1.5"),
     ],
 )

@@ -6,6 +6,7 @@ from jaxtyping import PRNGKeyArray
 from sngd._curve import Ray
 from sngd.descent._base import AbstractDescent, DescentInfo
 from sngd.linearize import Linearization
+from sngd.sketch import dense
 
 
 class ENGD(AbstractDescent):
@@ -34,16 +35,12 @@ class ENGD(AbstractDescent):
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
         gradient = linearization.gradient
-        gramian = linearization.factor.gramian_matmul(jnp.eye(len(gradient), dtype=gradient.dtype))
-        eigenvalues, eigenvectors = jnp.linalg.eigh((gramian + gramian.T) / 2)
+        gramian = dense(linearization.factor.gramian_matmul, len(gradient), gradient.dtype)
         precision = float(jnp.finfo(gradient.dtype).eps)
         tolerance = precision * len(gradient) if self.tolerance is None else self.tolerance
-        kept = eigenvalues > tolerance * eigenvalues[-1]
-        coordinates = eigenvectors.T @ gradient
-        direction = eigenvectors @ jnp.where(kept, coordinates / jnp.where(kept, eigenvalues, 1.0), 0.0)
+        direction = gramian.pinv_matmul(gradient, tolerance)
         slope = gradient @ direction
-        numerical = jnp.sum(eigenvalues > precision * eigenvalues[-1])
-        return Ray(direction, slope, slope), DescentInfo(jnp.sum(kept), numerical)
+        return Ray(direction, slope, slope), DescentInfo(gramian.rank(tolerance), gramian.rank(precision))
 
     def adapt(self, rank: int, numerical_rank: int) -> "ENGD":
         return self

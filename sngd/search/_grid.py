@@ -30,8 +30,8 @@ class GridSearch(AbstractSearch):
             raise ValueError(f"smallest is {self.smallest}; it must lie between 0 and 1")
         if not self.ratio > 1:
             raise ValueError(f"ratio is {self.ratio}; it must be greater than 1")
-        if self.refinements < 0:
-            raise ValueError(f"refinements is {self.refinements}; it must not be negative")
+        if self.refinements < 0 or self.refinements % 2:
+            raise ValueError(f"refinements is {self.refinements}; it must be even, half on each side, and not negative")
 
     def choose(self, loss: Loss, theta: Float[Array, " p"], curve: AbstractCurve) -> Choice:
         count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio))) + 1
@@ -46,7 +46,7 @@ class GridSearch(AbstractSearch):
             factor, refine = step
             step_size = jnp.minimum(jnp.where(refine, best.center * factor, factor), 1.0)
             value = loss(theta + curve.update(step_size))
-            better = value <= best.value
+            better = jnp.isfinite(value) & (value <= best.value)
             step_size = jnp.where(better, step_size, best.step_size)
             center = jnp.where(refine, best.center, step_size)
             return _Best(step_size, jnp.where(better, value, best.value), center), None

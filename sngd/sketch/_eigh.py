@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 Operator = Callable[[Float[Array, "p l"]], Float[Array, "p l"]]
@@ -70,6 +71,12 @@ def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank
     basis, _ = jnp.linalg.qr(sketch[:, : columns - columns // 4])
     transposed, *_ = jnp.linalg.lstsq(test_matrix.T @ basis, sketch.T @ basis)
     return _rotate(basis, transposed.T)
+
+
+def dense(operator: Operator, size: int, dtype: DTypeLike) -> LowRank:
+    """The full eigendecomposition, from the operator applied to the identity: memory `O(p^2)`, work `O(p^3)`."""
+    identity = jnp.eye(size, dtype=dtype)
+    return _rotate(identity, operator(identity))
 
 
 def _rotate(basis: Float[Array, "p k"], core: Float[Array, "k k"]) -> LowRank:
