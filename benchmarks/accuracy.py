@@ -24,8 +24,8 @@ GROUPS = [
     ("bvp-energy", "single-pass", "4x20", 1000, range(5), 1e-7, 3),
     ("poisson", "two-pass", "4x20", 2000, range(5), 2e-8, 3),
     ("poisson", "single-pass", "4x20", 2000, range(5), 2e-8, 3),
-    ("heat", "two-pass", "A2", 400, range(3), 2e-8, 2),
-    ("transport", "two-pass", "4x20", 150, range(3), 1e-2, 1),
+    ("heat", "two-pass", "A2", 800, range(3), 2e-8, 2),
+    ("transport", "two-pass", "4x20", 120, range(3), 1e-2, 1),
 ]
 
 
