@@ -34,8 +34,9 @@ class SNGD(AbstractDescent):
       fit. Raises `ValueError` in `prepare` where it exceeds `min(n, p)`.
     - `oversampling`: left out, the first step sets it.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
+    - `largest`: the largest sketch that makes sense, `min(n, p)`; set by `prepare`.
 
-    Memory `O(p l)`; work `4 n p l` (two passes: twice that) for the sketch and `4 p l^2` for its basis.
+    Memory `O(p l)`; work `4 n p l` for the sketch, `4 p l^2` for its basis, `2 n p l` for a second pass.
     """
 
     passes: Literal["two-pass", "single-pass"] = "two-pass"
