@@ -92,8 +92,8 @@ class UniformRandom(AbstractQuadrature):
 def default_quadrature(dimension: int) -> tuple[AbstractQuadrature, AbstractQuadrature]:
     """The rules for the interior and for the faces where a problem names none.
 
-    Gauss-Legendre up to dimension three: for the smooth solutions that a small network represents it needs half the
-    rows of a uniform grid for a smaller error. Tensor rules grow too fast beyond, so Sobol points take over.
+    Gauss-Legendre up to dimension three: exact to the highest degree for its number of points, as suits the smooth
+    functions that networks are. Tensor rules grow too fast beyond, so Sobol points take over.
     """
     match dimension:
         case 1:
