@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd.networks._sine import sine
+
 Activation = Callable[[Array], Array]
 
-ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": jnp.sin, "relu": jax.nn.relu, "gelu": jax.nn.gelu}
+ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": sine, "relu": jax.nn.relu, "gelu": jax.nn.gelu}
 
 # Chosen by measurement; see docs/choices.md.
 DEFAULT_GAIN = 1.3

@@ -22,7 +22,7 @@ class GridSearch(AbstractSearch):
     """
 
     smallest: float = 1e-9
-    ratio: float = 4.0
+    ratio: float = 8.0
     refinements: int = 6
 
     def __check_init__(self):

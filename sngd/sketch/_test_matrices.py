@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -10,5 +11,8 @@ TestMatrix = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows co
 
 
 def gaussian(key: PRNGKeyArray, rows: int, columns: int, dtype: DTypeLike) -> Float[Array, "rows columns"]:
-    """Independent standard normal entries (Halko, Martinsson and Tropp 2011, section 4.1)."""
-    return jax.random.normal(key, (rows, columns), dtype)
+    """Independent standard normal entries (Halko, Martinsson and Tropp 2011, section 4.1).
+
+    Drawn in single precision, in half the time: a random direction is as good with 24 random bits an entry as with 53.
+    """
+    return jax.random.normal(key, (rows, columns), jnp.float32).astype(dtype)

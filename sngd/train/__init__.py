@@ -11,6 +11,7 @@ from sngd.train._progress import ProgressDisplay
 from sngd.train._solution import Solution
 from sngd.train._step import StepInfo, TrainState, take_step
 from sngd.train._stopping import Stopping
+from sngd.train._threads import share_cores_with_lapack
 
 __all__ = [
     "OPTIMIZERS",
@@ -29,6 +30,7 @@ __all__ = [
     "plot",
     "prepare_folder",
     "save",
+    "share_cores_with_lapack",
     "solve",
     "summarize",
     "take_step",

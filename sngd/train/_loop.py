@@ -20,6 +20,7 @@ from sngd.train._optimizer import Optimizer, find_optimizer
 from sngd.train._solution import Solution, error_points, evaluate_in_chunks, relative_difference
 from sngd.train._step import TrainState, initial_values, take_step
 from sngd.train._stopping import Stopping
+from sngd.train._threads import share_cores_with_lapack
 
 Callback = Callable[[TrainState, Record], None]
 
@@ -66,7 +67,8 @@ def solve(
     start, compilations = time.perf_counter(), CompilationCounter()
     run = _Run(problem, objective, Optimizer(descent, optimizer.search), callbacks, error_every, start)
     state = TrainState(theta, train_key, jnp.zeros((), int))
-    state, result = run.train(state, stopping)
+    with share_cores_with_lapack():
+        state, result = run.train(state, stopping)
     return Solution(
         problem=problem,
         network=objective.trial.network(state.theta),

@@ -1,0 +1,52 @@
+"""A sine that costs a processor as little as a tanh.
+
+On a CPU, XLA computes the float64 sine of an array one number at a time; sums, products and roundings it vectorizes. So
+here is the textbook sine made of those: reduce the argument to `[-pi/2, pi/2]`, then sum the Taylor series, whose first
+neglected term is below 2e-18 there (Muller, "Elementary Functions", 2016, chapters 3 and 11). The absolute error stays
+below 4e-16 for arguments up to 1e8.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+# Cody and Waite's reduction: pi as a sum of three floats, the first two of 24 bits, so that their products with a whole
+# number of up to 29 bits are exact.
+_PI = tuple(map(float.fromhex, ("0x1.921fb6p+1", "-0x1.777a5cp-24", "-0x1.ee59d9cceba4p-49")))
+_SINE_SERIES = [(-1) ** i / math.factorial(2 * i + 1) for i in range(11)]
+_COSINE_SERIES = [(-1) ** i / math.factorial(2 * i) for i in range(12)]
+
+
+@jax.custom_jvp
+def sine(x: Array) -> Array:
+    """`sin(x)`, elementwise."""
+    rest, sign = _reduce(x)
+    square = rest * rest
+    return sign * (rest + rest * square * _horner(_SINE_SERIES[1:], square))
+
+
+@jax.custom_jvp
+def _cosine(x: Array) -> Array:
+    rest, sign = _reduce(x)
+    return sign * _horner(_COSINE_SERIES, rest * rest)
+
+
+# The derivatives of the series would be less accurate than the functions themselves.
+sine.defjvps(lambda tangent, _, x: _cosine(x) * tangent)
+_cosine.defjvps(lambda tangent, _, x: -sine(x) * tangent)
+
+
+def _reduce(x: Array) -> tuple[Array, Array]:
+    """`x - k pi` for the nearest whole `k`, and `(-1)^k`."""
+    turns = jnp.round(x / math.pi)
+    rest = ((x - turns * _PI[0]) - turns * _PI[1]) - turns * _PI[2]
+    return rest, 1 - 2 * (turns - 2 * jnp.floor(turns / 2))
+
+
+def _horner(coefficients: list[float], x: Array) -> Array:
+    total = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total = total * x + coefficient
+    return total
