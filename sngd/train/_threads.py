@@ -10,8 +10,7 @@ def share_cores_with_lapack() -> AbstractContextManager:
     """Leave LAPACK half of the cores while this context is open.
 
     XLA calls LAPACK from its own pool, which has a thread a core. OpenBLAS adds as many again, which wait by spinning:
-    on two cores the step of the default network takes 1.4 times as long with two LAPACK threads as with one
-    (docs/performance.md).
+    on two cores a step takes longer with two LAPACK threads than with one (docs/performance.md).
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return threadpoolctl.threadpool_limits(max(1, cores // 2), user_api="blas")
