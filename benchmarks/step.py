@@ -6,6 +6,7 @@ Everything is measured in one run, in turn, several times over, and compared by 
 machine drifts. `docs/performance.md` explains the count.
 """
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from sngd.descent import SNGD
 from sngd.library import poisson
 from sngd.linearize import make_objective
 from sngd.networks import MLP
+from sngd.problem import GaussLegendre
 from sngd.search import GridSearch
 from sngd.train import TrainState, share_cores_with_lapack, take_step
 
@@ -35,7 +37,8 @@ def main() -> None:
 
 def measure(activation: str) -> dict:
     """The figures for a network with these units."""
-    problem, search = poisson(), GridSearch()
+    rules = {"quadrature": GaussLegendre(20), "boundary_quadrature": GaussLegendre(30)}
+    problem, search = dataclasses.replace(poisson(), **rules), GridSearch()
     network = MLP((2, 20, 20, 20, 20, 1), problem.domain.bounds, key=jax.random.key(0), activation=activation)
     objective, theta = make_objective(problem, network)
     descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
@@ -43,7 +46,15 @@ def measure(activation: str) -> dict:
 
     linearize = eqx.filter_jit(lambda o, t: o.linearize(t))
     descend = eqx.filter_jit(lambda d, at, key: d.step(at, key))
-    choose = eqx.filter_jit(lambda o, t, c: search.choose(o.value, t, c))
+
+    @eqx.filter_jit
+    def choose(objective, theta, value, curve):
+        def losses(step_sizes):
+            loss = lambda t: objective.value(theta + curve.update(t))
+            return jax.lax.map(loss, step_sizes, batch_size=objective.values_at_once)
+
+        return search.choose(losses, value, curve, jnp.asarray(False))
+
     at = linearize(objective, theta)
     curve, _ = descend(descent, at, jax.random.key(2))
     rows, parameters, size = objective.rows, len(theta), SKETCH_SIZE
@@ -54,13 +65,13 @@ def measure(activation: str) -> dict:
         "step": lambda: take_step(objective, descent, search, state),
         "linearize": lambda: linearize(objective, theta),
         "descend": lambda: descend(descent, at, jax.random.key(2)),
-        "search": lambda: choose(objective, theta, curve),
+        "search": lambda: choose(objective, theta, at.value, curve),
         "product": lambda: product(left, right),
         "qr": lambda: _qr(right),
     }
     milliseconds = _medians(timed)
     rate = 2 * rows * parameters * size / milliseconds["product"] / 1e6
-    counts = _operations(rows, parameters, size, trials=1 + 11 + search.refinements)
+    counts = _operations(rows, parameters, size, trials=12 + search.refinements)
     floor = sum(counts.values()) / rate / 1e6
     return {
         "rows": rows,

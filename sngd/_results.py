@@ -13,7 +13,9 @@ class Result(enum.Enum):
     TARGET_REACHED = "target reached"
     ITERATIONS_EXHAUSTED = "iterations exhausted"
     SECONDS_EXHAUSTED = "seconds exhausted"
+    FLOOR_REACHED = "rounding floor reached"
     STAGNATED = "stagnated"
+    UNRESOLVED = "fits its points only"
     NON_FINITE = "non-finite"
     INTERRUPTED = "interrupted"
 
@@ -34,16 +36,23 @@ _SUMMARIES = {
     Result.TARGET_REACHED: "The loss fell to the target.",
     Result.ITERATIONS_EXHAUSTED: "The run took all the iterations it was given.",
     Result.SECONDS_EXHAUSTED: "The run took all the seconds it was given.",
+    Result.FLOOR_REACHED: "The residual is down to the rounding errors of its evaluation.",
     Result.STAGNATED: "The loss stopped falling.",
+    Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
     Result.NON_FINITE: "The loss became infinite or not a number.",
     Result.INTERRUPTED: "The run was interrupted; what it had reached is kept.",
 }
 
 _CAUSES = {
     Result.STAGNATED: (
-        "The loss has reached the rounding floor of the method: compare the error with what you need.",
+        "The method goes no further: compare the error estimate with what you need.",
         "The truncation tolerance cuts off directions that still matter: lower `tolerance`.",
         "The run sits in a poor neighborhood: try another seed or a wider network.",
+    ),
+    Result.UNRESOLVED: (
+        "There are too few points for what the network can express: give a `quadrature` with more.",
+        "The network oscillates too fast at the start: lower its `gain` or `frequencies`.",
+        "The solution is not smooth: a network that is needs far more points there.",
     ),
     Result.NON_FINITE: (
         "The residual overflows or divides by zero for the current network.",
@@ -52,4 +61,4 @@ _CAUSES = {
 }
 
 # 130 is the shell's convention for a process ended by an interrupt (128 + SIGINT).
-_EXIT_STATUSES = {Result.NON_FINITE: 3, Result.INTERRUPTED: 130}
+_EXIT_STATUSES = {Result.NON_FINITE: 3, Result.UNRESOLVED: 4, Result.INTERRUPTED: 130}

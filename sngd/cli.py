@@ -8,14 +8,14 @@ import runpy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from sngd import library
+from sngd import bench, library
 from sngd.problem import AbstractProblem
 from sngd.train import (
     OPTIMIZERS,
@@ -34,8 +34,8 @@ from sngd.train import (
 class _Options:
     """What `run` and `solve` share."""
 
-    optimizer: str = "two-pass"
-    """Two-pass, single-pass, engd or gd."""
+    optimizer: str = "damped"
+    """Damped, two-pass, single-pass, engd or gd."""
     network: str = "4x20"
     """A1, A2, A3, depth x width as in 4x20, or all the widths as in 2-64-64-1."""
     seed: int = 0
@@ -67,6 +67,22 @@ class Solve(_Options):
 
 
 @dataclasses.dataclass(frozen=True)
+class Bench:
+    """Measure what runs without options reach, all seeds; an interrupted measurement goes on where it was."""
+
+    what: tyro.conf.Positional[Literal["precision"]]
+    """Precision: errors and seconds for the library's problems."""
+    seeds: int = 20
+    """Seeds 0 to this, less one."""
+    quick: bool = False
+    """One seed only."""
+    only: str = ""
+    """Restrict to problems and networks whose names contain this."""
+    out: Path = Path("results")
+    """Folder for precision.json and precision.md."""
+
+
+@dataclasses.dataclass(frozen=True)
 class List:
     """List problems, optimizers and networks."""
 
@@ -74,6 +90,7 @@ class List:
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Solve, tyro.conf.subcommand("solve")]
+    | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[List, tyro.conf.subcommand("list")]
 )
 
@@ -88,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _run(command)
             case Solve():
                 return _solve(command)
+            case Bench():
+                return _bench(command)
             case _:
                 return _list()
     except (TypeError, ValueError) as error:
@@ -100,8 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: Run) -> int:
     problem = library.find_problem(options.problem)
-    network = library.initial_network(problem, options.network, key=jax.random.key(options.seed))
-    return _train(problem, network, options.network, options)
+    return _train(problem, library.find_network(options.network), options.network, options)
 
 
 def _solve(options: Solve) -> int:
@@ -149,12 +167,24 @@ def _print_result(solution: Solution, summary: dict[str, Any], folder: Path) -> 
     for name, unit in (("seconds", " s"), ("compile_seconds", " s")):
         table.add_row(name.replace("_", " "), f"{summary[name]:.1f}{unit}")
     table.add_row("loss", f"{solution.loss:.3e}")
+    if summary["error_estimate"] is not None:
+        table.add_row("error estimate", f"{summary['error_estimate']:.1e}")
     if summary["relative_l2"] is not None:
         table.add_row("relative L2 error", f"{summary['relative_l2']:.3e}")
     console = Console()
     console.print(table)
     console.print(solution.result.summary, *[f"- {cause}" for cause in solution.result.causes], sep="\n")
     console.print(f"Written to {folder}", soft_wrap=True)
+
+
+def _bench(options: Bench) -> int:
+    prepare_folder(options.out)
+    seeds = range(1 if options.quick else options.seeds)
+    console = Console(stderr=True)
+    table = bench.precision(seeds, options.out / f"{options.what}.json", console.print, options.only)
+    (options.out / f"{options.what}.md").write_text(table + "\n")
+    print(table)
+    return 0
 
 
 def _list() -> int:

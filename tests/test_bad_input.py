@@ -65,7 +65,7 @@ def solve(*conditions, network="1x4", **options):
             TypeError,
             "parameters of dtype float32; float64 is needed.*jax_enable_x64",
         ),
-        (lambda: solve(EQUATION, optimizer="newton"), ValueError, "optimizer is 'newton'; it must be one of two-pass"),
+        (lambda: solve(EQUATION, optimizer="newton"), ValueError, "optimizer is 'newton'; it must be one of damped"),
         (lambda: solve(EQUATION, error_every=0), ValueError, "error_every is 0; it must be at least 1"),
         (
             lambda: solve(EQUATION, optimizer=sngd.train.Optimizer(sngd.descent.SNGD(sketch_size=99))),

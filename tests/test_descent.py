@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sngd.descent import ENGD, SNGD, GradientDescent
-from sngd.descent._sngd import sketch_size_on_ladder
+from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent
+from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.linearize import DenseFactor, Linearization
 
 ROWS, PARAMETERS = 80, 120
@@ -35,9 +35,10 @@ def full_step(descent, at, seed=0):
 
 
 NATURAL = {"two-pass": SNGD("two-pass"), "single-pass": SNGD("single-pass"), "engd": ENGD()}
+FACTOR = {"exact": FactorDescent("truncated"), "sketched": FactorDescent("truncated", sketch_size=40)}
 
 
-@pytest.mark.parametrize("descent", NATURAL.values(), ids=NATURAL)
+@pytest.mark.parametrize("descent", [*NATURAL.values(), *FACTOR.values()], ids=[*NATURAL, *FACTOR])
 def test_natural_gradients_solve_the_least_squares_problem(descent):
     """With the rank below the sketch, the full step is the minimum-norm least-squares solution, by NumPy's `lstsq`."""
     at = linearization(np.geomspace(1, 1e-3, 30))
@@ -60,6 +61,48 @@ def test_gradient_descent_predicts_its_reduction():
     moved = at.residual + at.factor.matrix @ update
     reduction = float(at.value - moved @ moved / 2)
     np.testing.assert_allclose(curve.predicted_reduction(jnp.asarray(1.0)), reduction, rtol=1e-10)
+
+
+@pytest.mark.parametrize("size", [None, 60])
+def test_the_factor_keeps_the_digits_that_the_gramian_loses(size):
+    """Singular values down to 1e-11: the factor solves for all directions, the Gramian for those above 1e-8 only."""
+    spectrum = np.geomspace(1, 1e-11, 50)
+    at = linearization(spectrum)
+    matrix, residual = np.asarray(at.factor.matrix), np.asarray(at.residual)
+
+    def left_over(descent):
+        update, *_ = full_step(descent, at)
+        return np.linalg.norm(np.linalg.svd(matrix, full_matrices=False)[0][:, :50].T @ (residual + matrix @ update))
+
+    assert left_over(FactorDescent("truncated", sketch_size=size)) < 1e-3
+    assert left_over(SNGD("two-pass", sketch_size=size or 80)) > 0.1
+
+
+@pytest.mark.parametrize("t", [1e-12, 1e-6, 1e-2, 1.0])
+def test_damped_updates_are_those_of_levenberg_and_marquardt(t):
+    at = linearization(np.geomspace(1, 1e-3, ROWS))
+    _, curve, _ = full_step(FactorDescent("damped"), at)
+    matrix, residual = np.asarray(at.factor.matrix), np.asarray(at.residual)
+    root = np.finfo(float).eps / t * np.linalg.norm(matrix, 2)
+    stacked = np.concatenate([matrix, root * np.eye(PARAMETERS)])
+    expected, *_ = np.linalg.lstsq(stacked, -np.concatenate([residual, np.zeros(PARAMETERS)]), rcond=1e-13)
+    update = np.asarray(curve.update(jnp.asarray(t)))
+    np.testing.assert_allclose(update, expected, atol=1e-9 * np.linalg.norm(expected), rtol=0)
+    moved = residual + matrix @ update
+    reduction = (residual @ residual - moved @ moved) / 2
+    np.testing.assert_allclose(curve.predicted_reduction(jnp.asarray(t)), reduction, rtol=1e-6, atol=1e-12)
+
+
+def test_no_damped_update_at_zero():
+    _, curve, _ = full_step(FactorDescent("damped"), linearization(np.geomspace(1, 1e-3, 30)))
+    assert not np.any(curve.update(jnp.asarray(0.0)))
+
+
+def test_the_sketch_of_the_factor_follows_its_rank():
+    descent = FactorDescent(sketch_size=48).prepare(10_000, 10_000)
+    assert descent.adapt(rank=320, numerical_rank=400).sketch_size == sketch_size_on_ladder(360, 10_000)
+    assert FactorDescent().prepare(500, 10_000).sketch_size is None
+    assert FactorDescent().prepare(5000, 10_000).sketch_size == 512
 
 
 def test_truncation_drops_small_eigenvalues_only():
@@ -99,6 +142,9 @@ def test_the_ladder_is_short_and_never_too_low():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: FactorDescent("both"), "family is 'both'"),
+        (lambda: FactorDescent(tolerance=1.0), "tolerance is 1.0"),
+        (lambda: FactorDescent(sketch_size=81).prepare(ROWS, PARAMETERS), "sketch_size is 81, larger than"),
         (lambda: SNGD("one-pass"), "passes is 'one-pass'"),
         (lambda: SNGD(tolerance=-1e-3), "tolerance is -0.001"),
         (lambda: SNGD(sketch_size=0), "sketch_size is 0"),

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from sngd.library import NETWORKS, find_network, find_problem, initial_network
+from sngd.library import NETWORKS, find_network, find_problem
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network, widths_of
 
@@ -31,24 +31,12 @@ def test_parameter_counts(name, problem, parameters):
 
 def test_a_million_parameters_are_not_stored_as_a_dense_factor():
     problem = find_problem("heat")
-    objective, theta = make_objective(problem, initial_network(problem, "A3", key=jax.random.key(0)))
+    objective, theta = make_objective(
+        problem, make_network(find_network("A3"), problem.domain.bounds, key=jax.random.key(0))
+    )
     assert len(theta) == 1_085_761
     assert objective.chunk is not None
     assert 8 * objective.chunk * len(theta) <= 2**28
-
-
-def test_networks_start_as_solve_makes_them_but_for_their_scales():
-    key = jax.random.key(5)
-    problem = find_problem("poisson")
-    made = make_network("4x20", problem.domain.bounds, key=jax.random.split(key)[0])
-    for ours, theirs in zip(
-        jax.tree.leaves(initial_network(problem, "4x20", key=key)), jax.tree.leaves(made), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
-    transport = find_problem("transport")
-    wider = initial_network(transport, "4x20", key=key)
-    np.testing.assert_allclose(wider.weights[1], made.weights[1] * 2.0 / 1.3, rtol=1e-14)
-    np.testing.assert_allclose(wider.biases[1], made.biases[1] * 1.0 / 0.5, rtol=1e-14)
 
 
 def test_scales_bound_the_initial_parameters_and_inputs_are_scaled_to_the_box():

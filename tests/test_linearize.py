@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import sngd
-from sngd.library import PROBLEMS, find_problem
-from sngd.linearize import ChunkedFactor, DenseFactor, make_objective
+from sngd.library import PROBLEMS, bvp_energy, find_problem
+from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, make_objective
 from sngd.networks import make_network
 
 # Coarse rules keep the sweep fast; the chunks divide none of the counts.
@@ -98,3 +98,53 @@ def test_a_plain_function_with_parameters_is_a_network(key):
     problem = sngd.Problem(sngd.interval(x=(0, 1)), [sngd.Interior(lambda u, x: sngd.partial(u, "x", "x")(x) - 6)])
     solution = sngd.solve(problem, network, key=key, stopping=sngd.Stopping(iterations=3))
     np.testing.assert_allclose(solution(np.array([[2.0]])), 3 * 4 + 1, rtol=1e-10)
+
+
+def energy_at(problem, key, architecture="2x10"):
+    objective, theta = make_objective(problem, make_network(architecture, problem.domain.bounds, key=key))
+    assert isinstance(objective, EnergyObjective)
+    return objective, theta
+
+
+def test_the_gradient_by_parts_is_that_of_the_energy(key):
+    """The two differ by the error of the quadrature alone, which is at rounding for a network of low frequency."""
+    objective, theta = energy_at(bvp_energy(), key)
+    plain = jax.grad(objective.value)(theta)
+    np.testing.assert_allclose(objective.gradient(theta), plain, rtol=0, atol=1e-10 * np.abs(plain).max())
+
+
+def test_the_gradient_by_parts_in_two_dimensions_with_two_outputs(key):
+    """A density with a coefficient, a coupling and natural boundary conditions."""
+    square = sngd.box(x=(0, 1), y=(0, 2))
+
+    def density(u, x):
+        return (1 + x[0]) * jnp.sum(sngd.gradient(u)(x) ** 2) / 2 + u(x)[0] * u(x)[1] ** 2 - x[1] * u(x)[1]
+
+    metric = lambda u, v, x: sngd.gradient(v)(x).ravel()
+    problem = sngd.Energy(square, density, metric, outputs=2, quadrature=sngd.GaussLegendre(20))
+    objective, theta = make_objective(problem, make_network("2x6", square.bounds, 2, key=key))
+    plain = jax.grad(objective.value)(theta)
+    np.testing.assert_allclose(objective.gradient(theta), plain, rtol=0, atol=1e-10 * np.abs(plain).max())
+
+
+def test_a_small_change_of_an_energy_keeps_its_digits(key):
+    """Against the second-order expansion, where the difference of two energies has no digit left."""
+    objective, theta = energy_at(bvp_energy(), key)
+    direction = jax.random.normal(key, theta.shape)
+    small, value = 1e-13, float(objective.value(theta))
+    expected = small * float(objective.gradient(theta) @ direction)
+    assert abs(expected) < 1e-10 * abs(value)
+    np.testing.assert_allclose(objective.change(theta, theta + small * direction), expected, rtol=1e-2)
+    np.testing.assert_allclose(
+        objective.change(theta, theta + 1e-3 * direction),
+        float(objective.value(theta + 1e-3 * direction)) - value,
+        rtol=1e-9,
+    )
+
+
+def test_a_density_of_second_order_is_refused(key):
+    line = sngd.interval(x=(0, 1))
+    bending = lambda u, x: sngd.partial(u, "x", "x")(x) ** 2 / 2
+    problem = sngd.Energy(line, bending, lambda u, v, x: sngd.partial(v, "x", "x")(x))
+    with pytest.raises(ValueError, match="density depends on second derivatives of u"):
+        make_objective(problem, make_network("1x5", line.bounds, key=key))

@@ -6,7 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sngd
-from sngd.problem import Interior, Problem
+from sngd.problem import (
+    GaussLegendre,
+    Interior,
+    Midpoint,
+    Problem,
+    Sobol,
+    UniformGrid,
+    UniformRandom,
+    default_quadrature,
+    finer_rule,
+    rule_between,
+)
 
 RULES = [sngd.UniformGrid(5), sngd.GaussLegendre(4), sngd.Sobol(50), sngd.UniformRandom(40)]
 LOWER, UPPER = np.array([-1.0, 0.5, 2.0]), np.array([3.0, 0.75, 2.5])
@@ -103,3 +114,27 @@ def test_rules_with_unusable_weights_are_refused(weights, message):
     condition = Interior(lambda u, x: u(x), quadrature=Unsound(weights))
     with pytest.raises(ValueError, match=message):
         Problem(sngd.box(x=(0, 1)), [condition]).collocation(condition)
+
+
+RULES = [UniformGrid(7), GaussLegendre(7), Midpoint(7), Sobol(64), UniformRandom(50)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_points_between_are_as_many_and_others(rule):
+    lower, upper = np.zeros(2), np.array([1.0, 3.0])
+    points, _ = rule.rule(lower, upper)
+    other, weights = rule_between(rule).rule(lower, upper)
+    assert other.shape == points.shape
+    assert np.mean(np.min(np.linalg.norm(points[:, None] - other[None], axis=-1), axis=1) > 1e-6) > 0.8
+    np.testing.assert_allclose(weights.sum(), 3.0)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_finer_rules_have_half_as_many_points_more(rule):
+    (points, _), (finer, _) = [r.rule(np.zeros(1), np.ones(1)) for r in (rule, finer_rule(rule))]
+    np.testing.assert_allclose(len(finer) / len(points), 1.5, atol=0.1)
+
+
+def test_default_rules_follow_the_network():
+    counts = [default_quadrature(2, parameters)[0].points_per_axis for parameters in (100, 1341, 5301, 10**6)]
+    assert counts == [16, 24, 40, 40]

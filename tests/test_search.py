@@ -1,62 +1,87 @@
 """Searches on losses with known minima, against SciPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
 from sngd.descent import Ray
-from sngd.search import FixedStep, GridSearch
+from sngd.search import FixedStep, GainRatio, GridSearch
 
-START = jnp.array([1.0, -2.0])
-DIRECTION = jnp.array([3.0, 1.0])
-RAY = Ray(DIRECTION, jnp.zeros(()), jnp.zeros(()))
+RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0))
 
 
-def along(loss):
-    """A loss on the plane that is `loss(t)` at `START - t * DIRECTION`."""
-    return lambda theta: loss((START - theta) @ DIRECTION / (DIRECTION @ DIRECTION))
+def choose(search, loss, curve=RAY, escape=False):
+    """What the search picks where the loss at `t` is `loss(t)`."""
+    return search.choose(jax.vmap(loss), loss(jnp.zeros(())), curve, jnp.asarray(escape))
 
 
 @pytest.mark.parametrize("minimum", [1.0, 0.7, 3e-2, 2e-5, 4e-8])
 def test_grid_finds_minima_of_all_magnitudes(minimum):
     loss = lambda t: jnp.log(t / minimum + 1e-30) ** 2
-    choice = GridSearch().choose(along(loss), START, RAY)
+    choice = choose(GridSearch(), loss)
     found = minimize_scalar(lambda s: float(loss(np.exp(s))), bounds=(np.log(1e-9), 0), method="bounded")
     assert abs(np.log(choice.step_size) - found.x) < np.log(4) / 7
-    np.testing.assert_allclose(choice.theta, START - choice.step_size * DIRECTION, rtol=1e-15)
+    np.testing.assert_allclose(choice.value, loss(choice.step_size), rtol=1e-12)
 
 
 def test_grid_takes_the_lower_of_two_valleys():
     loss = lambda t: jnp.minimum((t - 0.6) ** 2 + 0.1, jnp.log(t / 1e-4 + 1e-30) ** 2 / 20)
-    np.testing.assert_allclose(GridSearch().choose(along(loss), START, RAY).step_size, 1e-4, rtol=0.3)
+    np.testing.assert_allclose(choose(GridSearch(), loss).step_size, 1e-4, rtol=0.3)
 
 
 def test_no_step_where_nothing_is_lower():
-    choice = GridSearch().choose(along(lambda t: t), START, RAY)
+    choice = choose(GridSearch(), lambda t: t)
     assert choice.step_size == 0
-    np.testing.assert_array_equal(choice.theta, START)
+    assert choice.value == 0
 
 
 def test_losses_that_are_not_finite_never_win():
     loss = lambda t: jnp.where(t > 0.5, jnp.nan, jnp.where(t > 0.1, -jnp.inf, (t - 0.05) ** 2))
-    choice = GridSearch().choose(along(loss), START, RAY)
+    choice = choose(GridSearch(), loss)
     assert 0.03 < choice.step_size < 0.08
-    assert GridSearch().choose(along(lambda t: jnp.where(t > 0, jnp.nan, 0.0)), START, RAY).step_size == 0
+    assert choose(GridSearch(), lambda t: jnp.where(t > 0, jnp.nan, 0.0)).step_size == 0
 
 
 def test_equal_losses_give_the_larger_step():
-    assert GridSearch(refinements=0).choose(along(jnp.zeros_like), START, RAY).step_size == 1
+    assert choose(GridSearch(refinements=0), jnp.zeros_like).step_size == 1
 
 
 def test_fixed_step_is_taken_whatever_it_does():
-    choice = FixedStep(0.25).choose(along(lambda t: t), START, RAY)
-    np.testing.assert_allclose(choice.theta, START - 0.25 * DIRECTION)
+    choice = choose(FixedStep(0.25), lambda t: t)
+    assert (choice.step_size, choice.value) == (0.25, 0.25)
+
+
+def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise():
+    """The ray predicts `2 t - t^2`; the loss keeps all of it up to 0.1, and nothing beyond."""
+    loss = lambda t: jnp.where(t <= 0.1, 5 - (2 * t - t**2), 6.0)
+    choice = choose(GainRatio(fraction=0.5), loss)
+    np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
+    # A tenth of what was predicted is enough for a fraction below that only.
+    short = lambda t: 5 - (2 * t - t**2) / 10
+    assert choose(GainRatio(fraction=0.05), short).step_size == 1
+    assert choose(GainRatio(fraction=0.5), short).step_size == 1, "the lowest loss, where no step keeps its promise"
+
+
+def test_gain_ratio_refuses_what_is_not_lower():
+    assert choose(GainRatio(), lambda t: 1 + t).step_size == 0
+    assert choose(GainRatio(), lambda t: jnp.where(t > 0, jnp.nan, 1.0)).step_size == 0
+
+
+def test_gain_ratio_escapes_to_a_higher_loss():
+    loss = lambda t: 1 + 1e3 * t
+    choice = choose(GainRatio(leap=101), loss, escape=True)
+    np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
+    np.testing.assert_allclose(choice.value, 101, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: GainRatio(fraction=0.0), "fraction is 0.0"),
+        (lambda: GainRatio(leap=1.0), "leap is 1.0"),
+        (lambda: GainRatio(smallest=2.0), "smallest is 2.0"),
         (lambda: GridSearch(smallest=0.0), "smallest is 0.0"),
         (lambda: GridSearch(ratio=1.0), "ratio is 1.0"),
         (lambda: GridSearch(refinements=-2), "refinements is -2"),

@@ -10,6 +10,7 @@ import pytest
 
 import sngd
 from sngd.library import bvp, bvp_energy, heat, poisson, transport
+from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
 from sngd.train import Result, Stopping, load, plot, save, summarize, write_folder
 
@@ -25,7 +26,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("optimizer", ["two-pass", "single-pass", "engd"])
+@pytest.mark.parametrize("optimizer", ["damped", "two-pass", "single-pass", "engd"])
 @pytest.mark.parametrize("name", CASES)
 def test_natural_gradients_solve_every_problem(name, optimizer, key):
     problem, network = CASES[name]
@@ -198,3 +199,38 @@ def test_systems_and_problems_without_exact_solution_are_drawn(tmp_path, key):
     assert (tmp_path / "picture.png").stat().st_size > 1000
     with pytest.raises(ValueError, match="exact is missing"):
         solution.relative_l2()
+
+
+@pytest.mark.parametrize(("name", "error"), [("bvp", 1e-13), ("bvp-energy", 1e-9)])
+def test_a_run_without_options_reaches_rounding(name, error, key):
+    solution = sngd.solve(CASES[name][0], key=key)
+    assert solution.result in (Result.FLOOR_REACHED, Result.STAGNATED)
+    assert solution.relative_l2() < error
+    assert solution.relative_l2() < 10 * solution.error_estimate
+
+
+def test_frequencies_follow_the_solution():
+    """A wave of five half periods along `y` and one along `x` needs a network that oscillates faster along `y`."""
+    square = sngd.box(x=(0, 1), y=(0, 1))
+    exact = lambda x: jnp.sin(jnp.pi * x[0]) * jnp.sin(5 * jnp.pi * x[1])
+    equation = sngd.Interior(lambda u, x: sngd.laplacian(u)(x) + 26 * jnp.pi**2 * exact(x))
+    problem = sngd.Problem(square, [equation, sngd.Dirichlet(0.0)], exact=exact)
+    solution = sngd.solve(problem, "2x20", key=jax.random.key(0), stopping=Stopping(iterations=0))
+    along_x, along_y = np.abs(np.asarray(solution.network.weights[0])).max(axis=0)
+    assert along_y > 1.5 * along_x
+
+
+def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):
+    """Four points an axis: the network passes through them and is wrong between; refined, still too few."""
+    few = dataclasses.replace(poisson(), quadrature=sngd.GaussLegendre(4))
+    solution = sngd.solve(few, "2x20", key=key, stopping=Stopping(iterations=150))
+    rows = make_objective(few, solution.network)[0].rows
+    assert solution.result is Result.UNRESOLVED or solution.rows > rows
+    assert solution.validation_loss > 0
+    if solution.result is Result.UNRESOLVED:
+        assert solution.result.exit_status != 0
+
+
+def test_the_best_network_on_the_way_is_returned(key):
+    solution = sngd.solve(bvp(), "2x10", key=key, stopping=Stopping(iterations=60))
+    np.testing.assert_allclose(solution.loss, np.min(solution.history.loss), rtol=1e-6)

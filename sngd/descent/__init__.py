@@ -3,7 +3,18 @@
 from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent, DescentInfo
 from sngd.descent._engd import ENGD
+from sngd.descent._factor import Damped, FactorDescent
 from sngd.descent._gradient import GradientDescent
 from sngd.descent._sngd import SNGD
 
-__all__ = ["ENGD", "SNGD", "AbstractCurve", "AbstractDescent", "DescentInfo", "GradientDescent", "Ray"]
+__all__ = [
+    "ENGD",
+    "SNGD",
+    "AbstractCurve",
+    "AbstractDescent",
+    "Damped",
+    "DescentInfo",
+    "FactorDescent",
+    "GradientDescent",
+    "Ray",
+]

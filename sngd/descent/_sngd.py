@@ -4,11 +4,11 @@ import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from sngd._curve import Ray
 from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.linearize import Linearization
 from sngd.sketch import TestMatrix, gaussian, single_pass, two_pass
 
@@ -89,13 +89,3 @@ class SNGD(AbstractDescent):
         oversampling = numerical_rank if self.oversampling is None else self.oversampling
         size = sketch_size_on_ladder(rank + oversampling, self.largest)
         return dataclasses.replace(self, sketch_size=size, oversampling=oversampling)
-
-
-def sketch_size_on_ladder(wanted: int, largest: int) -> int:
-    """The smallest size on the ladder that is at least `wanted`, but never above `largest`.
-
-    The ladder is 32 times powers of the fourth root of two: a size exceeds what was asked for by a fifth at most
-    (above 32), and each one that a run visits compiles once.
-    """
-    rung = max(0, int(np.ceil(4 * np.log2(max(wanted, 1) / 32))))
-    return min(int(np.ceil(32 * 2 ** (rung / 4))), largest)

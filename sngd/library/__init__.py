@@ -1,6 +1,6 @@
 """Ready problems with exact solutions, and the paper's networks."""
 
-from sngd.library._networks import NETWORKS, find_network, initial_network
+from sngd.library._networks import NETWORKS, find_network
 from sngd.library._problems import PROBLEMS, bvp, bvp_energy, find_problem, heat, poisson, transport
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "find_network",
     "find_problem",
     "heat",
-    "initial_network",
     "poisson",
     "transport",
 ]

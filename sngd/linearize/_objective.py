@@ -14,11 +14,27 @@ from jaxtyping import Array, Float
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._terms import Term, make_term
 from sngd.linearize._trial import TrialFunction, split_network
-from sngd.problem import AbstractCondition, AbstractProblem, Energy, Field, Problem
+from sngd.problem import (
+    AbstractCondition,
+    AbstractProblem,
+    Collocation,
+    Energy,
+    Field,
+    Problem,
+    euler_lagrange,
+    natural_flux,
+    second_order_part,
+)
 
 # Points whose values are computed at once. Activations of the widest network in use (five layers of 520, four Taylor
 # components) take about 0.1 MB a point, so this bounds them to about 0.2 GB.
 _VALUE_CHUNK = 2048
+
+# Changes of an energy below this fraction of it are integrated; above, the difference has ten digits.
+_SMALL_CHANGE = 1e-6
+
+# Losses evaluated in one batch: half the time of one after the other for a small network, and no more beyond.
+_VALUES_AT_ONCE = 11
 
 
 class Linearization(eqx.Module):
@@ -57,6 +73,21 @@ class AbstractObjective(eqx.Module):
     def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
         """The loss."""
 
+    def residual(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
+        """The weighted residuals of all conditions, one after the other; for an energy, of its Euler-Lagrange equation
+        and its natural boundary conditions.
+        """
+        return _values_of(self.residual_terms, self.trial.field(theta))
+
+    @property
+    @abc.abstractmethod
+    def residual_terms(self) -> tuple[Term, ...]:
+        """The terms of `residual`."""
+
+    def residual_jacobian(self, theta: Float[Array, " p"]) -> Float[Array, "n p"]:
+        """The derivative of `residual`, stored: for small networks."""
+        return jnp.concatenate([term.jacobian(self.trial, theta) for term in self.residual_terms])
+
     @abc.abstractmethod
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         """The loss, its gradient and the factor of its Gramian."""
@@ -65,6 +96,11 @@ class AbstractObjective(eqx.Module):
     def rows(self) -> int:
         """The number of rows of the factor."""
         return sum(term.rows for term in self.factor_terms)
+
+    @property
+    def values_at_once(self) -> int:
+        """How many parameter vectors to evaluate in one batch: where the factor is too large to store, one."""
+        return _VALUES_AT_ONCE if self.chunk is None else 1
 
     def factor(self, theta: Float[Array, " p"]) -> AbstractFactor:
         """The factor of the Gramian, stored where `chunk` is `None`."""
@@ -88,10 +124,9 @@ class LeastSquares(AbstractObjective):
     def value_terms(self) -> tuple[Term, ...]:
         return self.factor_terms
 
-    def residual(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
-        """The weighted residuals of all conditions, one after the other."""
-        parts = [_by_blocks(term, lambda block: block.values(self.trial, theta)) for term in self.factor_terms]
-        return jnp.concatenate(parts)
+    @property
+    def residual_terms(self) -> tuple[Term, ...]:
+        return self.factor_terms
 
     def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
         return jnp.sum(self.residual(theta) ** 2) / 2
@@ -103,11 +138,20 @@ class LeastSquares(AbstractObjective):
 
 
 class EnergyObjective(AbstractObjective):
-    """A quadrature of an energy density; its Gramian is the quadrature of the metric."""
+    """A quadrature of an energy density; its Gramian is the quadrature of the metric.
+
+    The gradient is that of the first variation integrated by parts, `sum_i w_i R(x_i) u_theta(x_i)` with the residual
+    `R` of the Euler-Lagrange equation and the natural boundary conditions: its rounding errors shrink with `R`, where
+    those of the derivative of the sum do not. The two differ by the error of the quadrature.
+
+    - `equation_terms`: the rows `sqrt(w_i) R(x_i)`; `trace_terms`: the rows `sqrt(w_i) u(x_i)`.
+    """
 
     trial: TrialFunction
     density_term: Term
     factor_terms: tuple[Term, ...]
+    equation_terms: tuple[Term, ...]
+    trace_terms: tuple[Term, ...]
     chunk: int | None = eqx.field(static=True)
 
     @property
@@ -121,9 +165,36 @@ class EnergyObjective(AbstractObjective):
     def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
         return jnp.sum(_by_blocks(self.density_term, lambda block: block.values(self.trial, theta)))
 
+    @property
+    def residual_terms(self) -> tuple[Term, ...]:
+        return self.equation_terms
+
+    def gradient(self, theta: Float[Array, " p"]) -> Float[Array, " p"]:
+        """The derivative of the energy by the parameters, shape `(p,)`."""
+        residual = self.residual(theta)
+        return jax.grad(lambda t: residual @ _values_of(self.trace_terms, self.trial.field(t)))(theta)
+
+    def change(self, theta: Float[Array, " p"], other: Float[Array, " p"]) -> Float[Array, ""]:
+        """The energy at `other` less that at `theta`.
+
+        The integral of the gradient along the straight line between the two functions, each gradient by parts: a
+        product of a residual and a difference, which are both small where the two energies are nearly equal. Exact
+        in that direction for densities up to degree six; where the move is too bold for that, the plain difference.
+        """
+        here, there = self.trial.field(theta), self.trial.field(other)
+        moved = _values_of(self.trace_terms, there) - _values_of(self.trace_terms, here)
+
+        def slope(fraction: Array) -> Array:
+            between = here.like(lambda x: here(x) + fraction * (there(x) - here(x)))
+            return _values_of(self.residual_terms, between) @ moved
+
+        nodes, weights = np.polynomial.legendre.leggauss(3)
+        along = jax.lax.map(slope, jnp.asarray((nodes + 1) / 2)) @ jnp.asarray(weights / 2)
+        value = self.value(theta)
+        return jnp.where(jnp.abs(along) < _SMALL_CHANGE * jnp.abs(value), along, self.value(other) - value)
+
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
-        value, gradient = jax.value_and_grad(self.value)(theta)
-        return Linearization(value, gradient, self.factor(theta), None)
+        return Linearization(self.value(theta), self.gradient(theta), self.factor(theta), None)
 
 
 def make_objective(
@@ -137,15 +208,15 @@ def make_objective(
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
     """
     trial, theta = split_network(network, problem.domain)
+    problem = problem.with_points(len(theta))
     _check_outputs(problem, trial, theta)
     match problem:
         case Problem():
             terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
-            return LeastSquares(trial, terms, _chunk(terms, len(theta), dense_bytes, chunk_bytes)), theta
+            chunk = _chunk(terms, len(theta), dense_bytes, chunk_bytes)
+            return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk), theta
         case Energy():
-            density, metric = _energy_terms(problem, trial, theta)
-            chunk = _chunk((metric,), len(theta), dense_bytes, chunk_bytes)
-            return EnergyObjective(trial=trial, density_term=density, factor_terms=(metric,), chunk=chunk), theta
+            return _energy_objective(problem, trial, theta, dense_bytes, chunk_bytes), theta
         case _:
             raise TypeError(f"problem is {problem!r}; it must be a Problem or an Energy")
 
@@ -156,6 +227,10 @@ def _chunk(terms: tuple[Term, ...], parameters: int, dense_bytes: int, chunk_byt
     if sum(term.rows for term in terms) * row_bytes <= dense_bytes:
         return None
     return max(1, chunk_bytes // (row_bytes * max(term.components for term in terms)))
+
+
+def _values_of(terms: tuple[Term, ...], field: Field) -> Array:
+    return jnp.concatenate([_by_blocks(term, lambda block: block.values_of(field)) for term in terms])
 
 
 def _by_blocks(term: Term, function: Callable[[Term], Array]) -> Array:
@@ -194,19 +269,67 @@ class _MetricFunction:
         return self.problem.metric(u, v, x)
 
 
+@dataclasses.dataclass(frozen=True)
+class _VariationFunction:
+    """The residual of an energy's Euler-Lagrange equation or natural boundary condition as the function of a term."""
+
+    problem: Energy
+    on_boundary: bool
+
+    def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
+        if self.on_boundary:
+            return natural_flux(self.problem.density, v, x, normal)
+        return euler_lagrange(self.problem.density, v, x)
+
+
+def _trace(u: Field, v: Field, x: Array, normal: Array) -> Array:
+    return v(x)
+
+
 def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
     collocation = problem.collocation(condition)
     function = _ConditionFunction(condition)
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)
 
 
-def _energy_terms(problem: Energy, trial: TrialFunction, theta: Array) -> tuple[Term, Term]:
-    collocation = problem.interior()
-    density = make_term(_DensityFunction(problem), "density", collocation, collocation.weights, trial, theta)
-    metric = make_term(_MetricFunction(problem), "metric", collocation, np.sqrt(collocation.weights), trial, theta)
+def _energy_objective(
+    problem: Energy, trial: TrialFunction, theta: Array, dense_bytes: int, chunk_bytes: int
+) -> EnergyObjective:
+    interior, boundary = problem.interior(), problem.natural_boundary()
+
+    def term(function: Callable, label: str, collocation: Collocation, scales: np.ndarray) -> Term:
+        return make_term(function, label, collocation, scales, trial, theta)
+
+    def pair(make: Callable, label: str) -> tuple[Term, ...]:
+        places = ((interior, "in the interior"), (boundary, "on the boundary"))
+        return tuple(term(make(at is boundary), f"{label} {where}", at, np.sqrt(at.weights)) for at, where in places)
+
+    density = term(_DensityFunction(problem), "density", interior, interior.weights)
+    metric = term(_MetricFunction(problem), "metric", interior, np.sqrt(interior.weights))
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
-    return density, metric
+    _check_first_order(problem, jnp.asarray(interior.points[0]))
+    return EnergyObjective(
+        trial=trial,
+        density_term=density,
+        factor_terms=(metric,),
+        equation_terms=pair(
+            lambda on_boundary: _VariationFunction(problem, on_boundary), "the Euler-Lagrange equation"
+        ),
+        trace_terms=pair(lambda on_boundary: _trace, "the solution"),
+        chunk=_chunk((metric,), len(theta), dense_bytes, chunk_bytes),
+    )
+
+
+def _check_first_order(problem: Energy, x: Array) -> None:
+    # Which derivatives a density reads does not depend on the function that it reads them of: take a cheap one.
+    shape = () if problem.outputs == 1 else (problem.outputs,)
+    wave = Field(lambda z: jnp.sin(jnp.sum(z)) * jnp.ones(shape), problem.domain)
+    if np.any(np.asarray(second_order_part(problem.density, wave, x))):
+        raise ValueError(
+            "density depends on second derivatives of u; it may use u and its first derivatives, so write the problem "
+            "by its residual, as a Problem"
+        )
 
 
 def _check_outputs(problem: AbstractProblem, trial: TrialFunction, theta: Array) -> None:

@@ -37,7 +37,10 @@ class Term(eqx.Module):
 
     def values(self, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, " rows"]:
         """The value of every row."""
-        field = trial.field(theta)
+        return self.values_of(trial.field(theta))
+
+    def values_of(self, field: Field) -> Float[Array, " rows"]:
+        """The value of every row for a field that may come from anywhere."""
 
         def at(x: Array, normal: Array, scale: Array) -> Array:
             return scale * jnp.ravel(self.function(field, field, x, normal))

@@ -41,6 +41,8 @@ def make_network(
     key: PRNGKeyArray,
     gain: float = DEFAULT_GAIN,
     bias: float = DEFAULT_BIAS,
+    frequencies: tuple[float, ...] | None = None,
 ) -> MLP:
     """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds, as in `Box.bounds`."""
-    return MLP(widths_of(architecture, len(bounds), outputs), bounds, key=key, gain=gain, bias=bias)
+    widths = widths_of(architecture, len(bounds), outputs)
+    return MLP(widths, bounds, key=key, gain=gain, bias=bias, frequencies=frequencies)

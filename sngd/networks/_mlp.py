@@ -32,6 +32,8 @@ class MLP(eqx.Module):
     - `gain`: hidden weights are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
     - `bias`: hidden biases are uniform in `[-bias, bias]`; the output bias starts at zero.
 
+    - `frequencies`: one for each input; the first layer's weights are multiplied by these, its biases by the largest.
+
     The defaults, sine units a little steeper than Glorot's and spread by their biases, were chosen by measurement
     (docs/choices.md).
     """
@@ -50,6 +52,7 @@ class MLP(eqx.Module):
         activation: str = "sin",
         gain: float = DEFAULT_GAIN,
         bias: float = DEFAULT_BIAS,
+        frequencies: tuple[float, ...] | None = None,
     ):
         if len(widths) < 2 or any(width < 1 for width in widths):
             raise ValueError(f"widths is {widths}; give the input dimension, positive hidden widths and the outputs")
@@ -57,19 +60,24 @@ class MLP(eqx.Module):
             raise ValueError(
                 f"widths starts with {widths[0]}; the domain has {len(bounds)} axes, so it must be {len(bounds)}"
             )
+        if frequencies is not None and (len(frequencies) != len(bounds) or min(frequencies) <= 0):
+            raise ValueError(f"frequencies is {frequencies}; give {len(bounds)} positive numbers, one for each axis")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
         self.bounds, self.activation = bounds, activation
         weights, biases = [], []
         pairs = list(itertools.pairwise(widths))
+        # One draw for all layers and NumPy for the rest: eager JAX would compile something for every shape.
+        count = sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairs)
+        draws = iter(np.split(np.asarray(jax.random.uniform(key, (count,), float, -1.0, 1.0)), _ends(pairs)))
         for layer, (fan_in, fan_out) in enumerate(pairs):
-            key, weight_key, bias_key = jax.random.split(key, 3)
             hidden = layer < len(pairs) - 1
             bound = (gain if hidden else 1.0) * np.sqrt(6 / (fan_in + fan_out))
-            spread = bias if hidden else 0.0
-            weights.append(jax.random.uniform(weight_key, (fan_out, fan_in), float, -bound, bound))
-            biases.append(spread * jax.random.uniform(bias_key, (fan_out,), float, -1.0, 1.0))
-        self.weights, self.biases = tuple(weights), tuple(biases)
+            weights.append(bound * next(draws).reshape(fan_out, fan_in))
+            biases.append((bias if hidden else 0.0) * next(draws))
+        frequencies = frequencies or (1.0,) * len(bounds)
+        weights[0], biases[0] = weights[0] * np.array(frequencies), biases[0] * max(frequencies)
+        self.weights, self.biases = tuple(map(jnp.asarray, weights)), tuple(map(jnp.asarray, biases))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -82,3 +90,8 @@ class MLP(eqx.Module):
             hidden = ACTIVATIONS[self.activation](weight @ hidden + bias)
         output = self.weights[-1] @ hidden + self.biases[-1]
         return output[0] if output.shape == (1,) else output
+
+
+def _ends(pairs: list[tuple[int, int]]) -> list[int]:
+    """Where the weights and biases of the layers end in one long vector, but for the last ones."""
+    return list(itertools.accumulate(size for pair in pairs for size in (pair[0] * pair[1], pair[1])))[:-1]

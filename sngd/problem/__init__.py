@@ -14,15 +14,19 @@ from sngd.problem._conditions import (
 from sngd.problem._domain import Box, Face, box, interval, space_time
 from sngd.problem._field import Field
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
-from sngd.problem._problem import AbstractProblem, Collocation, Energy, Problem
+from sngd.problem._problem import AbstractProblem, Collocation, Energy, Problem, with_other_rules
 from sngd.problem._quadrature import (
     AbstractQuadrature,
     GaussLegendre,
+    Midpoint,
     Sobol,
     UniformGrid,
     UniformRandom,
     default_quadrature,
+    finer_rule,
+    rule_between,
 )
+from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
     "AbstractBoundaryCondition",
@@ -39,6 +43,7 @@ __all__ = [
     "GaussLegendre",
     "Initial",
     "Interior",
+    "Midpoint",
     "Neumann",
     "Periodic",
     "Problem",
@@ -50,9 +55,15 @@ __all__ = [
     "default_quadrature",
     "directional",
     "divergence",
+    "euler_lagrange",
+    "finer_rule",
     "gradient",
     "interval",
     "laplacian",
+    "natural_flux",
     "partial",
+    "rule_between",
+    "second_order_part",
     "space_time",
+    "with_other_rules",
 ]

@@ -42,6 +42,20 @@ class UniformGrid(AbstractQuadrature):
 
 
 @dataclasses.dataclass(frozen=True)
+class Midpoint(AbstractQuadrature):
+    """The midpoints of `points_per_axis` equal intervals an axis, with equal weights."""
+
+    points_per_axis: int
+
+    def __post_init__(self):
+        _require_count("points_per_axis", self.points_per_axis, least=1)
+
+    def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
+        edges = np.linspace(-1.0, 1.0, self.points_per_axis + 1)
+        return _tensor_product((edges[1:] + edges[:-1]) / 2, np.diff(edges), lower, upper)
+
+
+@dataclasses.dataclass(frozen=True)
 class GaussLegendre(AbstractQuadrature):
     """The tensor product of Gauss-Legendre rules with `points_per_axis` an axis.
 
@@ -89,21 +103,58 @@ class UniformRandom(AbstractQuadrature):
         return _equal_weights(unit, lower, upper)
 
 
-def default_quadrature(dimension: int) -> tuple[AbstractQuadrature, AbstractQuadrature]:
-    """The rules for the interior and for the faces where a problem names none.
+def default_quadrature(dimension: int, parameters: int) -> tuple[AbstractQuadrature, AbstractQuadrature]:
+    """The rules for the interior and for the faces where a problem names none, for a network of `parameters`.
 
     Gauss-Legendre up to dimension three: exact to the highest degree for its number of points, as suits the smooth
-    functions that networks are. Tensor rules grow too fast beyond, so Sobol points take over.
+    functions that networks are. In two and three dimensions there are about half as many points as the network has
+    parameters, within bounds. Tensor rules grow too fast beyond, so Sobol points take over.
     """
     match dimension:
         case 1:
             return GaussLegendre(64), GaussLegendre(1)
         case 2:
-            return GaussLegendre(20), GaussLegendre(30)
+            count = int(np.clip(np.ceil(np.sqrt(parameters / 2)) - 2, 16, 40))
+            return GaussLegendre(count), GaussLegendre(count + 4)
         case 3:
-            return GaussLegendre(12), GaussLegendre(14)
+            count = int(np.clip(np.ceil(np.cbrt(parameters / 2)), 8, 14))
+            return GaussLegendre(count), GaussLegendre(count + 2)
         case _:
             return Sobol(4096), Sobol(512)
+
+
+def rule_between(rule: AbstractQuadrature) -> AbstractQuadrature | None:
+    """A rule with as many points in other places, to check a solution between the points of `rule`.
+
+    Of the same number, so that nothing is compiled for it. `None` for a rule that is not of this library.
+    """
+    match rule:
+        case UniformGrid() | GaussLegendre():
+            return Midpoint(rule.points_per_axis)
+        case Midpoint():
+            return GaussLegendre(rule.points_per_axis)
+        case Sobol() | UniformRandom():
+            return type(rule)(rule.points, rule.seed + 1)
+        case _:
+            return None
+
+
+def finer_rule(rule: AbstractQuadrature) -> AbstractQuadrature | None:
+    """A rule of the same kind with half as many points more (an axis, for a tensor rule).
+
+    `None` for a rule that is not of this library.
+    """
+    match rule:
+        case UniformGrid() | GaussLegendre() | Midpoint():
+            return type(rule)(_more(rule.points_per_axis))
+        case Sobol() | UniformRandom():
+            return type(rule)(_more(rule.points), rule.seed)
+        case _:
+            return None
+
+
+def _more(count: int) -> int:
+    return max(count + 1, round(1.5 * count))
 
 
 def _tensor_product(nodes: np.ndarray, weights: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Rule:

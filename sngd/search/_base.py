@@ -4,27 +4,37 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from sngd._curve import AbstractCurve
 
-Loss = Callable[[Float[Array, " p"]], Float[Array, ""]]
+Losses = Callable[[Float[Array, " k"]], Float[Array, " k"]]
 
 
 class Choice(eqx.Module):
-    """The point that a search picked on a curve: the parameters there, their loss, and `step_size`, its `t`.
+    """The point that a search picked on a curve: `step_size`, its `t`, and the loss there.
 
-    Where no point is better than the start, `step_size` is zero and the parameters are the old ones.
+    Where no point is better than the start, `step_size` is zero.
     """
 
-    theta: Float[Array, " p"]
-    value: Float[Array, ""]
     step_size: Float[Array, ""]
+    value: Float[Array, ""]
 
 
 class AbstractSearch(eqx.Module):
     """Picks a point on a curve of trial updates by evaluating the loss. Knows nothing of how the curve was made."""
 
+    @property
     @abc.abstractmethod
-    def choose(self, loss: Loss, theta: Float[Array, " p"], curve: AbstractCurve) -> Choice:
-        """The point to take, starting from `theta`. Called under `jax.jit`."""
+    def can_escape(self) -> bool:
+        """Whether the search knows how to leave a place where steps have become short."""
+
+    @abc.abstractmethod
+    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+        """The point to take. Called under `jax.jit`.
+
+        - `losses`: maps step sizes, shape `(k,)`, to the losses at those points of the curve; as many at once as the
+          objective finds fit.
+        - `value`: the loss at `t = 0`.
+        - `escape`: whether to leave the neighborhood, if the search can, even at a higher loss.
+        """

@@ -1,10 +1,10 @@
 """A step size given beforehand."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from sngd._curve import AbstractCurve
-from sngd.search._base import AbstractSearch, Choice, Loss
+from sngd.search._base import AbstractSearch, Choice, Losses
 
 
 class FixedStep(AbstractSearch):
@@ -16,7 +16,10 @@ class FixedStep(AbstractSearch):
         if not 0 < self.step_size <= 1:
             raise ValueError(f"step_size is {self.step_size}; it must lie in (0, 1]")
 
-    def choose(self, loss: Loss, theta: Float[Array, " p"], curve: AbstractCurve) -> Choice:
-        step_size = jnp.asarray(self.step_size, theta.dtype)
-        moved = theta + curve.update(step_size)
-        return Choice(moved, loss(moved), step_size)
+    @property
+    def can_escape(self) -> bool:
+        return False
+
+    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+        step_size = jnp.asarray(self.step_size, value.dtype)
+        return Choice(step_size, losses(step_size[None])[0])

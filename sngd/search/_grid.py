@@ -4,21 +4,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from sngd._curve import AbstractCurve
-from sngd.search._base import AbstractSearch, Choice, Loss
+from sngd.search._base import AbstractSearch, Choice, Losses
 
 
 class GridSearch(AbstractSearch):
     """Approximates the argmin of the loss over step sizes in `[0, 1]`, the line search of Algorithm 1.
 
-    Good step sizes come in all magnitudes, so the search looks at all of them: first at 0 and at powers of `ratio` from
-    `smallest` up to 1, then at `refinements` points spaced evenly in the logarithm between the neighbors of the best
-    one. Losses that are not finite never win. Among equal losses the larger step wins: where rounding hides the
-    difference, the descent's model is the better guide.
+    Good step sizes come in all magnitudes, so the search looks at all of them: first at powers of `ratio` from 1 to
+    `smallest` or a little below, then at `refinements` points spaced evenly in the logarithm between the neighbors of
+    the best one. Losses that are not finite never win. Among equal losses the larger step wins: where rounding hides
+    the difference, the descent's model is the better guide.
 
-    Trial losses are evaluated one after the other, so memory does not grow with the grid.
+    Trial losses are evaluated `refinements` at a time.
     """
 
     smallest: float = 1e-9
@@ -33,27 +33,42 @@ class GridSearch(AbstractSearch):
         if self.refinements < 0 or self.refinements % 2:
             raise ValueError(f"refinements is {self.refinements}; it must be even, half on each side, and not negative")
 
-    def choose(self, loss: Loss, theta: Float[Array, " p"], curve: AbstractCurve) -> Choice:
+    @property
+    def can_escape(self) -> bool:
+        return False
+
+    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+        factors, refining = self._batches()
+
+        def trial(best: _Best, batch: tuple[Array, Array]) -> tuple[_Best, None]:
+            # Both stages share one loop, so that the losses are compiled once.
+            factors, refine = batch
+            step_sizes = jnp.minimum(jnp.where(refine, best.center * factors, factors), 1.0)
+            values = losses(step_sizes)
+            values = jnp.where(jnp.isfinite(values), values, jnp.inf)
+            # Step sizes rise within a batch, and from one coarse batch to the next: the last of equal losses wins.
+            index = len(factors) - 1 - jnp.argmin(values[::-1])
+            better = values[index] <= best.value
+            step_size = jnp.where(better, step_sizes[index], best.step_size)
+            center = jnp.where(refine, best.center, step_size)
+            return _Best(step_size, jnp.where(better, values[index], best.value), center), None
+
+        zero = jnp.zeros_like(value)
+        best, _ = jax.lax.scan(trial, _Best(zero, value, zero), (jnp.asarray(factors), jnp.asarray(refining)))
+        return Choice(best.step_size, best.value)
+
+    def _batches(self) -> tuple[np.ndarray, np.ndarray]:
+        """Step sizes of the coarse stage, then factors on its best for the fine one, `(batches, size)`, and which."""
         count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio))) + 1
-        coarse = np.concatenate([[0.0], self.ratio ** -np.arange(count, dtype=float)[::-1]])
+        size = self.refinements or count
+        count = -(-count // size) * size
+        coarse = self.ratio ** -np.arange(count, dtype=float)[::-1].reshape(-1, size)
+        if not self.refinements:
+            return coarse, np.zeros(1, bool)
         # Exponents strictly between the neighbors of the best coarse point, without the point itself.
         exponents = np.linspace(-1, 1, self.refinements + 3)[1:-1]
         fine = self.ratio ** exponents[exponents != 0]
-        refining = np.arange(len(coarse) + len(fine)) >= len(coarse)
-
-        def trial(best: _Best, step: tuple[Array, Array]) -> tuple[_Best, None]:
-            # Both stages share one loop, so that the loss is compiled once.
-            factor, refine = step
-            step_size = jnp.minimum(jnp.where(refine, best.center * factor, factor), 1.0)
-            value = loss(theta + curve.update(step_size))
-            better = jnp.isfinite(value) & (value <= best.value)
-            step_size = jnp.where(better, step_size, best.step_size)
-            center = jnp.where(refine, best.center, step_size)
-            return _Best(step_size, jnp.where(better, value, best.value), center), None
-
-        start = _Best(*[jnp.asarray(number, theta.dtype) for number in (0.0, jnp.inf, 0.0)])
-        best, _ = jax.lax.scan(trial, start, (jnp.asarray(np.concatenate([coarse, fine])), jnp.asarray(refining)))
-        return Choice(theta + curve.update(best.step_size), best.value, best.step_size)
+        return np.concatenate([coarse, fine[None]]), np.arange(len(coarse) + 1) == len(coarse)
 
 
 class _Best(eqx.Module):

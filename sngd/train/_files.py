@@ -18,8 +18,19 @@ from sngd.problem import AbstractProblem
 from sngd.train._history import History
 from sngd.train._solution import Solution
 
-_FORMAT = "sngd-solution-1"
+_FORMAT = "sngd-solution-2"
 _HISTORY = [field.name for field in dataclasses.fields(History)]
+
+_NUMBERS = (
+    "loss",
+    "optimizer",
+    "rows",
+    "seconds",
+    "compile_seconds",
+    "compilations",
+    "validation_loss",
+    "error_estimate",
+)
 
 
 def save(solution: Solution, path: str | Path) -> None:
@@ -31,11 +42,14 @@ def save(solution: Solution, path: str | Path) -> None:
     header = {
         "format": _FORMAT,
         "result": solution.result.value,
+        "loss": solution.loss,
         "optimizer": solution.optimizer,
         "rows": solution.rows,
         "seconds": solution.seconds,
         "compile_seconds": solution.compile_seconds,
         "compilations": solution.compilations,
+        "validation_loss": solution.validation_loss,
+        "error_estimate": solution.error_estimate,
         "problem": solution.problem.name,
         "axes": list(solution.problem.domain.axes),
         "network": _network_header(solution.network),
@@ -64,7 +78,7 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
             raise ValueError(f"its format is {header['format']!r}, not {_FORMAT!r}")
         history = History(**{name: arrays[f"history_{name}"] for name in _HISTORY})
         parameters = np.asarray(arrays["parameters"], dtype=float)
-        numbers = {name: header[name] for name in ("optimizer", "rows", "seconds", "compile_seconds", "compilations")}
+        numbers = {name: header[name] for name in _NUMBERS}
         result = Result(header["result"])
         saved_axes, saved_network = header["axes"], header["network"]
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -81,7 +95,7 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
     if flat.shape != parameters.shape:
         raise ValueError(f"network has {flat.size} parameters; the solution in {str(path)!r} has {parameters.size}")
     restored = eqx.combine(unravel(jax.numpy.asarray(parameters)), fixed)
-    return Solution(problem, restored, result, history, parameters=parameters.size, **numbers)
+    return Solution(problem, restored, result, history=history, parameters=parameters.size, **numbers)
 
 
 def _network_header(network: Callable) -> dict | None:

@@ -1,6 +1,7 @@
 """The loop."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -8,19 +9,26 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, make_objective
-from sngd.networks import make_network
+from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
 from sngd.train._compilation import CompilationCounter
+from sngd.train._frequencies import Frequencies
 from sngd.train._history import Record, collect
 from sngd.train._optimizer import Optimizer, find_optimizer
 from sngd.train._solution import Solution, error_points, evaluate_in_chunks, relative_difference
-from sngd.train._step import TrainState, initial_values, take_step
+from sngd.train._start import suitable_start
+from sngd.train._step import TrainState, take_step, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
+from sngd.train._valley import Valley
+from sngd.train._verdict import Diagnosis, at_floor, examine, judge, refined
+
+# How often a run that fits its points only goes on with more of them.
+_REFINEMENTS = 2
 
 Callback = Callable[[TrainState, Record], None]
 
@@ -32,7 +40,7 @@ def solve(
     network: Callable | str = _NETWORK,
     *,
     key: PRNGKeyArray,
-    optimizer: Optimizer | str = "two-pass",
+    optimizer: Optimizer | str = "damped",
     stopping: Stopping | None = None,
     callbacks: Sequence[Callback] = (),
     error_every: int = 10,
@@ -53,33 +61,41 @@ def solve(
     larger than the factor.
     """
     _require_float64()
+    start, compilations = time.perf_counter(), CompilationCounter()
     network_key, train_key = jax.random.split(key)
+    make = None
     if isinstance(network, str):
-        network = make_network(network, problem.domain.bounds, problem.outputs, key=network_key)
+        make = functools.partial(_make, network, problem, network_key)
+        network = make(None)
     label = optimizer if isinstance(optimizer, str) else _describe(optimizer)
     optimizer = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
     stopping = stopping or Stopping()
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
     objective, theta = make_objective(problem, network)
-    descent = optimizer.descent.prepare(objective.rows, len(theta))
-
-    start, compilations = time.perf_counter(), CompilationCounter()
-    run = _Run(problem, objective, Optimizer(descent, optimizer.search), callbacks, error_every, start)
-    state = TrainState(theta, train_key, jnp.zeros((), int))
+    problem = problem.with_points(len(theta))
+    optimizer.descent.prepare(objective.rows, len(theta))
+    check_key = jax.random.fold_in(train_key, 0)
+    run = _Run(problem, objective, optimizer, callbacks, error_every, check_key, start)
     with share_cores_with_lapack():
-        state, result = run.train(state, stopping)
+        run.check_start(theta)
+        if make is not None:
+            theta = suitable_start(objective, make, problem.domain.dimension, key=network_key)
+        state, result, diagnosis = run.solve(TrainState(theta, train_key, jnp.zeros((), int)), stopping)
     return Solution(
         problem=problem,
-        network=objective.trial.network(state.theta),
+        network=run.objective.trial.network(state.theta),
         result=result,
+        loss=float(values_of(run.objective, state.theta)[0]),
         history=collect(run.records),
         optimizer=label,
         parameters=len(theta),
-        rows=objective.rows,
+        rows=run.objective.rows,
         seconds=time.perf_counter() - start,
         compile_seconds=run.compile_seconds,
         compilations=compilations.count,
+        validation_loss=diagnosis.between,
+        error_estimate=diagnosis.error,
     )
 
 
@@ -92,21 +108,47 @@ class _Run:
     optimizer: Optimizer
     callbacks: Sequence[Callback]
     error_every: int
+    key: PRNGKeyArray
     start: float
     records: list[Record] = dataclasses.field(default_factory=list)
     compile_seconds: float = 0.0
+    resumed: int = 0
+
+    def solve(self, state: TrainState, stopping: Stopping) -> tuple[TrainState, Result, Diagnosis]:
+        """Train, examine the outcome, and go on with more points where it fits only those it has."""
+        for left in reversed(range(_REFINEMENTS + 1)):
+            state, ended = self.train(state, stopping)
+            diagnosis = examine(self.problem, self.objective, state, self.key)
+            result = judge(ended, diagnosis)
+            finer = refined(self.problem)
+            if ended is not Result.STAGNATED or result is not Result.UNRESOLVED or finer is None or not left:
+                return state, result, diagnosis
+            self.continue_on(finer, self.objective.trial.network(state.theta))
+        raise AssertionError("the last round returns")
+
+    def continue_on(self, problem: AbstractProblem, network: Callable) -> None:
+        """Go on with `network` on the points of `problem`."""
+        self.objective, _ = make_objective(problem, network)
+        self.problem, self.resumed = problem, len(self.records) - 1
 
     def train(self, state: TrainState, stopping: Stopping) -> tuple[TrainState, Result]:
         """Step until something ends the run; the state is always one whose step was completed."""
         measure_error = self._error_measure()
-        descent, search = self.optimizer.descent, self.optimizer.search
-        self._report(state, Record(0, self._timed(self._initial_loss, state), measure_error(state)))
+        descent, search = self.optimizer.descent.prepare(self.objective.rows, len(state.theta)), self.optimizer.search
+        if not self.records:
+            self._report(state, Record(0, self._timed(self.check_start, state.theta), measure_error(state)))
+        least_squares = math.isfinite(self.objective.lower_bound)
+        valley = Valley(state, self.records[-1].loss) if search.can_escape and least_squares else None
         try:
-            while (result := stopping.ending(self.records, self.objective.lower_bound)) is None:
-                new_state, info = self._timed(take_step, self.objective, descent, search, state)
+            while (result := self._ending(stopping, valley)) is None:
+                escape = valley is not None and valley.stuck
+                if valley is not None and escape:
+                    valley.escape()
+                new_state, info = self._timed(take_step, self.objective, descent, search, state, escape)
                 info = jax.device_get(info)
                 if not math.isfinite(info.loss):
-                    return state, Result.NON_FINITE
+                    result = Result.NON_FINITE
+                    break
                 state = new_state
                 iteration = self.records[-1].iteration + 1
                 descent = descent.adapt(int(info.rank), int(info.numerical_rank))
@@ -121,9 +163,20 @@ class _Run:
                     int(info.rank),
                 )
                 self._report(state, record)
+                if valley is not None:
+                    valley.watch(state, record)
         except KeyboardInterrupt:
             result = Result.INTERRUPTED
-        return state, result
+        return (state if valley is None else valley.best), result
+
+    def _ending(self, stopping: Stopping, valley: Valley | None) -> Result | None:
+        """How the run ends now, or `None` where it goes on."""
+        if valley is not None and valley.stuck and (valley.hopeless or self._at_floor(valley.best)):
+            return Result.STAGNATED
+        return stopping.ending(self.records[self.resumed :], self.objective.lower_bound)
+
+    def _at_floor(self, state: TrainState) -> bool:
+        return at_floor(self.objective, state, self.key)
 
     def _report(self, state: TrainState, record: Record) -> None:
         record = dataclasses.replace(record, seconds=time.perf_counter() - self.start)
@@ -139,11 +192,12 @@ class _Run:
             self.compile_seconds += time.perf_counter() - start
         return result
 
-    def _initial_loss(self, state: TrainState) -> float:
+    def check_start(self, theta: Float[Array, " p"]) -> float:
         """The loss at the start. Raises `ValueError` that names the first point where a residual is not finite."""
-        loss, values = initial_values(self.objective, state.theta)
-        for term, value in zip(self.objective.value_terms, values, strict=True):
-            bad = np.flatnonzero(~np.isfinite(np.asarray(value)))
+        loss, residual = values_of(self.objective, theta)
+        ends = np.cumsum([term.rows for term in self.objective.residual_terms])[:-1]
+        for term, value in zip(self.objective.residual_terms, np.split(np.asarray(residual), ends), strict=True):
+            bad = np.flatnonzero(~np.isfinite(value))
             if len(bad):
                 point = np.asarray(term.points)[bad[0] // term.components]
                 raise ValueError(
@@ -160,6 +214,10 @@ class _Run:
         exact = evaluate_in_chunks(self.problem.exact, points)
         network = self.objective.trial.network
         return lambda state: relative_difference(evaluate_in_chunks(network(state.theta), points), exact)
+
+
+def _make(architecture: str, problem: AbstractProblem, key: PRNGKeyArray, frequencies: Frequencies | None) -> MLP:
+    return make_network(architecture, problem.domain.bounds, problem.outputs, key=key, frequencies=frequencies)
 
 
 def _describe(optimizer: Optimizer) -> str:

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from sngd.descent import ENGD, SNGD, AbstractDescent, GradientDescent
-from sngd.search import AbstractSearch, GridSearch
+from sngd.descent import ENGD, SNGD, AbstractDescent, FactorDescent, GradientDescent
+from sngd.search import AbstractSearch, GainRatio, GridSearch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Optimizer:
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
+    "damped": Optimizer(FactorDescent("damped"), GainRatio()),
     "two-pass": Optimizer(SNGD("two-pass")),
     "single-pass": Optimizer(SNGD("single-pass")),
     "engd": Optimizer(ENGD()),

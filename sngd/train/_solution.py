@@ -25,15 +25,19 @@ class Solution:
     """A trained network, and how it came about.
 
     - `problem`, `network`: what was solved, and the network with its final parameters.
-    - `result`: how the run ended. `history`: what every iteration reported.
+    - `result`: how the run ended. `loss`: that of the network, for least squares the lowest one on the way.
+    - `history`: what every iteration reported.
     - `optimizer`: its name or description. `parameters`, `rows`: sizes `p` and `n`.
     - `seconds`, `compile_seconds`: of the whole training, and what it spent in steps that compiled.
     - `compilations`: how many functions were compiled.
+    - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error, from that
+      residual; exact only for problems with constants near one. Not a number where the points are the user's own rule.
     """
 
     problem: AbstractProblem
     network: Callable
     result: Result
+    loss: float
     history: History
     optimizer: str
     parameters: int
@@ -41,6 +45,8 @@ class Solution:
     seconds: float
     compile_seconds: float
     compilations: int
+    validation_loss: float
+    error_estimate: float
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
@@ -52,11 +58,6 @@ class Solution:
         if points.ndim != 2 or points.shape[1] != dimension:
             raise ValueError(f"points have shape {points.shape}; this problem needs (n, {dimension})")
         return evaluate_in_chunks(self.network, points)
-
-    @property
-    def loss(self) -> float:
-        """The final loss."""
-        return float(self.history.loss[-1])
 
     def relative_l2(self, exact: Callable | None = None) -> float:
         """The relative L2 error against `exact`, a function of one point; by default the problem's own.

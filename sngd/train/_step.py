@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sngd.descent import AbstractCurve, AbstractDescent, DescentInfo
-from sngd.linearize import AbstractObjective, Linearization
-from sngd.search import AbstractSearch
+from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
+from sngd.search import AbstractSearch, Losses
 
 
 class TrainState(eqx.Module):
@@ -32,20 +32,26 @@ class StepInfo(eqx.Module):
 
 
 def take_step(
-    objective: AbstractObjective, descent: AbstractDescent, search: AbstractSearch, state: TrainState
+    objective: AbstractObjective,
+    descent: AbstractDescent,
+    search: AbstractSearch,
+    state: TrainState,
+    escape: bool = False,
 ) -> tuple[TrainState, StepInfo]:
-    """Linearize, make the curve, pick a point on it.
+    """Linearize, make the curve, pick a point on it; or, to `escape`, whatever the search does for that.
 
     Three compiled functions, because only the middle one depends on the sketch size: a new size leaves the other two,
     which take longest to compile, alone. Between them nothing leaves the device.
     """
-    linearization, next_key, key = _linearize(objective, state)
+    linearization, next_key, key = linearize(objective, state)
     curve, info = _descend(descent, linearization, key)
-    return _search(objective, search, state, linearization.gradient, curve, info, next_key)
+    value, gradient = linearization.value, linearization.gradient
+    return _search(objective, search, state, value, gradient, curve, info, next_key, jnp.asarray(escape))
 
 
 @eqx.filter_jit
-def _linearize(objective: AbstractObjective, state: TrainState) -> tuple[Linearization, PRNGKeyArray, PRNGKeyArray]:
+def linearize(objective: AbstractObjective, state: TrainState) -> tuple[Linearization, PRNGKeyArray, PRNGKeyArray]:
+    """The linearization at the state, the key of the next state, and one for this step."""
     next_key, key = jax.random.split(state.key)
     return objective.linearize(state.theta), next_key, key
 
@@ -62,21 +68,47 @@ def _search(
     objective: AbstractObjective,
     search: AbstractSearch,
     state: TrainState,
+    value: Array,
     gradient: Array,
     curve: AbstractCurve,
     info: DescentInfo,
     next_key: PRNGKeyArray,
+    escape: Array,
 ) -> tuple[TrainState, StepInfo]:
-    choice = search.choose(objective.value, state.theta, curve)
+    losses, start = _along(objective, state.theta, value, curve)
+    choice = search.choose(losses, start, curve, escape)
+    theta = state.theta + curve.update(choice.step_size)
+    value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
     norm = jnp.linalg.norm(gradient)
-    report = StepInfo(choice.value, choice.step_size, info.rank, info.numerical_rank, norm)
-    return TrainState(choice.theta, next_key, state.iteration + 1), report
+    report = StepInfo(value, choice.step_size, info.rank, info.numerical_rank, norm)
+    return TrainState(theta, next_key, state.iteration + 1), report
+
+
+def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> tuple[Losses, Array]:
+    """What the search sees along the curve, and at its start: the loss, or the energy above that of the start.
+
+    The difference of two energies drowns in their rounding errors when the error is near the root of the machine
+    precision; the change of an energy is computed so that it does not.
+    """
+
+    def loss(step_size: Array) -> Array:
+        moved = theta + curve.update(step_size)
+        return objective.change(theta, moved) if isinstance(objective, EnergyObjective) else objective.value(moved)
+
+    start = jnp.zeros_like(value) if isinstance(objective, EnergyObjective) else value
+    return lambda step_sizes: jax.lax.map(loss, step_sizes, batch_size=objective.values_at_once), start
 
 
 @eqx.filter_jit
-def initial_values(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, tuple[Array, ...]]:
-    """The loss at `theta`, and the values of each of its terms, to look for numbers that are not finite."""
-    return objective.value(theta), tuple(term.values(objective.trial, theta) for term in objective.value_terms)
+def linearize_residual(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, Array]:
+    """The residual and its stored Jacobian."""
+    return objective.residual(theta), objective.residual_jacobian(theta)
+
+
+@eqx.filter_jit
+def values_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, Float[Array, " n"]]:
+    """The loss and the residual."""
+    return objective.value(theta), objective.residual(theta)
 
 
 @eqx.filter_jit

@@ -6,6 +6,9 @@ import math
 from sngd._results import Result
 from sngd.train._history import Record
 
+# Steps of size zero in a row that end a run. A fresh sketch may find what the last one did not.
+_FRUITLESS = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Stopping:
@@ -13,8 +16,8 @@ class Stopping:
 
     - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included.
     - `loss`: a loss to reach.
-    - `patience`: stagnation is when the loss has fallen by less than a hundredth over this many iterations, or has not
-      changed at all over a fifth of them.
+    - `patience`: stagnation is when the loss of a least-squares problem has fallen by less than a hundredth over this
+      many iterations, or when no step was found in three iterations in a row.
 
     Raises `ValueError` for a budget below zero or a patience below one.
     """
@@ -35,8 +38,7 @@ class Stopping:
     def ending(self, records: list[Record], lower_bound: float) -> Result | None:
         """How a run with these records ends now, or `None` where it goes on.
 
-        `lower_bound` is what the loss cannot fall below; `-inf` for an energy, for which only a loss that does not
-        change at all is stagnation.
+        `lower_bound` is what the loss cannot fall below; `-inf` for an energy, whose fall says nothing.
         """
         last = records[-1]
         if not math.isfinite(last.loss):
@@ -52,8 +54,7 @@ class Stopping:
         return None
 
     def _stagnated(self, records: list[Record], lower_bound: float) -> bool:
-        window = max(1, self.patience // 5)
-        if len(records) > window and records[-1].loss == records[-1 - window].loss:
+        if len(records) > _FRUITLESS and all(record.step_size == 0 for record in records[-_FRUITLESS:]):
             return True
         if len(records) <= self.patience or not math.isfinite(lower_bound):
             return False

@@ -1,0 +1,88 @@
+"""`sngd bench precision`: the error that a run without options reaches, problem by problem and seed by seed."""
+
+import dataclasses
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+# Longer than any budget, so that a run that does not end shows as one.
+_PATIENCE = 600
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A problem with a network, and what is asked of it: errors for every seed and the median, and seconds."""
+
+    problem: str
+    network: str
+    every: float
+    median: float
+    seconds: float
+
+
+ROWS = (
+    Row("poisson", "4x20", 1e-12, 3e-14, 20),
+    Row("heat", "4x20", 1e-12, 3e-14, 20),
+    Row("bvp", "4x20", 1e-13, 5e-15, 10),
+    Row("bvp-energy", "4x20", 1e-10, 1e-12, 30),
+    Row("heat", "A1", 1e-7, 1e-8, 30),
+    Row("transport", "4x20", 1e-4, 1e-6, 180),
+)
+
+
+def precision(seeds: Sequence[int], path: Path, report: Callable[[str], None], only: str = "") -> str:
+    """Run what is missing in `path`, one process a run so that each compiles all it needs, and return the table.
+
+    Results are kept after every run: an interrupted measurement goes on where it was. `only` restricts to rows whose
+    problem or network contains it.
+    """
+    results = json.loads(path.read_text()) if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        for row in ROWS:
+            name = f"{row.problem}-{row.network}-seed{seed}"
+            if name in results or only not in f"{row.problem}-{row.network}":
+                continue
+            results[name] = _run(row, seed)
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+            os.replace(partial, path)
+            report(f"{name}: {results[name]['relative_l2']:.1e} in {results[name]['seconds']:.0f} s")
+    return tabulate(results)
+
+
+def _run(row: Row, seed: int) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "sngd.cli", "run", row.problem, "--network", row.network, "--seed", str(seed)]
+        command += ["--seconds", str(row.seconds), "--out", folder]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_PATIENCE)
+        summary = json.loads((Path(folder) / "result.json").read_text())
+    return summary | {"date": datetime.date.today().isoformat()}
+
+
+def tabulate(results: dict[str, dict]) -> str:
+    """A Markdown table of the errors, with what was asked for beside each."""
+    lines = [
+        "| problem | network | seeds | worst error (asked) | median (asked) | longest run (asked) | within all |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in ROWS:
+        prefix = f"{row.problem}-{row.network}-seed"
+        found = [result for name, result in results.items() if name.startswith(prefix)]
+        if not found:
+            continue
+        errors = [result["relative_l2"] for result in found]
+        longest = max(result["seconds"] for result in found)
+        good = sum(error <= row.every for error in errors)
+        lines.append(
+            f"| {row.problem} | {row.network} | {len(found)} | {max(errors):.1e} ({row.every:.0e}) "
+            f"| {statistics.median(errors):.1e} ({row.median:.0e}) | {longest:.0f} s ({row.seconds:.0f} s) "
+            f"| {good} of {len(found)} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""Natural gradients from the factor of the Gramian, not from its square."""
+
+import dataclasses
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from sngd._curve import AbstractCurve, Ray
+from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._ladder import sketch_size_on_ladder
+from sngd.linearize import DenseFactor, Linearization
+from sngd.sketch import SVD, TestMatrix, dense_svd, gaussian, range_finder_svd
+
+_FAMILIES = ("damped", "truncated")
+_PRECISION = float(jnp.finfo(jnp.float64).eps)
+
+# A stored factor is decomposed in full while its shorter side is at most this: 0.2 s on two cores.
+_LARGEST_EXACT = 1000
+_LARGEST_STORED = 2**30
+_FIRST_SKETCH = 512
+
+# Where an energy's gradient is still known: its rounding errors do not shrink with the singular values.
+_ENERGY_TOLERANCE = 1e-12
+
+
+class FactorDescent(AbstractDescent):
+    """The natural gradient from a singular value decomposition `F = U S V^T` of the factor of the Gramian `F^T F`.
+
+    The singular values of `F` are known down to the machine precision times the first, the Gramian's eigenvalues, their
+    squares, no further: of the singular values the Gramian keeps half of the digits. With `b = U^T r` the updates are
+    `-V f(S) b`, a family in `t`:
+
+    - `"damped"`: `f = s / (s^2 + lambda)`, the Levenberg-Marquardt steps, with `sqrt(lambda) = eps s_1 / t`.
+    - `"truncated"`: `f = t / s` above `tolerance` times `s_1`, else 0: the ray of the truncated natural gradient.
+
+    For an energy, which has no residual, `b = S^-1 V^T g`.
+
+    - `tolerance`: what counts towards the rank, relative to the largest singular value.
+    - `sketch_size`: columns of the first sketch. Left out, a stored factor with `min(n, p) <= 1000` is decomposed in
+      full, and any other starts with 512. Later sketches have an eighth more columns than the rank, rounded up as in
+      `SNGD`. Raises `ValueError` in `prepare` where it exceeds `min(n, p)`.
+    - `test_matrix`: how the sketch is drawn, fresh in every step.
+    - `largest`: `min(n, p)`; set by `prepare`.
+
+    Work `4 n p m` and some twenty `m^3` in full, with `m = min(n, p)`; sketched `4 n p l + 4 p l^2`, memory `O(p l)`.
+    """
+
+    family: Literal["damped", "truncated"] = "damped"
+    tolerance: float = 1e-12
+    sketch_size: int | None = None
+    test_matrix: TestMatrix = gaussian
+    largest: int | None = None
+
+    def __check_init__(self):
+        if self.family not in _FAMILIES:
+            raise ValueError(f"family is {self.family!r}; it must be one of {', '.join(_FAMILIES)}")
+        if not 0 <= self.tolerance < 1:
+            raise ValueError(f"tolerance is {self.tolerance}; it is relative to the largest singular value, in [0, 1)")
+        if self.sketch_size is not None and self.sketch_size < 1:
+            raise ValueError(f"sketch_size is {self.sketch_size}; it must be at least 1")
+
+    def prepare(self, rows: int, parameters: int) -> "FactorDescent":
+        largest = min(rows, parameters)
+        size = self.sketch_size
+        if size is not None and size > largest:
+            raise ValueError(
+                f"sketch_size is {size}, larger than min(n, p) = {largest} for n = {rows} rows and p = {parameters} "
+                f"parameters; the factor has no more directions, so take at most {largest}"
+            )
+        if size is None and (largest > _LARGEST_EXACT or 8 * rows * parameters > _LARGEST_STORED):
+            size = min(_FIRST_SKETCH, largest)
+        return dataclasses.replace(self, sketch_size=size, largest=largest)
+
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[AbstractCurve, DescentInfo]:
+        svd = self._decompose(linearization, key)
+        residual = linearization.residual
+        coordinates = _dual_coordinates(svd, linearization.gradient) if residual is None else svd.left.T @ residual
+        info = DescentInfo(svd.rank(self.tolerance), svd.rank(_PRECISION))
+        if self.family == "damped":
+            return Damped(svd, coordinates), info
+        kept = svd.singular_values > self.tolerance * svd.singular_values[0]
+        scaled = jnp.where(kept, coordinates / jnp.where(kept, svd.singular_values, 1.0), 0.0)
+        slope = jnp.sum(jnp.where(kept, coordinates, 0.0) ** 2)
+        return Ray(svd.right_matmul(scaled), slope, slope), info
+
+    def adapt(self, rank: int, numerical_rank: int) -> "FactorDescent":
+        if self.sketch_size is None:
+            return self
+        assert self.largest is not None
+        return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(rank + rank // 8, self.largest))
+
+    def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> SVD:
+        factor = linearization.factor
+        if self.sketch_size is None and isinstance(factor, DenseFactor):
+            return dense_svd(factor.matrix)
+        assert self.largest is not None
+        size = self.sketch_size or self.largest
+        test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.gradient.dtype)
+        return range_finder_svd(factor.matmul, factor.rmatmul, test_matrix)
+
+
+def _dual_coordinates(svd: SVD, gradient: Float[Array, " p"]) -> Float[Array, " k"]:
+    """`S^-1 V^T g`, whose norm is that of the gradient in the dual of the Gramian's norm."""
+    values = svd.singular_values
+    kept = values > _ENERGY_TOLERANCE * values[0]
+    return jnp.where(kept, svd.right_rmatmul(gradient) / jnp.where(kept, values, 1.0), 0.0)
+
+
+class Damped(AbstractCurve):
+    """The Levenberg-Marquardt updates `t -> -V s / (s^2 + lambda) b`, with `sqrt(lambda) = eps s_1 / t`.
+
+    At `t = 1` the damping is at the rounding error of the singular values; every factor of ten below is ten times the
+    damping in `s`, and from `t = eps` down the update is a small multiple of the gradient.
+
+    - `coordinates`: `b`, shape `(k,)`, the residual in the basis of the left singular vectors.
+    """
+
+    svd: SVD
+    coordinates: Float[Array, " k"]
+
+    def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
+        values = self.svd.singular_values
+        return -self.svd.right_matmul(self._kept(t) * self.coordinates / jnp.where(values > 0, values, 1.0))
+
+    def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        kept = self._kept(t)
+        return jnp.sum((kept - kept**2 / 2) * self.coordinates**2)
+
+    def _kept(self, t: Float[Array, ""]) -> Float[Array, " k"]:
+        """The filter factors `s^2 / (s^2 + lambda)`."""
+        values = self.svd.singular_values
+        scaled = (t * values / (_PRECISION * values[0])) ** 2
+        return scaled / (scaled + 1)

@@ -1,0 +1,61 @@
+"""The first variation of an energy, integrated by parts.
+
+For a density `phi(u, grad u, x)` the variation along `v` is the integral of `a_0 v + a . grad v`, where `a_0` and `a`
+are the derivatives of `phi` by `u` and by `grad u`. By parts it is the integral of `(a_0 - div a) v` plus that of
+`a . n v` over the boundary: the Euler-Lagrange equation and the natural boundary condition. Both factors vanish at the
+solution, where the first form is a sum of terms that cancel.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sngd.problem._field import Field
+
+Point = Float[Array, " d"]
+Density = Callable[[Field, Point], Array]
+
+
+def euler_lagrange(density: Density, u: Field, x: Point) -> Array:
+    """`a_0 - div a` at `x`, of the shape of `u(x)`."""
+
+    def flux_along(axis: int) -> Callable[[Point], Array]:
+        return lambda y: _by_components(u, y, lambda e: _variation(density, u, lambda z: (z - y)[axis] * e, y))
+
+    result = _by_components(u, x, lambda e: _variation(density, u, lambda z: e, x))
+    for axis, unit in enumerate(np.eye(len(x))):
+        result = result - jax.jvp(flux_along(axis), (x,), (jnp.asarray(unit),))[1]
+    return result
+
+
+def natural_flux(density: Density, u: Field, x: Point, normal: Point) -> Array:
+    """`a . n` at `x`, of the shape of `u(x)`."""
+    return _by_components(u, x, lambda e: _variation(density, u, lambda z: jnp.dot(z - x, normal) * e, x))
+
+
+def second_order_part(density: Density, u: Field, x: Point) -> Array:
+    """The derivatives of the density by the second derivatives of `u`: zero for the densities this module is for."""
+
+    def along(row: int, column: int) -> Array:
+        return _by_components(u, x, lambda e: _variation(density, u, lambda z: (z - x)[row] * (z - x)[column] * e, x))
+
+    return jnp.stack([along(row, column) for row in range(len(x)) for column in range(row + 1)])
+
+
+def _variation(density: Density, u: Field, v: Callable[[Point], Array], x: Point) -> Array:
+    """The derivative of the density at `x` when `u` moves along `v`."""
+
+    def moved(amount: Array) -> Array:
+        return density(u.like(lambda z: u(z) + amount * v(z)), x)
+
+    return jax.jvp(moved, (jnp.zeros((), x.dtype),), (jnp.ones((), x.dtype),))[1]
+
+
+def _by_components(u: Field, x: Point, function: Callable[[Array], Array]) -> Array:
+    """`function` of each unit vector of the values of `u`, in the shape of `u(x)`."""
+    shape = jax.eval_shape(u, x).shape
+    units = np.eye(int(np.prod(shape))).reshape(-1, *shape)
+    return jnp.stack([function(jnp.asarray(unit)) for unit in units]).reshape(shape)

@@ -1,0 +1,37 @@
+"""Where a run starts: the initial parameters of a network that is given by its architecture."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from sngd.linearize import AbstractObjective, DenseFactor, LeastSquares
+from sngd.networks import MLP
+from sngd.train._frequencies import Frequencies, choose_frequencies
+from sngd.train._step import TrainState, linearize, linearize_residual
+
+
+def suitable_start(
+    objective: AbstractObjective, make: Callable[[Frequencies], MLP], axes: int, *, key: PRNGKeyArray
+) -> Float[Array, " p"]:
+    """The parameters of the network that `make` gives for frequencies that suit the objective.
+
+    Where the Jacobian is too large to store, all frequencies are one.
+    """
+
+    def parameters(frequencies: Frequencies) -> Float[Array, " p"]:
+        return ravel_pytree(make(frequencies))[0]
+
+    def residual_and_jacobian(theta: Float[Array, " p"]) -> tuple[Array, Array]:
+        if not isinstance(objective, LeastSquares):
+            return linearize_residual(objective, theta)
+        # The function that training compiles anyway.
+        linearization, *_ = linearize(objective, TrainState(theta, key, jnp.zeros((), int)))
+        assert linearization.residual is not None
+        assert isinstance(linearization.factor, DenseFactor)
+        return linearization.residual, linearization.factor.matrix
+
+    if objective.chunk is not None:
+        return parameters((1.0,) * axes)
+    return parameters(choose_frequencies(residual_and_jacobian, parameters, axes, key=key))

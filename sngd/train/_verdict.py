@@ -1,0 +1,99 @@
+"""What a run has reached: checked between its points, and against rounding."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from sngd._results import Result
+from sngd.linearize import AbstractObjective, make_objective
+from sngd.problem import AbstractProblem, finer_rule, rule_between, with_other_rules
+from sngd.train._solution import error_points, evaluate_in_chunks
+from sngd.train._step import TrainState, values_of
+
+# A loss between the points this many times the loss at the points is not explained by the quadrature.
+_UNRESOLVED = 100.0
+
+# An estimated relative error at which that is worth more points, or a warning.
+_MATTERS = 1e-10
+
+# Half squared norms: a residual within a hundred times its rounding errors is at its floor.
+_FLOOR = 1e4
+
+_ENDED_BY_ITSELF = (Result.STAGNATED, Result.TARGET_REACHED)
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """Half the squared norms that tell how good a solution is.
+
+    - `fitted`: of the residual at the points of the run; `between`: at as many other points, or not a number where a
+      rule of the problem is not of this library.
+    - `rounding`: of what the residual changes by when every parameter is changed in its last digit.
+
+    And `error`, an estimate of the relative L2 error: the norm of the residual between the points over that of the
+    solution. It suits a problem that is well posed with constants near one; for an equation of second order it is
+    usually larger than the error.
+    """
+
+    fitted: float
+    between: float
+    rounding: float
+    error: float
+
+
+def examine(problem: AbstractProblem, objective: AbstractObjective, state: TrainState, key: PRNGKeyArray) -> Diagnosis:
+    """The residual at the points of the run, between them, and its rounding errors."""
+    theta = state.theta
+    residual, change = _residual_and_change(objective, theta, key)
+    elsewhere = with_other_rules(problem, rule_between)
+    between = math.nan
+    if elsewhere is not None:
+        other, _ = make_objective(elsewhere, objective.trial.network(theta))
+        between = _half_square(np.asarray(values_of(other, theta)[1]))
+    size = _root_mean_square(problem, objective.trial.network(theta))
+    error = math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf
+    return Diagnosis(_half_square(residual), between, _half_square(change), error)
+
+
+def at_floor(objective: AbstractObjective, state: TrainState, key: PRNGKeyArray) -> bool:
+    """Whether the residual is as small as its rounding errors allow."""
+    residual, change = _residual_and_change(objective, state.theta, key)
+    return _half_square(residual) <= _FLOOR * _half_square(change)
+
+
+def _residual_and_change(
+    objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The residual, and what it changes by when every parameter is changed in its last digit."""
+    signs = np.asarray(jax.random.rademacher(key, theta.shape, theta.dtype))
+    residual = np.asarray(values_of(objective, theta)[1])
+    moved = theta * (1 + np.finfo(float).eps * signs)
+    return residual, np.asarray(values_of(objective, moved)[1]) - residual
+
+
+def _half_square(rows: np.ndarray) -> float:
+    return float(np.sum(rows**2)) / 2
+
+
+def judge(result: Result, diagnosis: Diagnosis) -> Result:
+    """The result of a run that ended with `result`, in the light of what was found."""
+    if result in (Result.NON_FINITE, Result.INTERRUPTED):
+        return result
+    floor = _FLOOR * diagnosis.rounding
+    if diagnosis.between > _UNRESOLVED * max(diagnosis.fitted, floor) and diagnosis.error > _MATTERS:
+        return Result.UNRESOLVED
+    return Result.FLOOR_REACHED if result in _ENDED_BY_ITSELF and diagnosis.fitted <= floor else result
+
+
+def refined(problem: AbstractProblem) -> AbstractProblem | None:
+    """The problem on more points."""
+    return with_other_rules(problem, finer_rule)
+
+
+def _root_mean_square(problem: AbstractProblem, network: Callable) -> float:
+    values = evaluate_in_chunks(network, error_points(problem))
+    return math.sqrt(np.mean(np.sum(values.reshape(len(values), -1) ** 2, axis=1)))
