@@ -3,7 +3,8 @@
 import abc
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 
 class AbstractCurve(eqx.Module):
@@ -17,6 +18,15 @@ class AbstractCurve(eqx.Module):
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """How much the quadratic model of the loss falls under `update(t)`."""
 
+    @abc.abstractmethod
+    def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
+        """How many directions `update(t)` is made of, or -1 where that has no meaning."""
+
+    @property
+    @abc.abstractmethod
+    def numerical_rank(self) -> Int[Array, ""] | int:
+        """How many directions could be told from rounding, or -1 where that has no meaning."""
+
 
 class Ray(AbstractCurve):
     """The straight curve `t -> -t * direction`.
@@ -24,14 +34,24 @@ class Ray(AbstractCurve):
     - `direction`: shape `(p,)`; the full step of the method.
     - `slope`: the gradient of the loss along `direction`.
     - `curvature`: the Gramian's quadratic form of `direction`.
+    - `kept`, `resolved`: how many directions it is made of, and how many could be told from rounding, or -1.
     """
 
     direction: Float[Array, " p"]
     slope: Float[Array, ""]
     curvature: Float[Array, ""]
+    kept: Int[Array, ""] | int = -1
+    resolved: Int[Array, ""] | int = -1
 
     def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
         return -t * self.direction
 
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return t * self.slope - t**2 * self.curvature / 2
+
+    def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
+        return jnp.asarray(self.kept)
+
+    @property
+    def numerical_rank(self) -> Int[Array, ""] | int:
+        return self.resolved

@@ -30,8 +30,8 @@ def linearization(spectrum, seed=0):
 
 def full_step(descent, at, seed=0):
     descent = descent.prepare(*at.factor.shape)
-    curve, info = eqx.filter_jit(descent.step)(at, jax.random.key(seed))
-    return np.asarray(curve.update(jnp.asarray(1.0))), curve, info
+    curve = eqx.filter_jit(descent.step)(at, jax.random.key(seed))
+    return np.asarray(curve.update(jnp.asarray(1.0))), curve
 
 
 NATURAL = {"two-pass": SNGD("two-pass"), "single-pass": SNGD("single-pass"), "engd": ENGD()}
@@ -42,10 +42,10 @@ FACTOR = {"exact": FactorDescent("truncated"), "sketched": FactorDescent("trunca
 def test_natural_gradients_solve_the_least_squares_problem(descent):
     """With the rank below the sketch, the full step is the minimum-norm least-squares solution, by NumPy's `lstsq`."""
     at = linearization(np.geomspace(1, 1e-3, 30))
-    update, curve, info = full_step(descent, at)
+    update, curve = full_step(descent, at)
     expected, *_ = np.linalg.lstsq(np.asarray(at.factor.matrix), -np.asarray(at.residual), rcond=1e-6)
     np.testing.assert_allclose(update, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
-    assert int(info.rank) == 30
+    assert int(curve.rank(jnp.asarray(1.0))) == 30
     # The model predicts the reduction of the linear problem that the step really brings, and it is largest at t = 1.
     residual = np.asarray(at.residual)
     for t in (0.3, 1.0):
@@ -56,7 +56,7 @@ def test_natural_gradients_solve_the_least_squares_problem(descent):
 
 def test_gradient_descent_predicts_its_reduction():
     at = linearization(np.geomspace(1, 1e-3, 30))
-    update, curve, _ = full_step(GradientDescent(scale=0.5), at)
+    update, curve = full_step(GradientDescent(scale=0.5), at)
     np.testing.assert_array_equal(update, -0.5 * np.asarray(at.gradient))
     moved = at.residual + at.factor.matrix @ update
     reduction = float(at.value - moved @ moved / 2)
@@ -81,7 +81,7 @@ def test_the_factor_keeps_the_digits_that_the_gramian_loses(size):
 @pytest.mark.parametrize("t", [1e-12, 1e-6, 1e-2, 1.0])
 def test_damped_updates_are_those_of_levenberg_and_marquardt(t):
     at = linearization(np.geomspace(1, 1e-3, ROWS))
-    _, curve, _ = full_step(FactorDescent("damped"), at)
+    _, curve = full_step(FactorDescent("damped"), at)
     matrix, residual = np.asarray(at.factor.matrix), np.asarray(at.residual)
     root = np.finfo(float).eps / t * np.linalg.norm(matrix, 2)
     stacked = np.concatenate([matrix, root * np.eye(PARAMETERS)])
@@ -91,16 +91,20 @@ def test_damped_updates_are_those_of_levenberg_and_marquardt(t):
     moved = residual + matrix @ update
     reduction = (residual @ residual - moved @ moved) / 2
     np.testing.assert_allclose(curve.predicted_reduction(jnp.asarray(t)), reduction, rtol=1e-6, atol=1e-12)
+    assert int(curve.rank(jnp.asarray(t))) == np.sum(np.linalg.svd(matrix, compute_uv=False) > root)
 
 
 def test_no_damped_update_at_zero():
-    _, curve, _ = full_step(FactorDescent("damped"), linearization(np.geomspace(1, 1e-3, 30)))
+    _, curve = full_step(FactorDescent("damped"), linearization(np.geomspace(1, 1e-3, 30)))
     assert not np.any(curve.update(jnp.asarray(0.0)))
 
 
 def test_the_sketch_of_the_factor_follows_its_rank():
-    descent = FactorDescent(sketch_size=48).prepare(10_000, 10_000)
-    assert descent.adapt(rank=320, numerical_rank=400).sketch_size == sketch_size_on_ladder(360, 10_000)
+    descent = FactorDescent(sketch_size=480).prepare(10_000, 10_000)
+    assert descent.adapt(rank=320, numerical_rank=400).sketch_size == sketch_size_on_ladder(400, 10_000, rungs=2)
+    for rank, escape in ((480, False), (0, False), (320, True)):
+        doubled = descent.adapt(rank, numerical_rank=400, escape=escape)
+        assert doubled.sketch_size == sketch_size_on_ladder(960, 10_000, rungs=2)
     assert FactorDescent().prepare(500, 10_000).sketch_size is None
     assert FactorDescent().prepare(5000, 10_000).sketch_size == 512
 
@@ -108,10 +112,10 @@ def test_the_sketch_of_the_factor_follows_its_rank():
 def test_truncation_drops_small_eigenvalues_only():
     spectrum = np.concatenate([np.geomspace(1, 1e-2, 20), np.full(20, 1e-5)])
     at = linearization(spectrum)
-    update, _, info = full_step(SNGD("two-pass", tolerance=1e-7), at)
+    update, curve = full_step(SNGD("two-pass", tolerance=1e-7), at)
     expected = -np.linalg.pinv(np.asarray(at.factor.matrix), rcond=1e-4) @ np.asarray(at.residual)
     np.testing.assert_allclose(update, expected, atol=1e-8 * np.abs(expected).max(), rtol=0)
-    assert (int(info.rank), int(info.numerical_rank)) == (20, 40)
+    assert (int(curve.rank(jnp.asarray(1.0))), int(curve.numerical_rank)) == (20, 40)
 
 
 def test_fresh_sketches_change_the_direction_only_by_rounding():

@@ -1,7 +1,7 @@
 """Methods: each turns one linearization into a curve of trial updates."""
 
 from sngd._curve import AbstractCurve, Ray
-from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._base import AbstractDescent
 from sngd.descent._engd import ENGD
 from sngd.descent._factor import Damped, FactorDescent
 from sngd.descent._gradient import GradientDescent
@@ -13,7 +13,6 @@ __all__ = [
     "AbstractCurve",
     "AbstractDescent",
     "Damped",
-    "DescentInfo",
     "FactorDescent",
     "GradientDescent",
     "Ray",

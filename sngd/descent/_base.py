@@ -3,21 +3,10 @@
 import abc
 
 import equinox as eqx
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from sngd._curve import AbstractCurve
 from sngd.linearize import Linearization
-
-
-class DescentInfo(eqx.Module):
-    """What a descent reports of one step.
-
-    - `rank`: the number of directions it used, or -1 where it has no rank.
-    - `numerical_rank`: how many it could have told from rounding, or -1.
-    """
-
-    rank: Int[Array, ""] | int = -1
-    numerical_rank: Int[Array, ""] | int = -1
 
 
 class AbstractDescent(eqx.Module):
@@ -32,9 +21,13 @@ class AbstractDescent(eqx.Module):
         """The descent for a factor of this shape, before the first step. Raises `ValueError` where it does not fit."""
 
     @abc.abstractmethod
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[AbstractCurve, DescentInfo]:
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         """The curve at one linearization. Called under `jax.jit`."""
 
     @abc.abstractmethod
-    def adapt(self, rank: int, numerical_rank: int) -> "AbstractDescent":
-        """The descent for the next step, given what the last one reported. Called on the host, between steps."""
+    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "AbstractDescent":
+        """The descent for the next step. Called on the host, between steps.
+
+        - `rank`: that of the point chosen on the last curve; `numerical_rank`: the curve's.
+        - `escape`: whether the next step is to leave the neighborhood, which may need more directions.
+        """

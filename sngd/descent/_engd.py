@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from sngd._curve import Ray
-from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._base import AbstractDescent
 from sngd.linearize import Linearization
 from sngd.sketch import dense
 
@@ -33,14 +33,14 @@ class ENGD(AbstractDescent):
             )
         return self
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient
         gramian = dense(linearization.factor.gramian_matmul, len(gradient), gradient.dtype)
         precision = float(jnp.finfo(gradient.dtype).eps)
         tolerance = precision * len(gradient) if self.tolerance is None else self.tolerance
         direction = gramian.pinv_matmul(gradient, tolerance)
         slope = gradient @ direction
-        return Ray(direction, slope, slope), DescentInfo(gramian.rank(tolerance), gramian.rank(precision))
+        return Ray(direction, slope, slope, gramian.rank(tolerance), gramian.rank(precision))
 
-    def adapt(self, rank: int, numerical_rank: int) -> "ENGD":
+    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "ENGD":
         return self

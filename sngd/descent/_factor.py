@@ -4,10 +4,10 @@ import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sngd._curve import AbstractCurve, Ray
-from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._base import AbstractDescent
 from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.linearize import DenseFactor, Linearization
 from sngd.sketch import SVD, TestMatrix, dense_svd, gaussian, range_finder_svd
@@ -19,6 +19,7 @@ _PRECISION = float(jnp.finfo(jnp.float64).eps)
 _LARGEST_EXACT = 1000
 _LARGEST_STORED = 2**30
 _FIRST_SKETCH = 512
+_SMALLEST_SKETCH = 128
 
 # Where an energy's gradient is still known: its rounding errors do not shrink with the singular values.
 _ENERGY_TOLERANCE = 1e-12
@@ -38,8 +39,10 @@ class FactorDescent(AbstractDescent):
 
     - `tolerance`: what counts towards the rank, relative to the largest singular value.
     - `sketch_size`: columns of the first sketch. Left out, a stored factor with `min(n, p) <= 1000` is decomposed in
-      full, and any other starts with 512. Later sketches have an eighth more columns than the rank, rounded up as in
-      `SNGD`. Raises `ValueError` in `prepare` where it exceeds `min(n, p)`.
+      full, and any other starts with 512. Later sketches have a quarter more columns than the rank of the last step,
+      the singular values above its damping, rounded up as in `SNGD`: early steps, heavily damped, are cheap. Where all
+      columns were used, and to escape, the size doubles. Raises `ValueError` in `prepare` where it exceeds
+      `min(n, p)`.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
     - `largest`: `min(n, p)`; set by `prepare`.
 
@@ -72,23 +75,24 @@ class FactorDescent(AbstractDescent):
             size = min(_FIRST_SKETCH, largest)
         return dataclasses.replace(self, sketch_size=size, largest=largest)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[AbstractCurve, DescentInfo]:
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization, key)
         residual = linearization.residual
         coordinates = _dual_coordinates(svd, linearization.gradient) if residual is None else svd.left.T @ residual
-        info = DescentInfo(svd.rank(self.tolerance), svd.rank(_PRECISION))
         if self.family == "damped":
-            return Damped(svd, coordinates), info
+            return Damped(svd, coordinates)
         kept = svd.singular_values > self.tolerance * svd.singular_values[0]
         scaled = jnp.where(kept, coordinates / jnp.where(kept, svd.singular_values, 1.0), 0.0)
         slope = jnp.sum(jnp.where(kept, coordinates, 0.0) ** 2)
-        return Ray(svd.right_matmul(scaled), slope, slope), info
+        return Ray(svd.right_matmul(scaled), slope, slope, svd.rank(self.tolerance), svd.rank(_PRECISION))
 
-    def adapt(self, rank: int, numerical_rank: int) -> "FactorDescent":
+    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "FactorDescent":
         if self.sketch_size is None:
             return self
         assert self.largest is not None
-        return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(rank + rank // 8, self.largest))
+        resolved = 0 < rank < self.sketch_size
+        wanted = 2 * self.sketch_size if escape or not resolved else max(rank + rank // 4, _SMALLEST_SKETCH)
+        return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(wanted, self.largest, rungs=2))
 
     def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> SVD:
         factor = linearization.factor
@@ -126,6 +130,14 @@ class Damped(AbstractCurve):
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
         kept = self._kept(t)
         return jnp.sum((kept - kept**2 / 2) * self.coordinates**2)
+
+    def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
+        """The number of singular values above the root of the damping."""
+        return jnp.sum(self._kept(t) > 0.5)
+
+    @property
+    def numerical_rank(self) -> Int[Array, ""]:
+        return self.svd.rank(_PRECISION)
 
     def _kept(self, t: Float[Array, ""]) -> Float[Array, " k"]:
         """The filter factors `s^2 / (s^2 + lambda)`."""

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from sngd._curve import Ray
-from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._base import AbstractDescent
 from sngd.linearize import Linearization
 
 
@@ -20,10 +20,10 @@ class GradientDescent(AbstractDescent):
     def prepare(self, rows: int, parameters: int) -> "GradientDescent":
         return self
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         direction = self.scale * linearization.gradient
         image = linearization.factor.matmul(direction[:, None])
-        return Ray(direction, linearization.gradient @ direction, jnp.sum(image**2)), DescentInfo()
+        return Ray(direction, linearization.gradient @ direction, jnp.sum(image**2))
 
-    def adapt(self, rank: int, numerical_rank: int) -> "GradientDescent":
+    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "GradientDescent":
         return self

@@ -3,11 +3,11 @@
 import numpy as np
 
 
-def sketch_size_on_ladder(wanted: int, largest: int) -> int:
+def sketch_size_on_ladder(wanted: int, largest: int, rungs: int = 4) -> int:
     """The smallest size on the ladder that is at least `wanted`, but never above `largest`.
 
-    The ladder is 32 times powers of the fourth root of two: a size exceeds what was asked for by a fifth at most
-    (above 32), and each one that a run visits compiles once.
+    The ladder is 32 times powers of the fourth root of two, or of whichever root `rungs` says: with four a size exceeds
+    what was asked for by a fifth at most (above 32), and each one that a run visits compiles once.
     """
-    rung = max(0, int(np.ceil(4 * np.log2(max(wanted, 1) / 32))))
-    return min(int(np.ceil(32 * 2 ** (rung / 4))), largest)
+    rung = max(0, int(np.ceil(rungs * np.log2(max(wanted, 1) / 32))))
+    return min(int(np.ceil(32 * 2 ** (rung / rungs))), largest)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from sngd._curve import Ray
-from sngd.descent._base import AbstractDescent, DescentInfo
+from sngd.descent._base import AbstractDescent
 from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.linearize import Linearization
 from sngd.sketch import TestMatrix, gaussian, single_pass, two_pass
@@ -66,7 +66,7 @@ class SNGD(AbstractDescent):
             )
         return dataclasses.replace(self, sketch_size=size, largest=largest)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> tuple[Ray, DescentInfo]:
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient
         assert self.sketch_size is not None
         test_matrix = self.test_matrix(key, len(gradient), self.sketch_size, gradient.dtype)
@@ -81,10 +81,10 @@ class SNGD(AbstractDescent):
         direction = gramian.pinv_matmul(gradient, tolerance)
         # On the kept subspace the sketched Gramian times the direction is the gradient, so slope and curvature agree.
         slope = gradient @ direction
-        info = DescentInfo(gramian.rank(tolerance), gramian.rank(float(jnp.finfo(gradient.dtype).eps)))
-        return Ray(direction, slope, slope), info
+        numerical_rank = gramian.rank(float(jnp.finfo(gradient.dtype).eps))
+        return Ray(direction, slope, slope, gramian.rank(tolerance), numerical_rank)
 
-    def adapt(self, rank: int, numerical_rank: int) -> "SNGD":
+    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "SNGD":
         assert self.largest is not None
         oversampling = numerical_rank if self.oversampling is None else self.oversampling
         size = sketch_size_on_ladder(rank + oversampling, self.largest)

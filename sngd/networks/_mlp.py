@@ -23,15 +23,16 @@ DEFAULT_BIAS = 0.5
 class MLP(eqx.Module):
     """A fully connected network on a box: `x -> W_k a(... a(W_1 s(x) + b_1) ...) + b_k`.
 
-    `s` maps the box to `[-1, 1]^d` and is not trained. With one output the network returns a scalar.
+    `s` maps the box to `[-1, 1]^d` and is not trained; a coordinate `s` of a periodic axis enters as `cos(pi s)` and
+    `sin(pi s)`, so that the network has the period of the box. With one output the network returns a scalar.
 
     - `widths`: from the input dimension to the number of outputs, for instance `(2, 20, 20, 20, 20, 1)`.
     - `bounds`: a lower and an upper bound for each input, as in `Box.bounds`.
     - `activation`: a name in `ACTIVATIONS`; a name so that a saved model can be read back.
+    - `periodic`: the periodic axes, by their indices.
     - `key`: the source of the initial parameters, float64 wherever JAX allows it.
     - `gain`: hidden weights are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
     - `bias`: hidden biases are uniform in `[-bias, bias]`; the output bias starts at zero.
-
     - `frequencies`: one for each input; the first layer's weights are multiplied by these, its biases by the largest.
 
     The defaults, sine units a little steeper than Glorot's and spread by their biases, were chosen by measurement
@@ -42,6 +43,7 @@ class MLP(eqx.Module):
     biases: tuple[Float[Array, " fan_out"], ...]
     bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
+    periodic: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class MLP(eqx.Module):
         *,
         key: PRNGKeyArray,
         activation: str = "sin",
+        periodic: tuple[int, ...] = (),
         gain: float = DEFAULT_GAIN,
         bias: float = DEFAULT_BIAS,
         frequencies: tuple[float, ...] | None = None,
@@ -60,13 +63,15 @@ class MLP(eqx.Module):
             raise ValueError(
                 f"widths starts with {widths[0]}; the domain has {len(bounds)} axes, so it must be {len(bounds)}"
             )
+        if not set(periodic) <= set(range(len(bounds))) or len(set(periodic)) < len(periodic):
+            raise ValueError(f"periodic is {periodic}; give different indices of axes, below {len(bounds)}")
         if frequencies is not None and (len(frequencies) != len(bounds) or min(frequencies) <= 0):
             raise ValueError(f"frequencies is {frequencies}; give {len(bounds)} positive numbers, one for each axis")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
-        self.bounds, self.activation = bounds, activation
+        self.bounds, self.activation, self.periodic = bounds, activation, periodic
         weights, biases = [], []
-        pairs = list(itertools.pairwise(widths))
+        pairs = list(itertools.pairwise((widths[0] + len(periodic), *widths[1:])))
         # One draw for all layers and NumPy for the rest: eager JAX would compile something for every shape.
         count = sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairs)
         draws = iter(np.split(np.asarray(jax.random.uniform(key, (count,), float, -1.0, 1.0)), _ends(pairs)))
@@ -76,20 +81,29 @@ class MLP(eqx.Module):
             weights.append(bound * next(draws).reshape(fan_out, fan_in))
             biases.append((bias if hidden else 0.0) * next(draws))
         frequencies = frequencies or (1.0,) * len(bounds)
-        weights[0], biases[0] = weights[0] * np.array(frequencies), biases[0] * max(frequencies)
+        scales = np.array([*frequencies, *(frequencies[axis] for axis in periodic)])
+        weights[0], biases[0] = weights[0] * scales, biases[0] * max(frequencies)
         self.weights, self.biases = tuple(map(jnp.asarray, weights)), tuple(map(jnp.asarray, biases))
 
     @property
     def widths(self) -> tuple[int, ...]:
-        return (self.weights[0].shape[1], *(len(bias) for bias in self.biases))
+        return (len(self.bounds), *(len(bias) for bias in self.biases))
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
         lower, upper = np.array(self.bounds).T
-        hidden = (2 * x - (lower + upper)) / (upper - lower)
+        hidden = self._features((2 * x - (lower + upper)) / (upper - lower))
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = ACTIVATIONS[self.activation](weight @ hidden + bias)
         output = self.weights[-1] @ hidden + self.biases[-1]
         return output[0] if output.shape == (1,) else output
+
+    def _features(self, scaled: Float[Array, " d"]) -> Float[Array, " features"]:
+        """The coordinates in `[-1, 1]`, periodic ones by their cosines, and then the sines of the periodic ones."""
+        if not self.periodic:
+            return scaled
+        axes = np.array(self.periodic)
+        angles = jnp.pi * scaled[axes]
+        return jnp.concatenate([scaled.at[axes].set(jnp.cos(angles)), jnp.sin(angles)])
 
 
 def _ends(pairs: list[tuple[int, int]]) -> list[int]:

@@ -1,5 +1,6 @@
 """What to solve: a problem in least-squares form, or an energy to minimize."""
 
+import abc
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -7,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._conditions import AbstractCondition
+from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
 from sngd.problem._field import Field
 from sngd.problem._quadrature import AbstractQuadrature, Rule, default_quadrature
@@ -28,7 +29,7 @@ class Collocation:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class AbstractProblem:
+class AbstractProblem(abc.ABC):
     """What both forms share.
 
     - `quadrature`: points for the interior. Left out, `default_quadrature` chooses by the dimension and the network.
@@ -43,6 +44,11 @@ class AbstractProblem:
     exact: Callable[[Point], Array] | None = None
     outputs: int = 1
     name: str = "problem"
+
+    @property
+    @abc.abstractmethod
+    def periodic_axes(self) -> tuple[int, ...]:
+        """The axes with a `Periodic` condition, by their indices."""
 
     def with_points(self, parameters: int) -> Self:
         """The same problem with rules where it names none, as suits a network with this many parameters."""
@@ -85,6 +91,11 @@ class Problem(AbstractProblem):
             if not isinstance(condition, AbstractCondition):
                 raise TypeError(f"conditions holds {condition!r}; each must be a condition, like Interior or Dirichlet")
 
+    @property
+    def periodic_axes(self) -> tuple[int, ...]:
+        axes = {self.domain.index(part.axis) for part in self.conditions if isinstance(part, Periodic)}
+        return tuple(sorted(axes))
+
     def collocation(self, condition: AbstractCondition) -> Collocation:
         """The points at which `condition` is imposed; their weights include the condition's own."""
         faces = condition.faces(self.domain)
@@ -108,6 +119,10 @@ class Energy(AbstractProblem):
 
     density: Callable[[Field, Point], Array]
     metric: Callable[[Field, Field, Point], Array]
+
+    @property
+    def periodic_axes(self) -> tuple[int, ...]:
+        return ()
 
     def natural_boundary(self) -> Collocation:
         """The points on all faces, where the natural boundary conditions hold."""

@@ -4,7 +4,7 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sngd._curve import AbstractCurve
 
@@ -30,11 +30,13 @@ class AbstractSearch(eqx.Module):
         """Whether the search knows how to leave a place where steps have become short."""
 
     @abc.abstractmethod
-    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+    def choose(
+        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+    ) -> Choice:
         """The point to take. Called under `jax.jit`.
 
         - `losses`: maps step sizes, shape `(k,)`, to the losses at those points of the curve; as many at once as the
           objective finds fit.
         - `value`: the loss at `t = 0`.
-        - `escape`: whether to leave the neighborhood, if the search can, even at a higher loss.
+        - `ceiling`: minus infinity, or how high the loss may climb to leave the neighborhood, if the search can.
         """

@@ -1,7 +1,7 @@
 """A step size given beforehand."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sngd._curve import AbstractCurve
 from sngd.search._base import AbstractSearch, Choice, Losses
@@ -20,6 +20,8 @@ class FixedStep(AbstractSearch):
     def can_escape(self) -> bool:
         return False
 
-    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+    def choose(
+        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+    ) -> Choice:
         step_size = jnp.asarray(self.step_size, value.dtype)
         return Choice(step_size, losses(step_size[None])[0])

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sngd._curve import AbstractCurve
 from sngd.search._base import AbstractSearch, Choice, Losses
@@ -17,14 +17,12 @@ class GainRatio(AbstractSearch):
     Where none keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
 
     In a narrow curved valley only short steps keep their promise. To escape, the search takes the largest step whose
-    loss is at most `leap` times the present one: along the model's own direction, and not so far that a few steps
-    would not undo it. From where that leads, the valley is usually wide.
+    loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide.
     """
 
     fraction: float = 0.25
     smallest: float = 1e-16
     ratio: float = 10**0.5
-    leap: float = 1e6
 
     def __check_init__(self):
         if not 0 < self.fraction < 1:
@@ -33,14 +31,14 @@ class GainRatio(AbstractSearch):
             raise ValueError(f"smallest is {self.smallest}; it must lie between 0 and 1")
         if not self.ratio > 1:
             raise ValueError(f"ratio is {self.ratio}; it must be greater than 1")
-        if not self.leap > 1:
-            raise ValueError(f"leap is {self.leap}; it must be greater than 1")
 
     @property
     def can_escape(self) -> bool:
         return True
 
-    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+    def choose(
+        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+    ) -> Choice:
         # A thousandth of a step short, so that rounding in the logarithms adds no point.
         count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio) - 1e-3)) + 1
         step_sizes = jnp.asarray(self.ratio ** -np.arange(count, dtype=float))
@@ -49,7 +47,7 @@ class GainRatio(AbstractSearch):
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
         kept = (value - values >= self.fraction * predicted) & (values < value)
         index = jnp.where(jnp.any(kept), jnp.argmax(kept), jnp.argmin(values))
-        near = values <= self.leap * value
-        index = jnp.where(escape & jnp.any(near), jnp.argmax(near), index)
-        taken = (values[index] < value) | (escape & near[index])
+        below = values <= ceiling
+        index = jnp.where(jnp.any(below), jnp.argmax(below), index)
+        taken = (values[index] < value) | below[index]
         return Choice(jnp.where(taken, step_sizes[index], 0.0), jnp.where(taken, values[index], value))

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sngd._curve import AbstractCurve
 from sngd.search._base import AbstractSearch, Choice, Losses
@@ -37,7 +37,9 @@ class GridSearch(AbstractSearch):
     def can_escape(self) -> bool:
         return False
 
-    def choose(self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, escape: Bool[Array, ""]) -> Choice:
+    def choose(
+        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+    ) -> Choice:
         factors, refining = self._batches()
 
         def trial(best: _Best, batch: tuple[Array, Array]) -> tuple[_Best, None]:

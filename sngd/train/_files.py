@@ -18,7 +18,7 @@ from sngd.problem import AbstractProblem
 from sngd.train._history import History
 from sngd.train._solution import Solution
 
-_FORMAT = "sngd-solution-2"
+_FORMAT = "sngd-solution-3"
 _HISTORY = [field.name for field in dataclasses.fields(History)]
 
 _NUMBERS = (
@@ -105,6 +105,7 @@ def _network_header(network: Callable) -> dict | None:
         "widths": list(network.widths),
         "bounds": [list(pair) for pair in network.bounds],
         "activation": network.activation,
+        "periodic": list(network.periodic),
     }
 
 
@@ -115,4 +116,5 @@ def _mlp_from_header(header: dict | None, path: str | Path) -> MLP:
         )
     bounds = tuple((float(low), float(high)) for low, high in header["bounds"])
     widths = tuple(map(int, header["widths"]))
-    return MLP(widths, bounds, key=jax.random.key(0), activation=header["activation"])
+    periodic = tuple(map(int, header["periodic"]))
+    return MLP(widths, bounds, key=jax.random.key(0), activation=header["activation"], periodic=periodic)

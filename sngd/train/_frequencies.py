@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sngd.sketch import dense_svd
 
 # Rows to fit and rows to check, at most.
-_FITTED, _CHECKED = 1344, 672
+_FITTED, _CHECKED = 672, 672
 
 # Bounds on the root mean square of the change of a parameter; the parameters themselves are of the order of one.
 _BOUNDS = (0.1, 0.3, 1.0, 3.0)

@@ -25,7 +25,7 @@ from sngd.train._step import TrainState, take_step, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
 from sngd.train._valley import Valley
-from sngd.train._verdict import Diagnosis, at_floor, examine, judge, refined
+from sngd.train._verdict import Diagnosis, examine, exhausted, judge, refined
 
 # How often a run that fits its points only goes on with more of them.
 _REFINEMENTS = 2
@@ -138,20 +138,22 @@ class _Run:
         if not self.records:
             self._report(state, Record(0, self._timed(self.check_start, state.theta), measure_error(state)))
         least_squares = math.isfinite(self.objective.lower_bound)
-        valley = Valley(state, self.records[-1].loss) if search.can_escape and least_squares else None
+        valley = None
+        if search.can_escape and least_squares:
+            valley = Valley(state, self.records[-1].loss, self.records[0].loss)
+        info = None
         try:
             while (result := self._ending(stopping, valley)) is None:
-                escape = valley is not None and valley.stuck
-                if valley is not None and escape:
-                    valley.escape()
-                new_state, info = self._timed(take_step, self.objective, descent, search, state, escape)
+                ceiling = valley.escape() if valley is not None and valley.stuck else -math.inf
+                if info is not None:
+                    descent = descent.adapt(int(info.rank), int(info.numerical_rank), escape=ceiling > -math.inf)
+                new_state, info = self._timed(take_step, self.objective, descent, search, state, ceiling)
                 info = jax.device_get(info)
                 if not math.isfinite(info.loss):
                     result = Result.NON_FINITE
                     break
                 state = new_state
                 iteration = self.records[-1].iteration + 1
-                descent = descent.adapt(int(info.rank), int(info.numerical_rank))
                 last = iteration == stopping.iterations
                 error = measure_error(state) if last or iteration % self.error_every == 0 else math.nan
                 record = Record(
@@ -171,12 +173,13 @@ class _Run:
 
     def _ending(self, stopping: Stopping, valley: Valley | None) -> Result | None:
         """How the run ends now, or `None` where it goes on."""
-        if valley is not None and valley.stuck and (valley.hopeless or self._at_floor(valley.best)):
+        if valley is not None and valley.stuck and (valley.hopeless or self._exhausted(valley.best)):
             return Result.STAGNATED
         return stopping.ending(self.records[self.resumed :], self.objective.lower_bound)
 
-    def _at_floor(self, state: TrainState) -> bool:
-        return at_floor(self.objective, state, self.key)
+    def _exhausted(self, state: TrainState) -> bool:
+        """Whether the points have no more to say: the residual is at rounding, or far below that between the points."""
+        return exhausted(examine(self.problem, self.objective, state, self.key))
 
     def _report(self, state: TrainState, record: Record) -> None:
         record = dataclasses.replace(record, seconds=time.perf_counter() - self.start)
@@ -217,7 +220,14 @@ class _Run:
 
 
 def _make(architecture: str, problem: AbstractProblem, key: PRNGKeyArray, frequencies: Frequencies | None) -> MLP:
-    return make_network(architecture, problem.domain.bounds, problem.outputs, key=key, frequencies=frequencies)
+    return make_network(
+        architecture,
+        problem.domain.bounds,
+        problem.outputs,
+        key=key,
+        periodic=problem.periodic_axes,
+        frequencies=frequencies,
+    )
 
 
 def _describe(optimizer: Optimizer) -> str:

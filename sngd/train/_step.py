@@ -1,11 +1,13 @@
 """The step: the only place where anything is compiled during training."""
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from sngd.descent import AbstractCurve, AbstractDescent, DescentInfo
+from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
 from sngd.search import AbstractSearch, Losses
 
@@ -36,17 +38,17 @@ def take_step(
     descent: AbstractDescent,
     search: AbstractSearch,
     state: TrainState,
-    escape: bool = False,
+    ceiling: float = -math.inf,
 ) -> tuple[TrainState, StepInfo]:
-    """Linearize, make the curve, pick a point on it; or, to `escape`, whatever the search does for that.
+    """Linearize, make the curve, pick a point on it; or, with a `ceiling`, one from which to escape.
 
-    Three compiled functions, because only the middle one depends on the sketch size: a new size leaves the other two,
-    which take longest to compile, alone. Between them nothing leaves the device.
+    Three compiled functions, because a new sketch size concerns the middle one, and the last only where the curve has
+    the size of the sketch: the first takes longest to compile. Between them nothing leaves the device.
     """
     linearization, next_key, key = linearize(objective, state)
-    curve, info = _descend(descent, linearization, key)
+    curve = _descend(descent, linearization, key)
     value, gradient = linearization.value, linearization.gradient
-    return _search(objective, search, state, value, gradient, curve, info, next_key, jnp.asarray(escape))
+    return _search(objective, search, state, value, gradient, curve, next_key, jnp.asarray(ceiling))
 
 
 @eqx.filter_jit
@@ -57,9 +59,7 @@ def linearize(objective: AbstractObjective, state: TrainState) -> tuple[Lineariz
 
 
 @eqx.filter_jit
-def _descend(
-    descent: AbstractDescent, linearization: Linearization, key: PRNGKeyArray
-) -> tuple[AbstractCurve, DescentInfo]:
+def _descend(descent: AbstractDescent, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
     return descent.step(linearization, key)
 
 
@@ -71,16 +71,15 @@ def _search(
     value: Array,
     gradient: Array,
     curve: AbstractCurve,
-    info: DescentInfo,
     next_key: PRNGKeyArray,
-    escape: Array,
+    ceiling: Array,
 ) -> tuple[TrainState, StepInfo]:
     losses, start = _along(objective, state.theta, value, curve)
-    choice = search.choose(losses, start, curve, escape)
+    choice = search.choose(losses, start, curve, ceiling)
     theta = state.theta + curve.update(choice.step_size)
     value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
     norm = jnp.linalg.norm(gradient)
-    report = StepInfo(value, choice.step_size, info.rank, info.numerical_rank, norm)
+    report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm)
     return TrainState(theta, next_key, state.iteration + 1), report
 
 

@@ -59,10 +59,9 @@ def examine(problem: AbstractProblem, objective: AbstractObjective, state: Train
     return Diagnosis(_half_square(residual), between, _half_square(change), error)
 
 
-def at_floor(objective: AbstractObjective, state: TrainState, key: PRNGKeyArray) -> bool:
-    """Whether the residual is as small as its rounding errors allow."""
-    residual, change = _residual_and_change(objective, state.theta, key)
-    return _half_square(residual) <= _FLOOR * _half_square(change)
+def exhausted(diagnosis: Diagnosis) -> bool:
+    """Whether the points have no more to say: the residual is at rounding, or far below what it is between them."""
+    return diagnosis.fitted <= _FLOOR * diagnosis.rounding or diagnosis.between > _UNRESOLVED * diagnosis.fitted
 
 
 def _residual_and_change(
