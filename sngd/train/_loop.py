@@ -121,7 +121,9 @@ class _Run:
             diagnosis = examine(self.problem, self.objective, state, self.key)
             result = judge(ended, diagnosis)
             finer = refined(self.problem)
-            if ended is not Result.STAGNATED or result is not Result.UNRESOLVED or finer is None or not left:
+            # More points take longer than fewer did.
+            late = time.perf_counter() - self.start > stopping.seconds / 2
+            if ended is not Result.STAGNATED or result is not Result.UNRESOLVED or finer is None or not left or late:
                 return state, result, diagnosis
             self.continue_on(finer, self.objective.trial.network(state.theta))
         raise AssertionError("the last round returns")
