@@ -46,6 +46,8 @@ class _Options:
     """At most so many, compilation included."""
     out: Path | None = None
     """Folder for result.json, history.csv, solution.png and the model; by default a folder under runs."""
+    error_every: int = 10
+    """Iterations between two measurements of the error, where there is an exact solution."""
     json: bool = False
     """Print result.json to standard output, and nothing else there."""
 
@@ -68,18 +70,19 @@ class Solve(_Options):
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """Measure what runs without options reach, all seeds; an interrupted measurement goes on where it was."""
+    """Measure what the library claims, all seeds; an interrupted measurement goes on where it was."""
 
-    what: tyro.conf.Positional[Literal["precision"]]
-    """Precision: errors and seconds for the library's problems."""
+    what: tyro.conf.Positional[Literal["precision", "descents", "tolerance"]]
+    """Precision: errors and seconds of runs without options. Descents: error against seconds for every optimizer.
+    Tolerance: error against truncation, for the Gramian and the Jacobian."""
     seeds: int = 20
     """Seeds 0 to this, less one."""
     quick: bool = False
     """One seed only."""
     only: str = ""
-    """Restrict to problems and networks whose names contain this."""
+    """Restrict to runs whose names contain this."""
     out: Path = Path("results")
-    """Folder for precision.json and precision.md."""
+    """Folder for the results, a table and a figure."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +153,7 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
             optimizer=options.optimizer,
             stopping=stopping,
             callbacks=[display] if display else [],
+            error_every=options.error_every,
         )
     summary = summarize(solution, network=label, seed=options.seed)
     write_folder(solution, folder, summary)
@@ -181,7 +185,8 @@ def _bench(options: Bench) -> int:
     prepare_folder(options.out)
     seeds = range(1 if options.quick else options.seeds)
     console = Console(stderr=True)
-    table = bench.precision(seeds, options.out / f"{options.what}.json", console.print, options.only)
+    measure = bench.MEASUREMENTS[options.what]
+    table = measure(seeds, options.out / f"{options.what}.json", console.print, options.only)
     (options.out / f"{options.what}.md").write_text(table + "\n")
     print(table)
     return 0

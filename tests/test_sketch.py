@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sngd.sketch import gaussian, single_pass, two_pass
+from sngd.sketch import gaussian, range_finder_svd, single_pass, two_pass
 
 SIZE = 300
 METHODS = {"two-pass": two_pass, "single-pass": single_pass}
@@ -37,6 +37,30 @@ def test_average_error_is_within_the_bound_of_equation_8(method, rank, oversampl
     assert np.mean(errors) <= bound
     # No approximation of the rank of the basis beats the spectrum.
     assert min(errors) >= 0.99 * eigenvalues[rank + oversampling]
+
+
+@pytest.mark.parametrize(("rank", "oversampling"), [(20, 10), (40, 20), (80, 30)])
+def test_average_error_of_the_factor_is_one_square_root_further(rank, oversampling):
+    """Eq. (8) for the factor (Halko, Martinsson and Tropp, theorem 10.6): its tail has the singular values, not their
+    squares, so what the sketch leaves of the Gramian's eigenvalues it leaves of their roots.
+    """
+    rows = 200
+    values = np.exp(-np.arange(rows) / 8.0)
+    rng = np.random.default_rng(1)
+    left, _ = np.linalg.qr(rng.standard_normal((rows, rows)))
+    right, _ = np.linalg.qr(rng.standard_normal((SIZE, rows)))
+    factor = (left * values) @ right.T
+    columns, errors = rank + oversampling, []
+    for seed in range(10):
+        test_matrix = gaussian(jax.random.key(seed), rows, columns, float)
+        svd = range_finder_svd(lambda block: factor @ block, lambda block: factor.T @ block, test_matrix)
+        approximation = (svd.left * svd.singular_values) @ (svd.basis @ svd.rotation).T
+        errors.append(np.linalg.norm(factor - approximation, 2))
+        np.testing.assert_allclose(svd.singular_values[: rank // 2], values[: rank // 2], rtol=1e-2)
+    tail = np.sqrt(np.sum(values[rank:] ** 2))
+    bound = (1 + np.sqrt(rank / (oversampling - 1))) * values[rank] + np.e * np.sqrt(columns) / oversampling * tail
+    assert np.mean(errors) <= bound
+    assert min(errors) >= 0.99 * values[columns]
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)

@@ -1,5 +1,12 @@
 """Measurements that back the library's claims, each a command of `sngd bench`."""
 
-from sngd.bench._precision import precision
+from collections.abc import Callable
 
-__all__ = ["precision"]
+from sngd.bench._descents import descents
+from sngd.bench._precision import precision
+from sngd.bench._tolerance import tolerance
+
+MEASUREMENTS: dict[str, Callable[..., str]] = {"precision": precision, "descents": descents, "tolerance": tolerance}
+"""Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
+
+__all__ = ["MEASUREMENTS"]

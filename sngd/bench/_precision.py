@@ -1,18 +1,12 @@
 """`sngd bench precision`: the error that a run without options reaches, problem by problem and seed by seed."""
 
 import dataclasses
-import datetime
-import json
-import os
+import functools
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-# Longer than any budget, so that a run that does not end shows as one.
-_PATIENCE = 600
+from sngd.bench._cells import Cells, run_command
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,33 +37,18 @@ def precision(seeds: Sequence[int], path: Path, report: Callable[[str], None], o
     Results are kept after every run: an interrupted measurement goes on where it was. `only` restricts to rows whose
     problem or network contains it, or that it names in full: `transport-4x20` leaves out `transport-4x20+periodic`.
     """
-    results = json.loads(path.read_text()) if path.exists() else {}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = Cells(path, report)
     for seed in seeds:
         for row in ROWS:
-            name = f"{row.problem}-{row.network}-seed{seed}"
-            if name in results or not _named(row, only):
-                continue
-            results[name] = _run(row, seed)
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-            os.replace(partial, path)
-            report(f"{name}: {results[name]['relative_l2']:.1e} in {results[name]['seconds']:.0f} s")
-    return tabulate(results)
+            if _named(row, only):
+                arguments = [row.problem, "--network", row.network, "--seed", str(seed), "--seconds", str(row.seconds)]
+                cells.run(f"{row.problem}-{row.network}-seed{seed}", functools.partial(run_command, arguments))
+    return tabulate(cells.results)
 
 
 def _named(row: Row, only: str) -> bool:
     name = f"{row.problem}-{row.network}"
     return only == name if any(only == f"{other.problem}-{other.network}" for other in ROWS) else only in name
-
-
-def _run(row: Row, seed: int) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sngd.cli", "run", row.problem, "--network", row.network, "--seed", str(seed)]
-        command += ["--seconds", str(row.seconds), "--out", folder]
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_PATIENCE)
-        summary = json.loads((Path(folder) / "result.json").read_text())
-    return summary | {"date": datetime.date.today().isoformat()}
 
 
 def tabulate(results: dict[str, dict]) -> str:

@@ -1,0 +1,64 @@
+"""Cells of a measurement: each one run in a process of its own, kept as soon as it is done, and never run twice."""
+
+import csv
+import datetime
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+# Longer than any budget, so that a run that does not end shows as one.
+_PATIENCE = 1200
+
+# Entries of a history that are kept, at most.
+_KEPT = 200
+
+
+class Cells:
+    """Results by name in one JSON file, written atomically after each.
+
+    - `path`: the file; what it holds already is not run again.
+    - `report`: called with a line of text after every cell.
+    """
+
+    def __init__(self, path: Path, report: Callable[[str], None]):
+        self._path, self._report = path, report
+        self.results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+
+    def run(self, name: str, make: Callable[[], dict[str, Any]]) -> None:
+        """The result of `make`, kept under `name`, unless it is there."""
+        if name in self.results:
+            return
+        self.results[name] = made = make() | {"date": datetime.date.today().isoformat()}
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps(self.results, indent=1, sort_keys=True) + "\n")
+        os.replace(partial, self._path)
+        error = made["relative_l2"]
+        self._report(f"{name}: {'no number' if error is None else f'{error:.1e}'} in {made['seconds']:.0f} s")
+
+
+def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
+    """What `sngd run` with these arguments writes into `result.json`; with its `history`, seconds and errors, thinned.
+
+    A process of its own, so that it compiles all it needs and is not in the way of the next.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "sngd.cli", "run", *arguments, "--out", folder]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_PATIENCE)
+        summary = json.loads((Path(folder) / "result.json").read_text())
+        if history:
+            summary["history"] = _history(Path(folder) / "history.csv")
+    return summary
+
+
+def _history(path: Path) -> dict[str, list[float]]:
+    with path.open() as file:
+        rows = [(float(row["seconds"]), float(row["error"])) for row in csv.DictReader(file)]
+    measured = [row for row in rows if math.isfinite(row[1])]
+    kept = measured[:: max(1, len(measured) // _KEPT)]
+    return {"seconds": [round(seconds, 3) for seconds, _ in kept], "error": [error for _, error in kept]}
