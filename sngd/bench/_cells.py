@@ -43,12 +43,14 @@ class Cells:
 
 
 def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
-    """What `sngd run` with these arguments writes into `result.json`; with its `history`, seconds and errors, thinned.
+    """What `sngd` with these arguments, `run` or `solve` first, writes into `result.json`.
+
+    With its `history`, seconds and errors, thinned.
 
     A process of its own, so that it compiles all it needs and is not in the way of the next.
     """
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "sngd.cli", "run", *arguments, "--out", folder]
+        command = [sys.executable, "-m", "sngd.cli", *arguments, "--out", folder]
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_PATIENCE)
         summary = json.loads((Path(folder) / "result.json").read_text())
         if history:

@@ -31,7 +31,7 @@ def descents(seeds: Sequence[int], path: Path, report: Callable[[str], None], on
             for optimizer in OPTIMIZERS:
                 if only not in f"{problem}-{optimizer}":
                     continue
-                arguments = [problem, "--optimizer", optimizer, "--seed", str(seed), "--error-every", "1"]
+                arguments = ["run", problem, "--optimizer", optimizer, "--seed", str(seed), "--error-every", "1"]
                 arguments += ["--seconds", str(_SECONDS), "--iterations", "100000"]
                 make = functools.partial(run_command, arguments, history=True)
                 cells.run(f"{problem}-{optimizer}-seed{seed}", make)

@@ -41,7 +41,8 @@ def precision(seeds: Sequence[int], path: Path, report: Callable[[str], None], o
     for seed in seeds:
         for row in ROWS:
             if _named(row, only):
-                arguments = [row.problem, "--network", row.network, "--seed", str(seed), "--seconds", str(row.seconds)]
+                arguments = ["run", row.problem, "--network", row.network, "--seed", str(seed)]
+                arguments += ["--seconds", str(row.seconds)]
                 cells.run(f"{row.problem}-{row.network}-seed{seed}", functools.partial(run_command, arguments))
     return tabulate(cells.results)
 
