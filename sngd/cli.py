@@ -72,9 +72,9 @@ class Solve(_Options):
 class Bench:
     """Measure what the library claims, all seeds; an interrupted measurement goes on where it was."""
 
-    what: tyro.conf.Positional[Literal["precision", "descents", "tolerance"]]
+    what: tyro.conf.Positional[Literal["precision", "descents", "tolerance", "globalization"]]
     """Precision: errors and seconds of runs without options. Descents: error against seconds for every optimizer.
-    Tolerance: error against truncation, for the Gramian and the Jacobian."""
+    Tolerance: error against truncation, for the Gramian and the Jacobian. Globalization: ways of choosing a step."""
     seeds: int = 20
     """Seeds 0 to this, less one."""
     quick: bool = False

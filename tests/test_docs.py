@@ -3,7 +3,11 @@
 import doctest
 import importlib.util
 import re
+import runpy
 from pathlib import Path
+
+import jax
+import numpy as np
 
 import sngd
 
@@ -23,6 +27,19 @@ def test_examples_run():
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         assert module.main(iterations=40) < 1e-5
+
+
+def test_problem_files_hold_with_their_exact_solutions():
+    """The residuals of every problem in `examples/problems` vanish for the exact solution that the file states."""
+    paths = sorted((ROOT / "examples" / "problems").glob("*.py"))
+    assert paths
+    for path in paths:
+        problem = runpy.run_path(str(path))["problem"]
+        exact = sngd.Field(problem.exact, problem.domain)
+        for condition in problem.conditions:
+            found = problem.collocation(condition)
+            residual = jax.vmap(lambda x, normal, part=condition: part.residual(exact, x, normal))
+            np.testing.assert_allclose(residual(found.points, found.normals), 0, atol=1e-10, err_msg=path.name)
 
 
 def test_the_lines_at_the_top_of_the_package():

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 
+from sngd.bench._cells import Cells, run_command
 from sngd.bench._descents import descents
+from sngd.bench._globalization import globalization
 from sngd.bench._precision import precision
 from sngd.bench._tolerance import tolerance
 
-MEASUREMENTS: dict[str, Callable[..., str]] = {"precision": precision, "descents": descents, "tolerance": tolerance}
+MEASUREMENTS: dict[str, Callable[..., str]] = {
+    "precision": precision,
+    "descents": descents,
+    "tolerance": tolerance,
+    "globalization": globalization,
+}
 """Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
 
-__all__ = ["MEASUREMENTS"]
+__all__ = ["MEASUREMENTS", "Cells", "run_command"]

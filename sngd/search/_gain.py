@@ -17,12 +17,14 @@ class GainRatio(AbstractSearch):
     Where none keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
 
     In a narrow curved valley only short steps keep their promise. To escape, the search takes the largest step whose
-    loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide.
+    loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide. With
+    `escapes=False` a run never asks for that.
     """
 
     fraction: float = 0.25
     smallest: float = 1e-16
     ratio: float = 10**0.5
+    escapes: bool = True
 
     def __check_init__(self):
         if not 0 < self.fraction < 1:
@@ -34,7 +36,7 @@ class GainRatio(AbstractSearch):
 
     @property
     def can_escape(self) -> bool:
-        return True
+        return self.escapes
 
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
