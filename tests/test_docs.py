@@ -1,6 +1,7 @@
 """What the documents show is what happens."""
 
 import doctest
+import functools
 import importlib.util
 import re
 import runpy
@@ -38,8 +39,8 @@ def test_problem_files_hold_with_their_exact_solutions():
         exact = sngd.Field(problem.exact, problem.domain)
         for condition in problem.conditions:
             found = problem.collocation(condition)
-            residual = jax.vmap(lambda x, normal, part=condition: part.residual(exact, x, normal))
-            np.testing.assert_allclose(residual(found.points, found.normals), 0, atol=1e-10, err_msg=path.name)
+            residual = jax.vmap(functools.partial(condition.residual, exact))(found.points, found.normals)
+            np.testing.assert_allclose(residual, 0, atol=1e-10, err_msg=path.name)
 
 
 def test_the_lines_at_the_top_of_the_package():
