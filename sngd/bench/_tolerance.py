@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from sngd.bench._cells import Cells
 from sngd.descent import ENGD, SNGD, AbstractDescent, FactorDescent
 from sngd.library import bvp
+from sngd.networks import make_network
+from sngd.problem import Problem
 from sngd.train import Optimizer, Stopping, solve
 
 # Relative to the largest singular value of the Jacobian. The Gramian's eigenvalues are the squares.
@@ -45,10 +47,17 @@ def tolerance(seeds: Sequence[int], path: Path, report: Callable[[str], None], o
     return tabulate(cells.results)
 
 
+@functools.cache
+def _problem() -> Problem:
+    """One problem for all runs, so that what they share is compiled once."""
+    return bvp()
+
+
 def _run(name: str, cut: float, seed: int) -> dict[str, Any]:
-    optimizer = Optimizer(_DESCENTS[name](cut))
-    key, stopping = jax.random.key(seed), Stopping(iterations=_ITERATIONS)
-    solution = solve(bvp(), _NETWORK, key=key, optimizer=optimizer, stopping=stopping)
+    problem, key = _problem(), jax.random.key(seed)
+    network = make_network(_NETWORK, problem.domain.bounds, key=key, frequencies=(2.0,))
+    optimizer, stopping = Optimizer(_DESCENTS[name](cut)), Stopping(iterations=_ITERATIONS)
+    solution = solve(problem, network, key=key, optimizer=optimizer, stopping=stopping)
     return {"relative_l2": solution.relative_l2(), "seconds": round(solution.seconds, 2), "loss": solution.loss}
 
 
