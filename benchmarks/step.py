@@ -53,10 +53,10 @@ def measure(activation: str) -> dict:
             loss = lambda t: objective.value(theta + curve.update(t))
             return jax.lax.map(loss, step_sizes, batch_size=objective.values_at_once)
 
-        return search.choose(losses, value, curve, jnp.asarray(False))
+        return search.choose(losses, value, curve, jnp.asarray(-jnp.inf))
 
     at = linearize(objective, theta)
-    curve, _ = descend(descent, at, jax.random.key(2))
+    curve = descend(descent, at, jax.random.key(2))
     rows, parameters, size = objective.rows, len(theta), SKETCH_SIZE
     left, right = jnp.ones((rows, parameters)), jax.random.normal(jax.random.key(3), (parameters, size))
     product = jax.jit(lambda a, b: a @ b)

@@ -116,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sngd: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("sngd: interrupted before the first iteration; nothing was written", file=sys.stderr)
+        kept = "finished runs are kept" if isinstance(command, Bench) else "nothing was written"
+        print(f"sngd: interrupted before the first iteration; {kept}", file=sys.stderr)
         return 130
 
 
@@ -182,6 +183,8 @@ def _print_result(solution: Solution, summary: dict[str, Any], folder: Path) -> 
 
 
 def _bench(options: Bench) -> int:
+    if options.seeds < 1:
+        raise ValueError(f"seeds is {options.seeds}; it must be at least 1")
     prepare_folder(options.out)
     seeds = range(1 if options.quick else options.seeds)
     console = Console(stderr=True)

@@ -13,6 +13,8 @@ from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
 from sngd.train import Result, Stopping, load, plot, save, summarize, write_folder
+from sngd.train._history import Record
+from sngd.train._valley import Valley
 
 # Coarse rules and small networks keep the sweep fast. The boundary value problem has the paper's network: on smaller
 # ones the full steps of its cubic term get stuck for some seeds.
@@ -234,3 +236,28 @@ def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):
 def test_the_best_network_on_the_way_is_returned(key):
     solution = sngd.solve(bvp(), "2x10", key=key, stopping=Stopping(iterations=60))
     np.testing.assert_allclose(solution.loss, np.min(solution.history.loss), rtol=1e-6)
+
+
+def test_escapes_climb_higher_after_each_failure_and_keep_the_best():
+    valley = Valley("start", 1.0, initial_loss=100.0)
+    for number in range(7):
+        valley.watch(f"state {number}", Record(number + 1, 1e-6))
+    assert valley.stuck
+    assert not valley.hopeless
+    heights = [valley.escape() for _ in range(5)]
+    np.testing.assert_allclose(heights[0], 100 * 1e-8**0.25, rtol=1e-12)
+    assert np.all(np.diff(heights) > 0)
+    assert heights[-1] < 100
+    assert valley.hopeless
+    assert not valley.stuck
+    valley.watch("success", Record(8, 1e-9))
+    assert valley.best == "success"
+    np.testing.assert_allclose(valley.escape(), 100 * 1e-11**0.25, rtol=1e-12)
+
+
+def test_a_periodic_network_is_saved_and_read(tmp_path, key):
+    problem = dataclasses.replace(transport(speed=2.0), quadrature=COARSE)
+    solution = sngd.solve(problem, "1x8+periodic", key=key, stopping=Stopping(iterations=1))
+    sngd.save(solution, tmp_path / "solution.npz")
+    points = np.random.default_rng(0).uniform(0, 1, (10, 2))
+    np.testing.assert_array_equal(sngd.load(tmp_path / "solution.npz", problem)(points), solution(points))

@@ -1,4 +1,4 @@
-"""Cells of a measurement: each one run in a process of its own, kept as soon as it is done, and never run twice."""
+"""Cells of a measurement: each one kept as soon as it is done, and never run twice."""
 
 import csv
 import datetime
@@ -28,7 +28,7 @@ class Cells:
 
     def __init__(self, path: Path, report: Callable[[str], None]):
         self._path, self._report = path, report
-        self.results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        self.results: dict[str, dict[str, Any]] = _read(path) if path.exists() else {}
 
     def run(self, name: str, make: Callable[[], dict[str, Any]]) -> None:
         """The result of `make`, kept under `name`, unless it is there."""
@@ -42,6 +42,13 @@ class Cells:
         self._report(f"{name}: {'no number' if error is None else f'{error:.1e}'} in {made['seconds']:.0f} s")
 
 
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"out holds {path.name}, which is not JSON ({error}); move it away or give another") from error
+
+
 def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
     """What `sngd` with these arguments, `run` or `solve` first, writes into `result.json`.
 
@@ -51,7 +58,9 @@ def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str,
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sngd.cli", *arguments, "--out", folder]
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=_PATIENCE)
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=_PATIENCE)
+        if not (Path(folder) / "result.json").exists():
+            raise ValueError(f"sngd {' '.join(arguments)} left no result: {ended.stderr.strip()[-500:]}")
         summary = json.loads((Path(folder) / "result.json").read_text())
         if history:
             summary["history"] = _history(Path(folder) / "history.csv")

@@ -15,7 +15,7 @@ from sngd.sketch import SVD, TestMatrix, dense_svd, gaussian, range_finder_svd
 _FAMILIES = ("damped", "truncated")
 _PRECISION = float(jnp.finfo(jnp.float64).eps)
 
-# A stored factor is decomposed in full while its shorter side is at most this: 0.2 s on two cores.
+# A stored factor is decomposed in full while its shorter side is at most this.
 _LARGEST_EXACT = 1000
 _LARGEST_STORED = 2**30
 _FIRST_SKETCH = 512
