@@ -185,7 +185,7 @@ class EnergyObjective(AbstractObjective):
         moved = _values_of(self.trace_terms, there) - _values_of(self.trace_terms, here)
 
         def slope(fraction: Array) -> Array:
-            between = here.like(lambda x: here(x) + fraction * (there(x) - here(x)))
+            between = here.like(lambda x: (1 - fraction) * here(x) + fraction * there(x))
             return _values_of(self.residual_terms, between) @ moved
 
         nodes, weights = np.polynomial.legendre.leggauss(3)
@@ -253,33 +253,33 @@ class _ConditionFunction:
 class _DensityFunction:
     """The density of an energy as the function of a term."""
 
-    problem: Energy
+    density: Callable
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
-        return self.problem.density(v, x)
+        return self.density(v, x)
 
 
 @dataclasses.dataclass(frozen=True)
 class _MetricFunction:
     """The metric of an energy as the function of a term."""
 
-    problem: Energy
+    metric: Callable
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
-        return self.problem.metric(u, v, x)
+        return self.metric(u, v, x)
 
 
 @dataclasses.dataclass(frozen=True)
 class _VariationFunction:
     """The residual of an energy's Euler-Lagrange equation or natural boundary condition as the function of a term."""
 
-    problem: Energy
+    density: Callable
     on_boundary: bool
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
         if self.on_boundary:
-            return natural_flux(self.problem.density, v, x, normal)
-        return euler_lagrange(self.problem.density, v, x)
+            return natural_flux(self.density, v, x, normal)
+        return euler_lagrange(self.density, v, x)
 
 
 def _trace(u: Field, v: Field, x: Array, normal: Array) -> Array:
@@ -304,8 +304,8 @@ def _energy_objective(
         places = ((interior, "in the interior"), (boundary, "on the boundary"))
         return tuple(term(make(at is boundary), f"{label} {where}", at, np.sqrt(at.weights)) for at, where in places)
 
-    density = term(_DensityFunction(problem), "density", interior, interior.weights)
-    metric = term(_MetricFunction(problem), "metric", interior, np.sqrt(interior.weights))
+    density = term(_DensityFunction(problem.density), "density", interior, interior.weights)
+    metric = term(_MetricFunction(problem.metric), "metric", interior, np.sqrt(interior.weights))
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
     _check_first_order(problem, jnp.asarray(interior.points[0]))
@@ -314,7 +314,7 @@ def _energy_objective(
         density_term=density,
         factor_terms=(metric,),
         equation_terms=pair(
-            lambda on_boundary: _VariationFunction(problem, on_boundary), "the Euler-Lagrange equation"
+            lambda on_boundary: _VariationFunction(problem.density, on_boundary), "the Euler-Lagrange equation"
         ),
         trace_terms=pair(lambda on_boundary: _trace, "the solution"),
         chunk=_chunk((metric,), len(theta), dense_bytes, chunk_bytes),

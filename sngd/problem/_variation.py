@@ -21,6 +21,7 @@ Density = Callable[[Field, Point], Array]
 
 def euler_lagrange(density: Density, u: Field, x: Point) -> Array:
     """`a_0 - div a` at `x`, of the shape of `u(x)`."""
+    u = _expanded(u, x)
 
     def flux_along(axis: int) -> Callable[[Point], Array]:
         return lambda y: _by_components(u, y, lambda e: _variation(density, u, lambda z: (z - y)[axis] * e, y))
@@ -33,6 +34,7 @@ def euler_lagrange(density: Density, u: Field, x: Point) -> Array:
 
 def natural_flux(density: Density, u: Field, x: Point, normal: Point) -> Array:
     """`a . n` at `x`, of the shape of `u(x)`."""
+    u = _expanded(u, x)
     return _by_components(u, x, lambda e: _variation(density, u, lambda z: jnp.dot(z - x, normal) * e, x))
 
 
@@ -43,6 +45,25 @@ def second_order_part(density: Density, u: Field, x: Point) -> Array:
         return _by_components(u, x, lambda e: _variation(density, u, lambda z: (z - x)[row] * (z - x)[column] * e, x))
 
     return jnp.stack([along(row, column) for row in range(len(x)) for column in range(row + 1)])
+
+
+def _expanded(u: Field, x: Point) -> Field:
+    """The Taylor polynomial of second order of `u` around `x`: the variation at `x` is the same, and however many
+    derivatives it takes, a network is evaluated once.
+    """
+    units = jnp.eye(len(x))
+
+    def first(z: Point) -> tuple[Array, Array]:
+        values, slopes = jax.vmap(lambda unit: jax.jvp(u, (z,), (unit,)))(units)
+        return values[0], slopes
+
+    (values, slopes), (_, curvatures) = jax.vmap(lambda unit: jax.jvp(first, (x,), (unit,)))(units)
+
+    def polynomial(z: Point) -> Array:
+        step = z - x
+        return values[0] + jnp.tensordot(step, slopes[0] + jnp.tensordot(step, curvatures, 1) / 2, 1)
+
+    return u.like(polynomial)
 
 
 def _variation(density: Density, u: Field, v: Callable[[Point], Array], x: Point) -> Array:
