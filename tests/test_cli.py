@@ -82,7 +82,7 @@ def test_list_names_everything_that_run_takes(capsys):
     ("arguments", "message"),
     [
         (["run", "laplace"], "problem is 'laplace'; it must be one of heat, poisson"),
-        (["run", "bvp", "--optimizer", "adam"], "optimizer is 'adam'; it must be one of damped"),
+        (["run", "bvp", "--optimizer", "sgd"], "optimizer is 'sgd'; it must be one of damped"),
         (["run", "bvp", "--network", "4y20"], "network is '4y20'; write depth x width as in 4x20"),
         (
             ["run", "bvp", "--network", "2-20-1"],

@@ -4,13 +4,14 @@ import csv
 import datetime
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from sngd.train import write_atomically
 
 # Longer than any budget, so that a run that does not end shows as one.
 _PATIENCE = 1200
@@ -35,9 +36,8 @@ class Cells:
         if name in self.results:
             return
         self.results[name] = made = make() | {"date": datetime.date.today().isoformat()}
-        partial = self._path.with_suffix(".partial")
-        partial.write_text(json.dumps(self.results, indent=1, sort_keys=True) + "\n")
-        os.replace(partial, self._path)
+        text = json.dumps(self.results, indent=1, sort_keys=True) + "\n"
+        write_atomically(self._path, lambda partial: partial.write_text(text))
         error = made["relative_l2"]
         self._report(f"{name}: {'no number' if error is None else f'{error:.1e}'} in {made['seconds']:.0f} s")
 

@@ -2,10 +2,11 @@
 
 from sngd._results import Result
 from sngd.train._files import load, save
-from sngd.train._folder import prepare_folder, summarize, write_folder
+from sngd.train._folder import prepare_folder, summarize, write_atomically, write_folder
 from sngd.train._history import History, Record
 from sngd.train._loop import Callback, solve
-from sngd.train._optimizer import OPTIMIZERS, Optimizer, find_optimizer
+from sngd.train._named import OPTIMIZERS, find_optimizer
+from sngd.train._optimizer import AbstractOptimizer, Optimizer
 from sngd.train._plot import plot
 from sngd.train._progress import ProgressDisplay
 from sngd.train._solution import Solution
@@ -15,6 +16,7 @@ from sngd.train._threads import share_cores_with_lapack
 
 __all__ = [
     "OPTIMIZERS",
+    "AbstractOptimizer",
     "Callback",
     "History",
     "Optimizer",
@@ -34,5 +36,6 @@ __all__ = [
     "solve",
     "summarize",
     "take_step",
+    "write_atomically",
     "write_folder",
 ]

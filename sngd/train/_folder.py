@@ -72,9 +72,9 @@ def write_folder(solution: Solution, path: Path, summary: dict[str, Any]) -> Non
     `result.json` comes last: where it is, everything else is.
     """
     save(solution, path / "solution.npz")
-    _replace(path / "history.csv", lambda partial: _write_history(solution.history, partial))
-    _replace(path / "solution.png", lambda partial: plot(solution, partial))
-    _replace(path / "result.json", lambda partial: partial.write_text(json.dumps(summary, indent=2) + "\n"))
+    write_atomically(path / "history.csv", lambda partial: _write_history(solution.history, partial))
+    write_atomically(path / "solution.png", lambda partial: plot(solution, partial))
+    write_atomically(path / "result.json", lambda partial: partial.write_text(json.dumps(summary, indent=2) + "\n"))
 
 
 def _write_history(history: History, path: Path) -> None:
@@ -85,7 +85,8 @@ def _write_history(history: History, path: Path) -> None:
         writer.writerows(zip(*[getattr(history, name).tolist() for name in names], strict=True))
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a file beside `path`, then put it in its place: there is never half a file."""
     partial = path.with_name(f".partial-{path.name}")
     write(partial)
     os.replace(partial, path)

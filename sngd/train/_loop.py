@@ -18,17 +18,21 @@ from sngd.problem import AbstractProblem
 from sngd.train._compilation import CompilationCounter
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import Record, collect
-from sngd.train._optimizer import Optimizer, find_optimizer
+from sngd.train._named import find_optimizer
+from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._solution import Solution, error_points, evaluate_in_chunks, relative_difference
 from sngd.train._start import suitable_start
-from sngd.train._step import TrainState, take_step, values_of
+from sngd.train._step import TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
 from sngd.train._valley import Valley
 from sngd.train._verdict import Diagnosis, examine, exhausted, judge, refined
 
-# How often a run that fits its points only goes on with more of them.
-_REFINEMENTS = 2
+# A run that is stuck with an estimated relative error above this has not found the solution.
+_WRONG = 1e-3
+
+# Ends of the whole run, whichever start it is at.
+_FROM_OUTSIDE = (Result.INTERRUPTED, Result.ITERATIONS_EXHAUSTED, Result.SECONDS_EXHAUSTED)
 
 Callback = Callable[[TrainState, Record], None]
 
@@ -40,7 +44,7 @@ def solve(
     network: Callable | str = _NETWORK,
     *,
     key: PRNGKeyArray,
-    optimizer: Optimizer | str = "damped",
+    optimizer: AbstractOptimizer | str = "damped",
     stopping: Stopping | None = None,
     callbacks: Sequence[Callback] = (),
     error_every: int = 10,
@@ -50,7 +54,7 @@ def solve(
     - `network`: a callable PyTree with float64 parameters, or a text such as `"4x20"` or `"2-64-64-1"` for an `MLP`.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
       the sketches. The same key gives the same run, bit for bit, on the same machine.
-    - `optimizer`: a descent with a search, or a name in `OPTIMIZERS`.
+    - `optimizer`: an `Optimizer` of a descent and a search, or a name in `OPTIMIZERS`.
     - `stopping`: the budget and other ends; 1000 iterations if left out.
     - `callbacks`: called after every iteration (and once before the first) with the state and a `Record`. They may
       raise `KeyboardInterrupt` to end the run.
@@ -63,40 +67,52 @@ def solve(
     _require_float64()
     start, compilations = time.perf_counter(), CompilationCounter()
     network_key, train_key = jax.random.split(key)
-    make = None
+    architecture = network if isinstance(network, str) else None
     if isinstance(network, str):
-        make = functools.partial(_make, network, problem, network_key)
-        network = make(None)
-    label = optimizer if isinstance(optimizer, str) else _describe(optimizer)
+        network = _make(network, problem, network_key, None)
+    label = optimizer if isinstance(optimizer, str) else optimizer.description
     optimizer = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
     stopping = stopping or Stopping()
+    if stopping.patience is None:
+        stopping = dataclasses.replace(stopping, patience=optimizer.patience)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
     objective, theta = make_objective(problem, network)
     problem = problem.with_points(len(theta))
-    optimizer.descent.prepare(objective.rows, len(theta))
+    optimizer.prepare(objective.rows, len(theta))
     check_key = jax.random.fold_in(train_key, 0)
-    run = _Run(problem, objective, optimizer, callbacks, error_every, check_key, start)
+    begin = None if architecture is None else functools.partial(_start, architecture, problem)
+    run = _Run(problem, objective, optimizer, callbacks, error_every, check_key, start, begin)
     with share_cores_with_lapack():
         run.check_start(theta)
-        if make is not None:
-            theta = suitable_start(objective, make, problem.domain.dimension, key=network_key)
-        state, result, diagnosis = run.solve(TrainState(theta, train_key, jnp.zeros((), int)), stopping)
+        if begin is not None:
+            theta = begin(objective, network_key)
+        end = run.solve(TrainState(theta, train_key, jnp.zeros((), int)), stopping)
     return Solution(
         problem=problem,
-        network=run.objective.trial.network(state.theta),
-        result=result,
-        loss=float(values_of(run.objective, state.theta)[0]),
+        network=end.objective.trial.network(end.state.theta),
+        result=end.result,
+        loss=float(values_of(end.objective, end.state.theta)[0]),
         history=collect(run.records),
         optimizer=label,
         parameters=len(theta),
-        rows=run.objective.rows,
+        rows=end.objective.rows,
         seconds=time.perf_counter() - start,
         compile_seconds=run.compile_seconds,
         compilations=compilations.count,
-        validation_loss=diagnosis.between,
-        error_estimate=diagnosis.error,
+        validation_loss=end.diagnosis.between,
+        error_estimate=end.diagnosis.error,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _End:
+    """Where a run ended, and on which points."""
+
+    state: TrainState
+    result: Result
+    diagnosis: Diagnosis
+    objective: AbstractObjective
 
 
 @dataclasses.dataclass
@@ -105,26 +121,54 @@ class _Run:
 
     problem: AbstractProblem
     objective: AbstractObjective
-    optimizer: Optimizer
+    optimizer: AbstractOptimizer
     callbacks: Sequence[Callback]
     error_every: int
     key: PRNGKeyArray
     start: float
+    begin: Callable[[AbstractObjective, PRNGKeyArray], Float[Array, " p"]] | None
     records: list[Record] = dataclasses.field(default_factory=list)
     compile_seconds: float = 0.0
+    initial_loss: float = math.nan
     resumed: int = 0
 
-    def solve(self, state: TrainState, stopping: Stopping) -> tuple[TrainState, Result, Diagnosis]:
+    def solve(self, state: TrainState, stopping: Stopping) -> _End:
+        """Train; where that gets stuck with a wrong solution, start again. Returns the best end."""
+        best = self.refine(state, stopping)
+        for attempt in range(stopping.restarts):
+            stuck = best.result is Result.STAGNATED and self.optimizer.can_escape
+            if self.begin is None or not stuck or not best.diagnosis.error > _WRONG or self.is_late(stopping):
+                break
+            key = jax.random.fold_in(state.key, attempt)
+            fresh = dataclasses.replace(state, theta=self.begin(self.objective, key), key=key)
+            self.restart(fresh)
+            end = self.refine(fresh, stopping)
+            if end.diagnosis.error < best.diagnosis.error:
+                best = end
+            elif end.result in _FROM_OUTSIDE:
+                return dataclasses.replace(best, result=end.result)
+        return best
+
+    def is_late(self, stopping: Stopping) -> bool:
+        """Whether there is no time to do as much again."""
+        return time.perf_counter() - self.start > stopping.seconds / 2
+
+    def restart(self, state: TrainState) -> None:
+        """Take note of other initial parameters; they count as an iteration."""
+        loss = self.check_start(state.theta)
+        self._report(state, Record(self.records[-1].iteration + 1, loss))
+        self.initial_loss, self.resumed = loss, len(self.records) - 1
+
+    def refine(self, state: TrainState, stopping: Stopping) -> _End:
         """Train, examine the outcome, and go on with more points where it fits only those it has."""
-        for left in reversed(range(_REFINEMENTS + 1)):
+        for left in reversed(range(stopping.refinements + 1)):
             state, ended = self.train(state, stopping)
             diagnosis = examine(self.problem, self.objective, state, self.key)
             result = judge(ended, diagnosis)
             finer = refined(self.problem)
-            # More points take longer than fewer did.
-            late = time.perf_counter() - self.start > stopping.seconds / 2
-            if ended is not Result.STAGNATED or result is not Result.UNRESOLVED or finer is None or not left or late:
-                return state, result, diagnosis
+            stuck = ended is Result.STAGNATED and result is Result.UNRESOLVED
+            if not stuck or finer is None or not left or self.is_late(stopping):
+                return _End(state, result, diagnosis, self.objective)
             self.continue_on(finer, self.objective.trial.network(state.theta))
         raise AssertionError("the last round returns")
 
@@ -136,20 +180,24 @@ class _Run:
     def train(self, state: TrainState, stopping: Stopping) -> tuple[TrainState, Result]:
         """Step until something ends the run; the state is always one whose step was completed."""
         measure_error = self._error_measure()
-        descent, search = self.optimizer.descent.prepare(self.objective.rows, len(state.theta)), self.optimizer.search
+        optimizer = self.optimizer.prepare(self.objective.rows, len(state.theta))
+        memory = self._timed(optimizer.remember, self.objective, state.theta)
+        state = dataclasses.replace(state, memory=memory)
+        loss = self._timed(self.check_start, state.theta)
         if not self.records:
-            self._report(state, Record(0, self._timed(self.check_start, state.theta), measure_error(state)))
+            self.initial_loss = loss
+            self._report(state, Record(0, loss, measure_error(state)))
         least_squares = math.isfinite(self.objective.lower_bound)
         valley = None
-        if search.can_escape and least_squares:
-            valley = Valley(state, self.records[-1].loss, self.records[0].loss)
+        if optimizer.can_escape and least_squares:
+            valley = Valley(state, loss, self.initial_loss)
         info = None
         try:
             while (result := self._ending(stopping, valley)) is None:
                 ceiling = valley.escape() if valley is not None and valley.stuck else -math.inf
                 if info is not None:
-                    descent = descent.adapt(int(info.rank), int(info.numerical_rank), escape=ceiling > -math.inf)
-                new_state, info = self._timed(take_step, self.objective, descent, search, state, ceiling)
+                    optimizer = optimizer.adapt(info, escape=ceiling > -math.inf)
+                new_state, info = self._timed(optimizer.step, self.objective, state, ceiling)
                 info = jax.device_get(info)
                 if not math.isfinite(info.loss):
                     result = Result.NON_FINITE
@@ -232,8 +280,11 @@ def _make(architecture: str, problem: AbstractProblem, key: PRNGKeyArray, freque
     )
 
 
-def _describe(optimizer: Optimizer) -> str:
-    return f"{type(optimizer.descent).__name__} with {type(optimizer.search).__name__}"
+def _start(
+    architecture: str, problem: AbstractProblem, objective: AbstractObjective, key: PRNGKeyArray
+) -> Float[Array, " p"]:
+    make = functools.partial(_make, architecture, problem, key)
+    return suitable_start(objective, make, problem.domain.dimension, key=key)
 
 
 def _require_float64() -> None:

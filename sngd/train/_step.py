@@ -5,7 +5,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
@@ -15,12 +15,15 @@ from sngd.search import AbstractSearch, Losses
 class TrainState(eqx.Module):
     """Everything that changes from one step to the next, beside the descent's sketch size.
 
+    - `memory`: what the optimizer carries along, such as moments of past gradients; its own business.
+
     It is not donated to the step: it takes `O(p)` memory where the step takes `O(p l)`, and a callback may keep it.
     """
 
     theta: Float[Array, " p"]
     key: PRNGKeyArray
     iteration: Int[Array, ""]
+    memory: PyTree = ()
 
 
 class StepInfo(eqx.Module):
@@ -80,7 +83,7 @@ def _search(
     value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
     norm = jnp.linalg.norm(gradient)
     report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm)
-    return TrainState(theta, next_key, state.iteration + 1), report
+    return TrainState(theta, next_key, state.iteration + 1, state.memory), report
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> tuple[Losses, Array]:

@@ -17,23 +17,32 @@ class Stopping:
     - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included.
     - `loss`: a loss to reach.
     - `patience`: stagnation is when the loss of a least-squares problem has fallen by less than a hundredth over this
-      many iterations, or when no step was found in three iterations in a row.
+      many iterations, or when no step was found in three iterations in a row. Left out, it is
+      the optimizer's.
+    - `refinements`: how often a run that stagnates, and fits its points only, goes on with more of them.
+    - `restarts`: how often a run that is stuck with a wrong solution starts again from other initial parameters, where
+      the network is given by its architecture; the best outcome is kept.
 
-    Raises `ValueError` for a budget below zero or a patience below one.
+    Raises `ValueError` for a budget or a number below zero, or a patience below one.
     """
 
     iterations: int = 1000
     seconds: float = math.inf
     loss: float = -math.inf
-    patience: int = 100
+    patience: int | None = None
+    refinements: int = 2
+    restarts: int = 2
 
     def __post_init__(self):
         if self.iterations < 0:
             raise ValueError(f"iterations is {self.iterations}; it must not be negative")
         if not self.seconds >= 0:
             raise ValueError(f"seconds is {self.seconds}; it must not be negative")
-        if self.patience < 1:
+        if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience is {self.patience}; it must be at least 1")
+        for name in ("refinements", "restarts"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
 
     def ending(self, records: list[Record], lower_bound: float) -> Result | None:
         """How a run with these records ends now, or `None` where it goes on.
@@ -56,7 +65,7 @@ class Stopping:
     def _stagnated(self, records: list[Record], lower_bound: float) -> bool:
         if len(records) > _FRUITLESS and all(record.step_size == 0 for record in records[-_FRUITLESS:]):
             return True
-        if len(records) <= self.patience or not math.isfinite(lower_bound):
+        if self.patience is None or len(records) <= self.patience or not math.isfinite(lower_bound):
             return False
         before = records[-1 - self.patience].loss
         return before - records[-1].loss < 1e-2 * (before - lower_bound)

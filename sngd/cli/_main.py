@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""Run, solve, measure, list; and the way to the rest."""
 
 import contextlib
 import dataclasses
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sngd import bench, library
+from sngd.cli._paper import Paper, run_paper
 from sngd.problem import AbstractProblem
 from sngd.train import (
     OPTIMIZERS,
@@ -35,7 +36,7 @@ class _Options:
     """What `run` and `solve` share."""
 
     optimizer: str = "damped"
-    """Damped, two-pass, single-pass, engd or gd."""
+    """Damped, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs."""
     network: str = "4x20"
     """A1, A2, A3, depth x width as in 4x20, or all the widths as in 2-64-64-1."""
     seed: int = 0
@@ -94,6 +95,7 @@ Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Solve, tyro.conf.subcommand("solve")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
+    | Annotated[Paper, tyro.conf.subcommand("paper")]
     | Annotated[List, tyro.conf.subcommand("list")]
 )
 
@@ -110,13 +112,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _solve(command)
             case Bench():
                 return _bench(command)
+            case Paper():
+                return run_paper(command)
             case _:
                 return _list()
     except (TypeError, ValueError) as error:
         print(f"sngd: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = "finished runs are kept" if isinstance(command, Bench) else "nothing was written"
+        kept = "finished runs are kept" if isinstance(command, Bench | Paper) else "nothing was written"
         print(f"sngd: interrupted before the first iteration; {kept}", file=sys.stderr)
         return 130
 
@@ -199,15 +203,11 @@ def _list() -> int:
     table = Table("kind", "name", "what it is")
     for name, make in library.PROBLEMS.items():
         table.add_row("problem", name, (make.__doc__ or "").split(":")[0].split("\n")[0])
-    for name, optimizer in OPTIMIZERS.items():
-        table.add_row("optimizer", name, f"{type(optimizer.descent).__name__} with {type(optimizer.search).__name__}")
+    for name in OPTIMIZERS:
+        table.add_row("optimizer", name, find_optimizer(name).description)
     for name, architecture in library.NETWORKS.items():
         table.add_row("network", name, f"{architecture} (hidden layers x width)")
     Console().print(
         table, "Any other depth x width is a network too, and so are all the widths, as in 2-64-64-1.", sep="\n"
     )
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Methods of other libraries, for comparison: Adam of Optax, BFGS and L-BFGS of Optimistix.
+
+They see the loss of the same objective, and its gradient by automatic differentiation.
+"""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+import optimistix
+from jaxtyping import Array, Float, PyTree
+
+from sngd.linearize import AbstractObjective
+from sngd.train._optimizer import AbstractOptimizer
+from sngd.train._step import StepInfo, TrainState
+
+# Trial points of a line search after which there is no better one to be found: 2^-50 is the machine precision.
+_TRIALS = 50
+
+# The learning rate falls in stages, early enough for the iterations that the paper gives Adam, 100,000.
+_LEARNING_RATE = optax.exponential_decay(1e-3, 10_000, 0.1, 15_000, staircase=True, end_value=1e-7)
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam(AbstractOptimizer):
+    """Adam (Kingma and Ba 2015) by Optax.
+
+    The learning rate is 1e-3 for 15,000 iterations; then every 10,000 divide it by ten, down to 1e-7. The paper does
+    not state its own.
+    """
+
+    @property
+    def description(self) -> str:
+        return "Adam (Optax)"
+
+    @property
+    def can_escape(self) -> bool:
+        return False
+
+    @property
+    def patience(self) -> int:
+        return 10_000
+
+    def prepare(self, rows: int, parameters: int) -> "Adam":
+        return self
+
+    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
+        return optax.adam(_LEARNING_RATE).init(theta), _value_and_gradient(objective, theta)[1]
+
+    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
+        return _adam_step(objective, state)
+
+    def adapt(self, info: StepInfo, *, escape: bool) -> "Adam":
+        return self
+
+
+@eqx.filter_jit
+def _adam_step(objective: AbstractObjective, state: TrainState) -> tuple[TrainState, StepInfo]:
+    moments, gradient = state.memory
+    update, moments = optax.adam(_LEARNING_RATE).update(gradient, moments)
+    theta = jax.tree.map(jnp.add, state.theta, update)
+    value, next_gradient = _value_and_gradient(objective, theta)
+    info = StepInfo(value, jnp.asarray(jnp.nan), -1, -1, jnp.linalg.norm(gradient))
+    return TrainState(theta, state.key, state.iteration + 1, (moments, next_gradient)), info
+
+
+@eqx.filter_jit
+def _value_and_gradient(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, Float[Array, " p"]]:
+    return jax.value_and_grad(objective.value)(theta)
+
+
+@dataclasses.dataclass(frozen=True)
+class QuasiNewton(AbstractOptimizer):
+    """BFGS, memory `O(p^2)`, or with limited memory L-BFGS, by Optimistix, with its Armijo line search.
+
+    One step is one accepted point, however many the line search tries.
+
+    - `history`: how many past steps L-BFGS keeps; `None` for BFGS.
+    - `memory`: bytes that the inverse Hessian and a copy may take; `prepare` raises `ValueError` above it.
+    """
+
+    history: int | None = None
+    memory: float = 8 * 2**30
+
+    @property
+    def description(self) -> str:
+        return "BFGS (Optimistix)" if self.history is None else f"L-BFGS with {self.history} past steps (Optimistix)"
+
+    @property
+    def can_escape(self) -> bool:
+        return False
+
+    @property
+    def patience(self) -> int:
+        return 1000
+
+    def prepare(self, rows: int, parameters: int) -> "QuasiNewton":
+        needed = 2 * 8 * parameters**2
+        if self.history is None and needed > self.memory:
+            raise ValueError(
+                f"BFGS for {parameters} parameters needs {needed / 2**30:.1f} GiB, more than "
+                f"memory = {self.memory / 2**30:.1f} GiB; use l-bfgs"
+            )
+        return self
+
+    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
+        value = jax.ShapeDtypeStruct((), theta.dtype)
+        solver = self._solver()
+        memory = solver.init(_loss, theta, objective, {}, value, None, frozenset())
+        # The first step of Optimistix evaluates the start.
+        return _solver_step(solver, objective, theta, memory)[1]
+
+    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
+        solver, theta, memory = self._solver(), state.theta, state.memory
+        norm = jnp.linalg.norm(memory.f_info.grad)
+        accepted, step_size = memory.num_accepted_steps, jnp.zeros(())
+        for _ in range(_TRIALS):
+            tried = memory.search_state.step_size
+            theta, memory = _solver_step(solver, objective, theta, memory)
+            if int(memory.num_accepted_steps) > int(accepted):
+                step_size = tried
+                break
+        info = StepInfo(memory.f_info.f, step_size, -1, -1, norm)
+        return TrainState(theta, state.key, state.iteration + 1, memory), info
+
+    def adapt(self, info: StepInfo, *, escape: bool) -> "QuasiNewton":
+        return self
+
+    def _solver(self) -> Any:
+        if self.history is None:
+            return optimistix.BFGS(rtol=0.0, atol=0.0)
+        return optimistix.LBFGS(rtol=0.0, atol=0.0, history_length=self.history)
+
+
+def _loss(theta: Float[Array, " p"], objective: AbstractObjective) -> tuple[Array, None]:
+    return objective.value(theta), None
+
+
+@eqx.filter_jit
+def _solver_step(
+    solver: Any, objective: AbstractObjective, theta: Float[Array, " p"], memory: PyTree
+) -> tuple[Float[Array, " p"], PyTree]:
+    theta, memory, _ = solver.step(_loss, theta, objective, {}, memory, frozenset())
+    return theta, memory
+
+
+BASELINES: dict[str, AbstractOptimizer] = {
+    "adam": Adam(),
+    "bfgs": QuasiNewton(),
+    "l-bfgs": QuasiNewton(history=20),
+}
