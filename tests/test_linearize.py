@@ -8,7 +8,7 @@ import pytest
 
 import sngd
 from sngd.library import PROBLEMS, bvp_energy, find_problem
-from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, make_objective
+from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, LayeredFactor, make_objective
 from sngd.networks import make_network
 
 # Coarse rules keep the sweep fast; the chunks divide none of the counts.
@@ -38,6 +38,9 @@ def products(objective, theta, columns, images):
         "rmatmul": factor.rmatmul(images),
         "gramian_matmul": factor.gramian_matmul(columns),
         "gramian_compress": factor.gramian_compress(columns),
+        "kernel": factor.kernel(),
+        "matmul of one column": factor.matmul(columns[:, :1]),
+        "rmatmul of one column": factor.rmatmul(images[:, :1]),
     }
 
 
@@ -54,7 +57,7 @@ def jacobian_by_forward_mode(objective, theta):
     return jnp.concatenate([jax.jacfwd(rows)(theta, term) for term in objective.factor_terms])
 
 
-def test_products_equal_dense_algebra_stored_and_in_chunks_of_any_size(name, key):
+def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers(name, key):
     """Eq. (7): `G @ Y` is `J.T @ (J @ Y)` to 1e-12, and so is everything else, with `J` by forward mode."""
     stored, theta = objective_of(name, key)
     jacobian = np.asarray(jacobian_by_forward_mode(stored, theta))
@@ -67,11 +70,17 @@ def test_products_equal_dense_algebra_stored_and_in_chunks_of_any_size(name, key
         "rmatmul": jacobian.T @ images,
         "gramian_matmul": jacobian.T @ (jacobian @ columns),
         "gramian_compress": (jacobian @ columns).T @ (jacobian @ columns),
+        "kernel": jacobian @ jacobian.T,
+        "matmul of one column": jacobian @ columns[:, :1],
+        "rmatmul of one column": jacobian.T @ images[:, :1],
     }
     assert isinstance(stored.factor(theta), DenseFactor)
-    chunked = [objective_of(name, key, dense_bytes=0, chunk_bytes=points * 16 * len(theta))[0] for points in (1, 4)]
+    sizes = [{"dense_bytes": 0, "chunk_bytes": points * 16 * len(theta)} for points in (1, 4)]
+    chunked = [objective_of(name, key, layered=False, **size)[0] for size in sizes]
+    layered = objective_of(name, key, **sizes[1])[0]
     assert isinstance(chunked[0].factor(theta), ChunkedFactor)
-    for objective in (stored, *chunked):
+    assert isinstance(layered.factor(theta), LayeredFactor)
+    for objective in (stored, *chunked, layered):
         for product, value in products(objective, theta, jnp.asarray(columns), jnp.asarray(images)).items():
             scale = np.abs(expected[product]).max()
             np.testing.assert_allclose(value, expected[product], rtol=0, atol=1e-12 * scale, err_msg=product)

@@ -1,6 +1,7 @@
 """The loss and its linearization: value, gradient, and the factor of the Gramian as an operator (eq. (7))."""
 
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
+from sngd.linearize._layered import LayeredFactor
 from sngd.linearize._objective import (
     AbstractObjective,
     EnergyObjective,
@@ -16,6 +17,7 @@ __all__ = [
     "ChunkedFactor",
     "DenseFactor",
     "EnergyObjective",
+    "LayeredFactor",
     "LeastSquares",
     "Linearization",
     "TrialFunction",

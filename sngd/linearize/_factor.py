@@ -43,6 +43,10 @@ class AbstractFactor(eqx.Module):
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         """`Q.T @ G @ Q = (F @ Q).T @ (F @ Q)`: eq. (7) projected, with no second block of the size of `Q`."""
 
+    @abc.abstractmethod
+    def kernel(self) -> Float[Array, "n n"]:
+        """`F @ F.T`, the Gramian of the rows."""
+
 
 class DenseFactor(AbstractFactor):
     """A stored factor: `8 n p` bytes."""
@@ -65,6 +69,9 @@ class DenseFactor(AbstractFactor):
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         image = self.matmul(basis)
         return image.T @ image
+
+    def kernel(self) -> Float[Array, "n n"]:
+        return self.matrix @ self.matrix.T
 
 
 class ChunkedFactor(AbstractFactor):
@@ -111,6 +118,23 @@ class ChunkedFactor(AbstractFactor):
             return image.T @ image
 
         return self._over_blocks(jnp.zeros((basis.shape[1],) * 2), product)
+
+    def kernel(self) -> Float[Array, "n n"]:
+        """By pairs of blocks, each recomputed as often as there are blocks."""
+
+        def beside(block: Term) -> Array:
+            rows = block.jacobian(self.trial, self.theta)
+            parts = []
+            for term in self.terms:
+                blocks = term.blocks(self.chunk)
+                products = jax.lax.map(lambda other: rows @ other.jacobian(self.trial, self.theta).T, blocks)
+                parts.append(jnp.moveaxis(products, 0, 1).reshape(len(rows), -1)[:, : term.rows])
+            return jnp.concatenate(parts, axis=1)
+
+        kernels = [jax.lax.map(beside, term.blocks(self.chunk)) for term in self.terms]
+        columns = self.shape[0]
+        flat = [part.reshape(-1, columns)[: term.rows] for part, term in zip(kernels, self.terms, strict=True)]
+        return jnp.concatenate(flat)
 
     def _over_blocks(self, total: Array, product: Callable[[Array], Array]) -> Array:
         for term in self.terms:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
+from sngd.linearize._layered import layered_factor, linear_leaves_of
 from sngd.linearize._terms import Term, make_term
 from sngd.linearize._trial import TrialFunction, split_network
 from sngd.problem import (
@@ -58,6 +59,7 @@ class AbstractObjective(eqx.Module):
     trial: eqx.AbstractVar[TrialFunction]
     factor_terms: eqx.AbstractVar[tuple[Term, ...]]
     chunk: eqx.AbstractVar[int | None]
+    linear: eqx.AbstractVar[frozenset[int]]
 
     @property
     @abc.abstractmethod
@@ -103,9 +105,13 @@ class AbstractObjective(eqx.Module):
         return _VALUES_AT_ONCE if self.chunk is None else 1
 
     def factor(self, theta: Float[Array, " p"]) -> AbstractFactor:
-        """The factor of the Gramian, stored where `chunk` is `None`."""
+        """The factor of the Gramian: stored where `chunk` is `None`, as outer products where the network has `linear`
+        leaves, or recomputed in blocks of rows.
+        """
         if self.chunk is None:
             return DenseFactor(jnp.concatenate([term.jacobian(self.trial, theta) for term in self.factor_terms]))
+        if self.linear:
+            return layered_factor(self.factor_terms, self.trial, theta, self.linear, self.chunk)
         return ChunkedFactor(self.trial, theta, self.factor_terms, self.chunk)
 
 
@@ -115,6 +121,7 @@ class LeastSquares(AbstractObjective):
     trial: TrialFunction
     factor_terms: tuple[Term, ...]
     chunk: int | None = eqx.field(static=True)
+    linear: frozenset[int] = eqx.field(static=True)
 
     @property
     def lower_bound(self) -> float:
@@ -153,6 +160,7 @@ class EnergyObjective(AbstractObjective):
     equation_terms: tuple[Term, ...]
     trace_terms: tuple[Term, ...]
     chunk: int | None = eqx.field(static=True)
+    linear: frozenset[int] = eqx.field(static=True)
 
     @property
     def lower_bound(self) -> float:
@@ -198,11 +206,17 @@ class EnergyObjective(AbstractObjective):
 
 
 def make_objective(
-    problem: AbstractProblem, network: Callable, *, dense_bytes: int = 2**30, chunk_bytes: int = 2**28
+    problem: AbstractProblem,
+    network: Callable,
+    *,
+    dense_bytes: int = 2**30,
+    chunk_bytes: int = 2**28,
+    layered: bool = True,
 ) -> tuple[AbstractObjective, Float[Array, " p"]]:
     """The objective of `problem` for `network`, and the network's present parameter vector.
 
-    The factor is stored where it takes at most `dense_bytes`; else blocks of rows of at most `chunk_bytes` (one point
+    The factor is stored where it takes at most `dense_bytes`. Else, for a network made of linear layers, it is kept as
+    outer products, unless `layered` is false; and for any other, blocks of rows of at most `chunk_bytes` (one point
     at least) are recomputed. Nothing is compiled.
 
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
@@ -214,9 +228,10 @@ def make_objective(
         case Problem():
             terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
             chunk = _chunk(terms, len(theta), dense_bytes, chunk_bytes)
-            return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk), theta
+            linear = _linear(terms, trial, theta, chunk, layered)
+            return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear), theta
         case Energy():
-            return _energy_objective(problem, trial, theta, dense_bytes, chunk_bytes), theta
+            return _energy_objective(problem, trial, theta, dense_bytes, chunk_bytes, layered), theta
         case _:
             raise TypeError(f"problem is {problem!r}; it must be a Problem or an Energy")
 
@@ -227,6 +242,17 @@ def _chunk(terms: tuple[Term, ...], parameters: int, dense_bytes: int, chunk_byt
     if sum(term.rows for term in terms) * row_bytes <= dense_bytes:
         return None
     return max(1, chunk_bytes // (row_bytes * max(term.components for term in terms)))
+
+
+def _linear(
+    terms: tuple[Term, ...], trial: TrialFunction, theta: Array, chunk: int | None, layered: bool
+) -> frozenset[int]:
+    """The leaves to keep as outer products: none where the factor is stored, or where they are not most of all."""
+    if chunk is None or not layered:
+        return frozenset()
+    linear = linear_leaves_of(terms, trial, theta)
+    leaves = jax.tree.leaves(trial.unravel(theta))
+    return linear if 2 * sum(leaves[leaf].size for leaf in linear) > len(theta) else frozenset()
 
 
 def _values_of(terms: tuple[Term, ...], field: Field) -> Array:
@@ -293,7 +319,7 @@ def _condition_term(problem: Problem, condition: AbstractCondition, trial: Trial
 
 
 def _energy_objective(
-    problem: Energy, trial: TrialFunction, theta: Array, dense_bytes: int, chunk_bytes: int
+    problem: Energy, trial: TrialFunction, theta: Array, dense_bytes: int, chunk_bytes: int, layered: bool
 ) -> EnergyObjective:
     interior, boundary = problem.interior(), problem.natural_boundary()
 
@@ -309,6 +335,7 @@ def _energy_objective(
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
     _check_first_order(problem, jnp.asarray(interior.points[0]))
+    chunk = _chunk((metric,), len(theta), dense_bytes, chunk_bytes)
     return EnergyObjective(
         trial=trial,
         density_term=density,
@@ -317,7 +344,8 @@ def _energy_objective(
             lambda on_boundary: _VariationFunction(problem.density, on_boundary), "the Euler-Lagrange equation"
         ),
         trace_terms=pair(lambda on_boundary: _trace, "the solution"),
-        chunk=_chunk((metric,), len(theta), dense_bytes, chunk_bytes),
+        chunk=chunk,
+        linear=_linear((metric,), trial, theta, chunk, layered),
     )
 
 

@@ -1,0 +1,213 @@
+"""The factor of a network made of linear layers, kept as outer products: no row of it is ever stored for long."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sngd.linearize._factor import AbstractFactor
+from sngd.linearize._layers import Outer, linear_leaves, outer_products
+from sngd.linearize._terms import Term
+from sngd.linearize._trial import TrialFunction
+
+# Points whose outer products are computed at once: what that takes beside the result is bounded.
+_POINTS = 256
+
+
+class _Layout(eqx.Module):
+    """Where the derivatives by each leaf of the network stand: which are outer products, and all shapes."""
+
+    shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    linear: frozenset[int] = eqx.field(static=True)
+
+    def assemble(self, by_leaf: dict[int, Array], stored: Float[Array, "rows d"]) -> Float[Array, "rows p"]:
+        """Rows, from their parts of shape `(rows, a, b)` for linear leaves and the stored ones for the others."""
+        parts, start = [], 0
+        for leaf, shape in enumerate(self.shapes):
+            size = int(np.prod(shape))
+            if leaf in self.linear:
+                parts.append(by_leaf[leaf].reshape(-1, size))
+            else:
+                parts.append(stored[:, start : start + size])
+                start += size
+        return jnp.concatenate(parts, axis=1)
+
+    def split(self, vector: Float[Array, " p"]) -> tuple[dict[int, Array], Float[Array, " d"]]:
+        """A parameter vector as the matrices of the linear leaves, and the others one after the other."""
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
+        parts = jnp.split(vector, ends)
+        others = [part for leaf, part in enumerate(parts) if leaf not in self.linear]
+        matrices = {leaf: parts[leaf].reshape(self.shapes[leaf]) for leaf in self.linear}
+        return matrices, jnp.concatenate([*others, jnp.zeros(0)])
+
+
+class _Rows(eqx.Module):
+    """The rows of one term: the pairs of vectors for every linear leaf, and what is stored, shape `(rows, d)`."""
+
+    outer: dict[int, Outer]
+    stored: Float[Array, "rows d"]
+
+    def blocks(self, size: int) -> "_Rows":
+        """The same rows as a stack of blocks of at most `size`; the last one is filled up with rows of zeros."""
+        count = -(-len(self.stored) // size)
+        size = -(-len(self.stored) // count)
+
+        def stack(array: Array) -> Array:
+            missing = [(0, count * size - len(array))] + [(0, 0)] * (array.ndim - 1)
+            return jnp.pad(array, missing).reshape(count, size, *array.shape[1:])
+
+        return jax.tree.map(stack, self)
+
+    def kernel_with(self, other: "_Rows") -> Float[Array, "rows others"]:
+        """The inner products of these rows with others; of outer products they are products of inner products."""
+        total = self.stored @ other.stored.T
+        for leaf, mine in self.outer.items():
+            theirs = other.outer[leaf]
+            for s in range(mine.left.shape[1]):
+                for t in range(theirs.left.shape[1]):
+                    total += (mine.left[:, s] @ theirs.left[:, t].T) * (mine.right[:, s] @ theirs.right[:, t].T)
+        return total
+
+    def kernel(self) -> Float[Array, "rows rows"]:
+        """The same with themselves, each pair of components once."""
+        total = self.stored @ self.stored.T
+        for pairs in self.outer.values():
+            for s in range(pairs.left.shape[1]):
+                for t in range(s + 1):
+                    part = (pairs.left[:, s] @ pairs.left[:, t].T) * (pairs.right[:, s] @ pairs.right[:, t].T)
+                    total += part if s == t else part + part.T
+        return total
+
+
+class LayeredFactor(AbstractFactor):
+    """A factor whose rows are sums of outer products of vectors: `8 n S w` bytes for widths that sum to `w`.
+
+    Blocks of `chunk` rows are formed where many columns are multiplied at once; for one column the vectors suffice.
+    """
+
+    terms: tuple[_Rows, ...]
+    layout: _Layout
+    chunk: int = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return sum(len(rows.stored) for rows in self.terms), sum(int(np.prod(shape)) for shape in self.layout.shapes)
+
+    def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
+        if columns.shape[1] == 1:
+            return self._times_vector(columns[:, 0])[:, None]
+        parts = []
+        for rows in self.terms:
+            images = jax.lax.map(lambda block: self._formed(block) @ columns, rows.blocks(self.chunk))
+            parts.append(images.reshape(-1, columns.shape[1])[: len(rows.stored)])
+        return jnp.concatenate(parts)
+
+    def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
+        ends = np.cumsum([len(rows.stored) for rows in self.terms])[:-1]
+        if columns.shape[1] == 1:
+            weights = jnp.split(columns[:, 0], ends)
+            sums = [self._combined(rows, weight) for rows, weight in zip(self.terms, weights, strict=True)]
+            return functools.reduce(jnp.add, sums)[:, None]
+        total = jnp.zeros((self.shape[1], columns.shape[1]))
+        for rows, part in zip(self.terms, jnp.split(columns, ends), strict=True):
+            blocks = rows.blocks(self.chunk)
+            count, size = blocks.stored.shape[:2]
+            padded = jnp.pad(part, ((0, count * size - len(part)), (0, 0))).reshape(count, size, -1)
+            total = self._accumulate(total, (blocks, padded), lambda formed, z: formed.T @ z)
+        return total
+
+    def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
+        total = jnp.zeros_like(columns)
+        for rows in self.terms:
+            total = self._accumulate(total, (rows.blocks(self.chunk),), lambda formed: formed.T @ (formed @ columns))
+        return total
+
+    def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
+        image = self.matmul(basis)
+        return image.T @ image
+
+    def kernel(self) -> Float[Array, "n n"]:
+        below = {
+            (i, j): rows.kernel() if i == j else rows.kernel_with(self.terms[j])
+            for i, rows in enumerate(self.terms)
+            for j in range(i + 1)
+        }
+        count = range(len(self.terms))
+        return jnp.block([[below[i, j] if j <= i else below[j, i].T for j in count] for i in count])
+
+    def _formed(self, rows: _Rows) -> Float[Array, "rows p"]:
+        products = {leaf: jnp.einsum("nsa,nsb->nab", pairs.left, pairs.right) for leaf, pairs in rows.outer.items()}
+        return self.layout.assemble(products, rows.stored)
+
+    def _times_vector(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:
+        matrices, others = self.layout.split(vector)
+        images = []
+        for rows in self.terms:
+            image = rows.stored @ others
+            for leaf, pairs in rows.outer.items():
+                image += jnp.einsum("nsa,nsa->n", pairs.left, pairs.right @ matrices[leaf].T)
+            images.append(image)
+        return jnp.concatenate(images)
+
+    def _combined(self, rows: _Rows, weights: Float[Array, " rows"]) -> Float[Array, " p"]:
+        """The rows' sum with these weights."""
+        sums = {
+            leaf: jnp.tensordot(weights[:, None, None] * pairs.left, pairs.right, ((0, 1), (0, 1)))
+            for leaf, pairs in rows.outer.items()
+        }
+        return self.layout.assemble(sums, (weights @ rows.stored)[None])[0]
+
+    def _accumulate(self, total: Array, blocks: tuple, product: Callable[..., Array]) -> Array:
+        def add(total: Array, block: tuple) -> tuple[Array, None]:
+            rows, *rest = block
+            return total + product(self._formed(rows), *rest), None
+
+        return jax.lax.scan(add, total, blocks)[0]
+
+
+def layered_factor(
+    terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int], chunk: int
+) -> LayeredFactor:
+    """The factor of these terms, with the leaves in `linear` by outer products."""
+    leaves = jax.tree.leaves(trial.unravel(theta))
+    layout = _Layout(tuple(leaf.shape for leaf in leaves), linear)
+    return LayeredFactor(tuple(_rows(term, trial, theta, layout) for term in terms), layout, chunk)
+
+
+def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"]) -> frozenset[int]:
+    """The leaves of the network that are matrices, and enter all terms by products with vectors only."""
+
+    def rows(leaves: Sequence[Array]) -> Array:
+        parts = [_at(term, trial, theta, leaves, term.points[0], term.normals[0], term.scales[0]) for term in terms]
+        return jnp.concatenate(parts)
+
+    return linear_leaves(rows, jax.tree.leaves(trial.unravel(theta)))
+
+
+def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: _Layout) -> _Rows:
+    leaves = jax.tree.leaves(trial.unravel(theta))
+
+    def at(point: tuple[Array, Array, Array]) -> tuple[dict[int, Outer], Array]:
+        outer, stored = outer_products(lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear)
+        for leaf in layout.linear - outer.keys():
+            shape = layout.shapes[leaf]
+            outer[leaf] = Outer(jnp.zeros((len(stored), 0, shape[0])), jnp.zeros((len(stored), 0, shape[1])))
+        return outer, stored
+
+    batch = min(_POINTS, len(term.scales))
+    outer, stored = jax.lax.map(at, (term.points, term.normals, term.scales), batch_size=batch)
+    return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), _Rows(outer, stored))
+
+
+def _at(
+    term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array], x: Array, normal: Array, scale: Array
+) -> Array:
+    """The rows of a term at one point, as a function of the leaves of the network."""
+    structure = jax.tree.structure(trial.unravel(theta))
+    varied = eqx.combine(jax.tree.unflatten(structure, leaves), trial.fixed)
+    here = trial.field(theta)
+    return scale * jnp.ravel(term.function(here, here.like(varied), x, normal))
