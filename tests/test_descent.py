@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent
+from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, ResidualSpace
 from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.linearize import DenseFactor, Linearization
 
 ROWS, PARAMETERS = 80, 120
+EPSILON = np.finfo(float).eps
 
 
 def linearization(spectrum, seed=0):
@@ -94,6 +95,28 @@ def test_damped_updates_are_those_of_levenberg_and_marquardt(t):
     assert int(curve.rank(jnp.asarray(t))) == np.sum(np.linalg.svd(matrix, compute_uv=False) > root)
 
 
+@pytest.mark.parametrize("bolder", [False, True])
+def test_residual_space_takes_levenberg_marquardt_steps(bolder):
+    """Against the normal equations, for dampings well above the rounding errors of either decomposition."""
+    at = linearization(np.geomspace(1, 1e-3, 30))
+    resolution = EPSILON if bolder else EPSILON**0.5
+    _, curve = full_step(ResidualSpace(bolder=bolder), at)
+    factor, residual = np.asarray(at.factor.matrix), np.asarray(at.residual)
+    for t in (resolution / 1e-2, resolution / 1e-4):
+        damping = (resolution / t) ** 2 * np.linalg.norm(factor, 2) ** 2
+        expected = -np.linalg.solve(factor.T @ factor + damping * np.eye(PARAMETERS), factor.T @ residual)
+        np.testing.assert_allclose(curve.update(jnp.asarray(t)), expected, rtol=0, atol=1e-7 * np.linalg.norm(expected))
+
+
+def test_residual_space_turns_to_the_factor_where_the_kernel_ends():
+    descent = ResidualSpace().prepare(900, 1_085_761)
+    assert descent.adapt(rank=200, numerical_rank=200).bolder
+    assert not descent.adapt(rank=150, numerical_rank=200).bolder
+    assert descent.adapt(rank=150, numerical_rank=200, escape=True).bolder
+    assert not descent.adapt(rank=200, numerical_rank=200).adapt(rank=300, numerical_rank=400).bolder
+    assert not ResidualSpace(adapts=False).adapt(rank=200, numerical_rank=200).bolder
+
+
 def test_no_damped_update_at_zero():
     _, curve = full_step(FactorDescent("damped"), linearization(np.geomspace(1, 1e-3, 30)))
     assert not np.any(curve.update(jnp.asarray(0.0)))
@@ -153,6 +176,7 @@ def test_the_ladder_is_short_and_never_too_low():
         (lambda: SNGD(tolerance=-1e-3), "tolerance is -0.001"),
         (lambda: SNGD(sketch_size=0), "sketch_size is 0"),
         (lambda: SNGD(oversampling=-1), "oversampling is -1"),
+        (lambda: ResidualSpace().prepare(10_000, 20_000), "has 10000 rows, .* at most 8192 rows"),
         (lambda: SNGD(sketch_size=81).prepare(ROWS, PARAMETERS), r"sketch_size is 81, larger than min\(n, p\) = 80"),
         (lambda: ENGD().prepare(1000, 1_085_761), "use SNGD"),
     ],

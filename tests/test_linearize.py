@@ -10,6 +10,7 @@ import sngd
 from sngd.library import PROBLEMS, bvp_energy, find_problem
 from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, LayeredFactor, make_objective
 from sngd.networks import make_network
+from sngd.sketch import gaussian
 
 # Coarse rules keep the sweep fast; the chunks divide none of the counts.
 RULES = {1: sngd.GaussLegendre(23), 2: sngd.GaussLegendre(9)}
@@ -97,6 +98,21 @@ def test_jacobian_agrees_with_finite_differences_in_a_direction(name, key):
         values, expected = objective.value, linearization.gradient @ direction
     difference = (values(theta + step * direction) - values(theta - step * direction)) / (2 * step)
     np.testing.assert_allclose(difference, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
+
+
+def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
+    objective, theta = objective_of("heat", key, dense_bytes=0)
+    factor = objective.factor(theta)
+    sketch, columns = factor.sketch(gaussian, key, 40)
+    dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(40)))
+    assert dense.shape == (len(theta), 40)
+    np.testing.assert_allclose(sketch, factor.matmul(jnp.asarray(dense)), atol=1e-12 * np.abs(sketch).max())
+    vector = jax.random.normal(key, (len(theta),))
+    np.testing.assert_allclose(columns.rmatmul(vector), dense.T @ np.asarray(vector), atol=1e-12)
+    # It keeps norms on average: here within five standard deviations, of which the largest is 3 / sqrt(columns).
+    many = factor.sketch(gaussian, key, 20_000)[1]
+    ratio = float(jnp.sum(many.rmatmul(vector) ** 2) / jnp.sum(vector**2))
+    assert abs(ratio - 1) < 5 * 3 / 20_000**0.5
 
 
 def test_a_plain_function_with_parameters_is_a_network(key):

@@ -76,6 +76,35 @@ def test_gain_ratio_escapes_to_a_higher_loss():
     np.testing.assert_allclose(choice.value, 101, rtol=1e-12)
 
 
+@pytest.mark.parametrize("largest", [1.0, 0.7, 0.1, 3e-5, 1e-16, 1e-20])
+def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest):
+    """Steps up to `largest` keep their promise, and none beyond."""
+    tried = []
+
+    def losses(step_sizes):
+        jax.debug.callback(lambda count: tried.append(int(count)), len(step_sizes))
+        return jax.vmap(lambda t: jnp.where(t <= largest, 5 - (2 * t - t**2), jnp.nan))(step_sizes)
+
+    value, ceiling = jnp.asarray(5.0), jnp.asarray(-jnp.inf)
+    search, all_tried = (GainRatio(bisect=bisect) for bisect in (True, False))
+    choice = search.choose(losses, value, RAY, ceiling)
+    jax.effects_barrier()
+    assert sum(tried) <= 10
+    expected = all_tried.choose(losses, value, RAY, ceiling)
+    assert (float(choice.step_size), float(choice.value)) == (float(expected.step_size), float(expected.value))
+
+
+def test_bisection_escapes_to_a_higher_loss():
+    choice = choose(GainRatio(bisect=True), lambda t: 1 + 1e3 * t, ceiling=101 * (1 + 1e-12))
+    np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
+
+
+def test_losses_are_bisected_where_they_are_expensive():
+    assert not GainRatio().prepare(600, 1341).bisect
+    assert GainRatio().prepare(900, 1_085_761).bisect
+    assert not GainRatio(bisect=False).prepare(900, 1_085_761).bisect
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

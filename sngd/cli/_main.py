@@ -19,6 +19,7 @@ from sngd import bench, library
 from sngd.cli._paper import Paper, run_paper
 from sngd.problem import AbstractProblem
 from sngd.train import (
+    AUTO,
     OPTIMIZERS,
     ProgressDisplay,
     Solution,
@@ -35,8 +36,8 @@ from sngd.train import (
 class _Options:
     """What `run` and `solve` share."""
 
-    optimizer: str = "damped"
-    """Damped, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs."""
+    optimizer: str = AUTO
+    """Damped, residual-space, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs; auto is the one that suits."""
     network: str = "4x20"
     """A1, A2, A3, depth x width as in 4x20, or all the widths as in 2-64-64-1."""
     seed: int = 0
@@ -144,7 +145,8 @@ def _solve(options: Solve) -> int:
 
 
 def _train(problem: AbstractProblem, network: Callable | str, label: str, options: Run | Solve) -> int:
-    find_optimizer(options.optimizer)
+    if options.optimizer != AUTO:
+        find_optimizer(options.optimizer)
     stopping = Stopping(iterations=options.iterations, seconds=options.seconds)
     folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
     prepare_folder(folder)

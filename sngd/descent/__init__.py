@@ -2,9 +2,11 @@
 
 from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent
+from sngd.descent._damped import Damped
 from sngd.descent._engd import ENGD
-from sngd.descent._factor import Damped, FactorDescent
+from sngd.descent._factor import FactorDescent
 from sngd.descent._gradient import GradientDescent
+from sngd.descent._residual_space import ResidualSpace
 from sngd.descent._sngd import SNGD
 
 __all__ = [
@@ -16,4 +18,5 @@ __all__ = [
     "FactorDescent",
     "GradientDescent",
     "Ray",
+    "ResidualSpace",
 ]

@@ -4,25 +4,22 @@ import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent
+from sngd.descent._damped import Damped, coordinates_of
 from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.linearize import DenseFactor, Linearization
 from sngd.sketch import SVD, TestMatrix, dense_svd, gaussian, range_finder_svd
 
 _FAMILIES = ("damped", "truncated")
-_PRECISION = float(jnp.finfo(jnp.float64).eps)
 
 # A stored factor is decomposed in full while its shorter side is at most this.
 _LARGEST_EXACT = 1000
 _LARGEST_STORED = 2**30
 _FIRST_SKETCH = 512
 _SMALLEST_SKETCH = 128
-
-# Where an energy's gradient is still known: its rounding errors do not shrink with the singular values.
-_ENERGY_TOLERANCE = 1e-12
 
 
 class FactorDescent(AbstractDescent):
@@ -77,14 +74,13 @@ class FactorDescent(AbstractDescent):
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization, key)
-        residual = linearization.residual
-        coordinates = _dual_coordinates(svd, linearization.gradient) if residual is None else svd.left.T @ residual
+        coordinates = coordinates_of(linearization, svd)
         if self.family == "damped":
             return Damped(svd, coordinates)
         kept = svd.singular_values > self.tolerance * svd.singular_values[0]
         scaled = jnp.where(kept, coordinates / jnp.where(kept, svd.singular_values, 1.0), 0.0)
         slope = jnp.sum(jnp.where(kept, coordinates, 0.0) ** 2)
-        return Ray(svd.right_matmul(scaled), slope, slope, svd.rank(self.tolerance), svd.rank(_PRECISION))
+        return Ray(svd.right_matmul(scaled), slope, slope, svd.rank(self.tolerance), svd.rank(svd.resolution))
 
     def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "FactorDescent":
         if self.sketch_size is None:
@@ -102,45 +98,3 @@ class FactorDescent(AbstractDescent):
         size = self.sketch_size or self.largest
         test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.gradient.dtype)
         return range_finder_svd(factor.matmul, factor.rmatmul, test_matrix)
-
-
-def _dual_coordinates(svd: SVD, gradient: Float[Array, " p"]) -> Float[Array, " k"]:
-    """`S^-1 V^T g`, whose norm is that of the gradient in the dual of the Gramian's norm."""
-    values = svd.singular_values
-    kept = values > _ENERGY_TOLERANCE * values[0]
-    return jnp.where(kept, svd.right_rmatmul(gradient) / jnp.where(kept, values, 1.0), 0.0)
-
-
-class Damped(AbstractCurve):
-    """The Levenberg-Marquardt updates `t -> -V s / (s^2 + lambda) b`, with `sqrt(lambda) = eps s_1 / t`.
-
-    At `t = 1` the damping is at the rounding error of the singular values; every factor of ten below is ten times the
-    damping in `s`, and from `t = eps` down the update is a small multiple of the gradient.
-
-    - `coordinates`: `b`, shape `(k,)`, the residual in the basis of the left singular vectors.
-    """
-
-    svd: SVD
-    coordinates: Float[Array, " k"]
-
-    def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
-        values = self.svd.singular_values
-        return -self.svd.right_matmul(self._kept(t) * self.coordinates / jnp.where(values > 0, values, 1.0))
-
-    def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        kept = self._kept(t)
-        return jnp.sum((kept - kept**2 / 2) * self.coordinates**2)
-
-    def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
-        """The number of singular values above the root of the damping."""
-        return jnp.sum(self._kept(t) > 0.5)
-
-    @property
-    def numerical_rank(self) -> Int[Array, ""]:
-        return self.svd.rank(_PRECISION)
-
-    def _kept(self, t: Float[Array, ""]) -> Float[Array, " k"]:
-        """The filter factors `s^2 / (s^2 + lambda)`."""
-        values = self.svd.singular_values
-        scaled = (t * values / (_PRECISION * values[0])) ** 2
-        return scaled / (scaled + 1)

@@ -7,15 +7,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd.linearize._factor import AbstractFactor
 from sngd.linearize._layers import Outer, linear_leaves, outer_products
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
+Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
+
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
-_POINTS = 256
+_POINTS = 128
 
 
 class _Layout(eqx.Module):
@@ -46,8 +49,9 @@ class _Layout(eqx.Module):
 
 
 class _Rows(eqx.Module):
-    """The rows of one term: the pairs of vectors for every linear leaf, and what is stored, shape `(rows, d)`."""
+    """The rows of one term: their values, the pairs of vectors for every linear leaf, and what is stored."""
 
+    values: Float[Array, " rows"]
     outer: dict[int, Outer]
     stored: Float[Array, "rows d"]
 
@@ -72,15 +76,53 @@ class _Rows(eqx.Module):
                     total += (mine.left[:, s] @ theirs.left[:, t].T) * (mine.right[:, s] @ theirs.right[:, t].T)
         return total
 
+    def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
+        total = self.stored @ test_matrix.rest
+        for leaf, pairs in self.outer.items():
+            left, right = test_matrix.sides[leaf]
+            for s in range(pairs.left.shape[1]):
+                total += (pairs.left[:, s] @ left) * (pairs.right[:, s] @ right)
+        return total
+
     def kernel(self) -> Float[Array, "rows rows"]:
         """The same with themselves, each pair of components once."""
-        total = self.stored @ self.stored.T
+        half = self.stored @ self.stored.T / 2
         for pairs in self.outer.values():
-            for s in range(pairs.left.shape[1]):
-                for t in range(s + 1):
-                    part = (pairs.left[:, s] @ pairs.left[:, t].T) * (pairs.right[:, s] @ pairs.right[:, t].T)
-                    total += part if s == t else part + part.T
-        return total
+            left, right = (jnp.moveaxis(side, 1, 0) for side in (pairs.left, pairs.right))
+            first, second = np.tril_indices(len(left))
+            weights = np.where(first == second, 0.5, 1.0)
+
+            def add(half: Array, pair: tuple[Array, ...], left: Array = left, right: Array = right):
+                s, t, weight = pair
+                return half + weight * (left[s] @ left[t].T) * (right[s] @ right[t].T), None
+
+            half, _ = jax.lax.scan(add, half, tuple(map(jnp.asarray, (first, second, weights))))
+        return half + half.T
+
+
+class ProductColumns(eqx.Module):
+    """A random test matrix `M`, shape `(p, l)`: every column is the outer product of two normal vectors for each linear
+    leaf, and a normal vector for the others, so that its products with rows of outer products are cheap.
+
+    Scaled so that `||M^T x||` is `||x||` on average.
+
+    - `sides`: for every linear leaf of shape `(a, b)` the vectors, `(a, l)` and `(b, l)`; `rest`: shape `(d, l)`.
+    """
+
+    sides: dict[int, tuple[Float[Array, "a l"], Float[Array, "b l"]]]
+    rest: Float[Array, "d l"]
+    layout: _Layout
+
+    def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
+        """`M @ z`."""
+        matrices = {leaf: (left * coefficients) @ right.T for leaf, (left, right) in self.sides.items()}
+        return self.layout.assemble(matrices, (self.rest @ coefficients)[None])[0]
+
+    def rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " l"]:
+        """`M.T @ x`."""
+        matrices, others = self.layout.split(vector)
+        images = [jnp.sum(left * (matrices[leaf] @ right), axis=0) for leaf, (left, right) in self.sides.items()]
+        return functools.reduce(jnp.add, images, self.rest.T @ others)
 
 
 class LayeredFactor(AbstractFactor):
@@ -96,6 +138,11 @@ class LayeredFactor(AbstractFactor):
     @property
     def shape(self) -> tuple[int, int]:
         return sum(len(rows.stored) for rows in self.terms), sum(int(np.prod(shape)) for shape in self.layout.shapes)
+
+    @property
+    def values(self) -> Float[Array, " n"]:
+        """What the rows are the derivatives of."""
+        return jnp.concatenate([rows.values for rows in self.terms])
 
     def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
         if columns.shape[1] == 1:
@@ -138,6 +185,24 @@ class LayeredFactor(AbstractFactor):
         }
         count = range(len(self.terms))
         return jnp.block([[below[i, j] if j <= i else below[j, i].T for j in count] for i in count])
+
+    def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
+        """`F @ M` for a random `M` of outer products, and `M`: `2 n S w l` operations, where a dense one has `2 n p l`.
+
+        - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
+        """
+        dtype, scale = self.terms[0].stored.dtype, columns**-0.5
+        keys = iter(jax.random.split(key, 2 * len(self.layout.linear) + 1))
+        sides = {}
+        for leaf in sorted(self.layout.linear):
+            rows, width = self.layout.shapes[leaf]
+            sides[leaf] = (
+                scale * sample(next(keys), rows, columns, dtype),
+                sample(next(keys), width, columns, dtype),
+            )
+        rest = scale * sample(next(keys), self.terms[0].stored.shape[1], columns, dtype)
+        test_matrix = ProductColumns(sides, rest, self.layout)
+        return jnp.concatenate([rows.times_products(test_matrix) for rows in self.terms]), test_matrix
 
     def _formed(self, rows: _Rows) -> Float[Array, "rows p"]:
         products = {leaf: jnp.einsum("nsa,nsb->nab", pairs.left, pairs.right) for leaf, pairs in rows.outer.items()}
@@ -191,16 +256,18 @@ def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[A
 def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: _Layout) -> _Rows:
     leaves = jax.tree.leaves(trial.unravel(theta))
 
-    def at(point: tuple[Array, Array, Array]) -> tuple[dict[int, Outer], Array]:
-        outer, stored = outer_products(lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear)
+    def at(point: tuple[Array, Array, Array]) -> _Rows:
+        values, outer, stored = outer_products(
+            lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear
+        )
         for leaf in layout.linear - outer.keys():
             shape = layout.shapes[leaf]
             outer[leaf] = Outer(jnp.zeros((len(stored), 0, shape[0])), jnp.zeros((len(stored), 0, shape[1])))
-        return outer, stored
+        return _Rows(values, outer, stored)
 
     batch = min(_POINTS, len(term.scales))
-    outer, stored = jax.lax.map(at, (term.points, term.normals, term.scales), batch_size=batch)
-    return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), _Rows(outer, stored))
+    rows = jax.lax.map(at, (term.points, term.normals, term.scales), batch_size=batch)
+    return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), rows)
 
 
 def _at(

@@ -88,8 +88,10 @@ def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
     return frozenset()
 
 
-def outer_products(rows: Rows, leaves: Leaves, linear: frozenset[int]) -> tuple[dict[int, Outer], Float[Array, "m d"]]:
-    """The derivative of `rows(leaves)`, shape `(m,)`: by the linear leaves as outer products, by the others stored.
+def outer_products(
+    rows: Rows, leaves: Leaves, linear: frozenset[int]
+) -> tuple[Float[Array, " m"], dict[int, Outer], Float[Array, "m d"]]:
+    """`rows(leaves)`, shape `(m,)`, and its derivative: by the linear leaves as outer products, by the others stored.
 
     - `rows`: a function of the leaves at one point.
 
@@ -127,7 +129,7 @@ def outer_products(rows: Rows, leaves: Leaves, linear: frozenset[int]) -> tuple[
     values, pull, vectors = jax.vjp(values_of, zeros, others, has_aux=True)
     slopes, dense = jax.vmap(pull)(jnp.eye(len(values), dtype=values.dtype))
     stored = jnp.concatenate([part.reshape(len(values), -1) for part in dense] or [jnp.zeros((len(values), 0))], axis=1)
-    return _by_leaf(found, vectors, slopes), stored
+    return values, _by_leaf(found, vectors, slopes), stored
 
 
 def _by_leaf(products: list[_Product], vectors: list[Array], slopes: list[Array]) -> dict[int, Outer]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
-from sngd.linearize._layered import layered_factor, linear_leaves_of
+from sngd.linearize._layered import LayeredFactor, layered_factor, linear_leaves_of
 from sngd.linearize._terms import Term, make_term
 from sngd.linearize._trial import TrialFunction, split_network
 from sngd.problem import (
@@ -30,6 +30,9 @@ from sngd.problem import (
 # Points whose values are computed at once. Activations of the widest network in use (five layers of 520, four Taylor
 # components) take about 0.1 MB a point, so this bounds them to about 0.2 GB.
 _VALUE_CHUNK = 2048
+
+# A weight matrix with a side below this is stored: the vectors of its outer products would take more room.
+_NARROW = 8
 
 # Changes of an energy below this fraction of it are integrated; above, the difference has ten digits.
 _SMALL_CHANGE = 1e-6
@@ -139,7 +142,8 @@ class LeastSquares(AbstractObjective):
         return jnp.sum(self.residual(theta) ** 2) / 2
 
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
-        residual, factor = self.residual(theta), self.factor(theta)
+        factor = self.factor(theta)
+        residual = factor.values if isinstance(factor, LayeredFactor) else self.residual(theta)
         gradient = factor.rmatmul(residual[:, None])[:, 0]
         return Linearization(jnp.sum(residual**2) / 2, gradient, factor, residual)
 
@@ -250,8 +254,8 @@ def _linear(
     """The leaves to keep as outer products: none where the factor is stored, or where they are not most of all."""
     if chunk is None or not layered:
         return frozenset()
-    linear = linear_leaves_of(terms, trial, theta)
     leaves = jax.tree.leaves(trial.unravel(theta))
+    linear = frozenset(leaf for leaf in linear_leaves_of(terms, trial, theta) if min(leaves[leaf].shape) >= _NARROW)
     return linear if 2 * sum(leaves[leaf].size for leaf in linear) > len(theta) else frozenset()
 
 

@@ -30,6 +30,10 @@ class AbstractSearch(eqx.Module):
         """Whether the search knows how to leave a place where steps have become short."""
 
     @abc.abstractmethod
+    def prepare(self, rows: int, parameters: int) -> "AbstractSearch":
+        """The search for an objective of this size, before the first step."""
+
+    @abc.abstractmethod
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:

@@ -20,6 +20,9 @@ class FixedStep(AbstractSearch):
     def can_escape(self) -> bool:
         return False
 
+    def prepare(self, rows: int, parameters: int) -> "FixedStep":
+        return self
+
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:

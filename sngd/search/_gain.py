@@ -1,5 +1,8 @@
 """The boldest step that keeps a given fraction of what was predicted."""
 
+import dataclasses
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,23 +11,31 @@ from jaxtyping import Array, Float
 from sngd._curve import AbstractCurve
 from sngd.search._base import AbstractSearch, Choice, Losses
 
+# Rows times parameters, a measure of the work of one loss, above which trying all step sizes takes most of a step.
+_EXPENSIVE = 2e7
+
 
 class GainRatio(AbstractSearch):
     """The largest step size whose actual reduction of the loss is at least `fraction` of the predicted one.
 
     The argmin hugs the walls of a curved valley; the boldest step that the quadratic model still understands moves
-    along it. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below, all tried in every step.
+    along it. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below.
     Where none keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
 
     In a narrow curved valley only short steps keep their promise. To escape, the search takes the largest step whose
     loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide. With
     `escapes=False` a run never asks for that.
+
+    - `bisect`: whether to look for it by bisection, with a logarithm of the number of losses: it finds the largest of
+      all where small steps keep their promise and large ones do not. Left out, that is for `prepare` to say: where
+      losses are expensive.
     """
 
     fraction: float = 0.25
     smallest: float = 1e-16
     ratio: float = 10**0.5
     escapes: bool = True
+    bisect: bool | None = None
 
     def __check_init__(self):
         if not 0 < self.fraction < 1:
@@ -38,18 +49,52 @@ class GainRatio(AbstractSearch):
     def can_escape(self) -> bool:
         return self.escapes
 
+    def prepare(self, rows: int, parameters: int) -> "GainRatio":
+        bisect = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
+        return dataclasses.replace(self, bisect=bisect)
+
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:
         # A thousandth of a step short, so that rounding in the logarithms adds no point.
         count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio) - 1e-3)) + 1
         step_sizes = jnp.asarray(self.ratio ** -np.arange(count, dtype=float))
-        values = losses(step_sizes)
-        values = jnp.where(jnp.isfinite(values), values, jnp.inf)
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
-        kept = (value - values >= self.fraction * predicted) & (values < value)
+
+        def keeps(values: Array, predicted: Array) -> Array:
+            return (value - values >= self.fraction * predicted) & (values < value)
+
+        def suits(values: Array, predicted: Array) -> Array:
+            return keeps(values, predicted) | (values <= ceiling)
+
+        values = _bisected(losses, suits, step_sizes, predicted) if self.bisect else losses(step_sizes)
+        values = jnp.where(jnp.isfinite(values), values, jnp.inf)
+        kept = keeps(values, predicted)
         index = jnp.where(jnp.any(kept), jnp.argmax(kept), jnp.argmin(values))
         below = values <= ceiling
         index = jnp.where(jnp.any(below), jnp.argmax(below), index)
         taken = (values[index] < value) | below[index]
         return Choice(jnp.where(taken, step_sizes[index], 0.0), jnp.where(taken, values[index], value))
+
+
+def _bisected(
+    losses: Losses,
+    suits: Callable[[Array, Array], Array],
+    step_sizes: Float[Array, " k"],
+    predicted: Float[Array, " k"],
+) -> Float[Array, " k"]:
+    """The losses at the step sizes that a search for the largest one that suits tries, infinity at the others.
+
+    The first, the third, the seventh, ..., and from the first one that suits, bisection.
+    """
+    count = len(step_sizes)
+
+    def probe(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        low, high, values = state
+        middle = jnp.where(high == count, jnp.minimum(2 * low, count - 1), (low + high) // 2)
+        found = losses(step_sizes[middle][None])[0]
+        suited = jnp.isfinite(found) & suits(found, predicted[middle])
+        return jnp.where(suited, low, middle + 1), jnp.where(suited, middle, high), values.at[middle].set(found)
+
+    start = (jnp.asarray(0), jnp.asarray(count), jnp.full(count, jnp.inf))
+    return jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)[2]

@@ -37,6 +37,9 @@ class GridSearch(AbstractSearch):
     def can_escape(self) -> bool:
         return False
 
+    def prepare(self, rows: int, parameters: int) -> "GridSearch":
+        return self
+
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:

@@ -1,17 +1,20 @@
 """Randomized linear algebra on plain operators."""
 
 from sngd.sketch._eigh import LowRank, dense, single_pass, two_pass
-from sngd.sketch._svd import SVD, dense_svd, range_finder_svd
+from sngd.sketch._svd import SVD, AbstractSVD, dense_svd, kernel_svd, range_finder_svd, sketched_svd
 from sngd.sketch._test_matrices import TestMatrix, gaussian
 
 __all__ = [
     "SVD",
+    "AbstractSVD",
     "LowRank",
     "TestMatrix",
     "dense",
     "dense_svd",
     "gaussian",
+    "kernel_svd",
     "range_finder_svd",
     "single_pass",
+    "sketched_svd",
     "two_pass",
 ]

@@ -1,17 +1,49 @@
-"""Singular value decompositions of a factor `F`: exact for a stored one, randomized for one known by its products."""
+"""Singular value decompositions of a factor `F`: exact for a stored one, randomized or by its kernel otherwise."""
 
+import abc
 from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+_PRECISION = float(jnp.finfo(jnp.float64).eps)
 
-class SVD(eqx.Module):
-    """`F ~ U diag(singular_values) V^T`, with `V = Q W` kept as its two factors.
+Matmul = Callable[[Float[Array, "p l"]], Float[Array, "n l"]]
+Rmatmul = Callable[[Float[Array, "n l"]], Float[Array, "p l"]]
+
+
+class AbstractSVD(eqx.Module):
+    """`F ~ U diag(singular_values) V^T`, with `V` known by its products with vectors.
 
     - `left`: `U`, shape `(n, k)`, orthonormal columns.
-    - `singular_values`: shape `(k,)`, falling; absolute errors of the size of the machine precision times the first.
+    - `singular_values`: shape `(k,)`, falling.
+    """
+
+    left: eqx.AbstractVar[Float[Array, "n k"]]
+    singular_values: eqx.AbstractVar[Float[Array, " k"]]
+
+    @property
+    @abc.abstractmethod
+    def resolution(self) -> float:
+        """The absolute errors of the singular values, relative to the first."""
+
+    @abc.abstractmethod
+    def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
+        """`V @ c`."""
+
+    @abc.abstractmethod
+    def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
+        """`V.T @ x`."""
+
+    def rank(self, tolerance: float) -> Array:
+        """The number of singular values above `tolerance` times the largest."""
+        return jnp.sum(self.singular_values > tolerance * self.singular_values[0])
+
+
+class SVD(AbstractSVD):
+    """With `V = Q W` kept as its two factors: forming `V` would cost as much as the sketch.
+
     - `basis`: `Q`, shape `(p, l)`, orthonormal columns, or `None` for the identity; `rotation`: `W`, shape `(l, k)`.
     """
 
@@ -20,18 +52,71 @@ class SVD(eqx.Module):
     basis: Float[Array, "p l"] | None
     rotation: Float[Array, "l k"]
 
-    def rank(self, tolerance: float) -> Array:
-        """The number of singular values above `tolerance` times the largest."""
-        return jnp.sum(self.singular_values > tolerance * self.singular_values[0])
+    @property
+    def resolution(self) -> float:
+        return _PRECISION
 
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
-        """`V @ c`, by applying `W` and `Q` in turn: forming `V` would cost as much as the sketch."""
         image = self.rotation @ coefficients
         return image if self.basis is None else self.basis @ image
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
-        """`V.T @ x`."""
         return self.rotation.T @ (vector if self.basis is None else self.basis.T @ vector)
+
+
+class KernelSVD(AbstractSVD):
+    """From the eigenvectors of the kernel `F F^T`, with `V = F^T U S^-1`.
+
+    The eigenvalues are known down to the machine precision times the first, so their roots half as far.
+
+    - `matmul`, `rmatmul`: the products `F @ Y` and `F.T @ Z` with blocks of columns.
+    """
+
+    left: Float[Array, "n n"]
+    singular_values: Float[Array, " n"]
+    matmul: Matmul
+    rmatmul: Rmatmul
+
+    @property
+    def resolution(self) -> float:
+        return _PRECISION**0.5
+
+    def right_matmul(self, coefficients: Float[Array, " n"]) -> Float[Array, " p"]:
+        return self.rmatmul((self.left @ self._divided(coefficients))[:, None])[:, 0]
+
+    def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:
+        return self._divided(self.left.T @ self.matmul(vector[:, None])[:, 0])
+
+    def _divided(self, coefficients: Float[Array, " n"]) -> Float[Array, " n"]:
+        values = self.singular_values
+        known = values > self.resolution * values[0]
+        return jnp.where(known, coefficients / jnp.where(known, values, 1.0), 0.0)
+
+
+class SketchedSVD(AbstractSVD):
+    """The decomposition of `F M`, for a test matrix `M` of so many columns that `F M` resembles `F`.
+
+    `V = M W` spans a random space of the dimension of the sketch, in which every product `F V` is as it should be, so
+    least-squares problems can be solved in it to all digits; but its columns are about `sqrt(p / l)` long, not one.
+
+    - `columns_matmul`, `columns_rmatmul`: the products `M @ z` and `M.T @ x` with vectors; `rotation`: `W`, `(l, k)`.
+    """
+
+    left: Float[Array, "n k"]
+    singular_values: Float[Array, " k"]
+    rotation: Float[Array, "l k"]
+    columns_matmul: Callable[[Float[Array, " l"]], Float[Array, " p"]]
+    columns_rmatmul: Callable[[Float[Array, " p"]], Float[Array, " l"]]
+
+    @property
+    def resolution(self) -> float:
+        return _PRECISION
+
+    def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
+        return self.columns_matmul(self.rotation @ coefficients)
+
+    def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
+        return self.rotation.T @ self.columns_rmatmul(vector)
 
 
 def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
@@ -49,11 +134,7 @@ def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
     return SVD(frame @ left, values, None, right.T)
 
 
-def range_finder_svd(
-    matmul: Callable[[Float[Array, "p l"]], Float[Array, "n l"]],
-    rmatmul: Callable[[Float[Array, "n l"]], Float[Array, "p l"]],
-    test_matrix: Float[Array, "n l"],
-) -> SVD:
+def range_finder_svd(matmul: Matmul, rmatmul: Rmatmul, test_matrix: Float[Array, "n l"]) -> SVD:
     """The `l` leading singular triplets, from `Q = orth(F^T M)` and the SVD of `F Q`; needs `l <= min(n, p)`.
 
     Halko, Martinsson and Tropp (2011), algorithms 4.1 and 5.1, and their theorem 10.6: the expected spectral error
@@ -65,3 +146,20 @@ def range_finder_svd(
     frame, triangle = jnp.linalg.qr(matmul(basis))
     left, values, right = jnp.linalg.svd(triangle)
     return SVD(frame @ left, values, basis, right.T)
+
+
+def kernel_svd(kernel: Float[Array, "n n"], matmul: Matmul, rmatmul: Rmatmul) -> KernelSVD:
+    """All singular triplets from the symmetric matrix `F F^T`, in some ten times `n^3`."""
+    values, vectors = jnp.linalg.eigh(kernel)
+    return KernelSVD(vectors[:, ::-1], jnp.sqrt(jnp.maximum(values[::-1], 0.0)), matmul, rmatmul)
+
+
+def sketched_svd(
+    sketch: Float[Array, "n l"],
+    columns_matmul: Callable[[Float[Array, " l"]], Float[Array, " p"]],
+    columns_rmatmul: Callable[[Float[Array, " p"]], Float[Array, " l"]],
+) -> SketchedSVD:
+    """All singular triplets of `sketch = F M`, by way of `dense_svd`."""
+    svd = dense_svd(sketch)
+    rotation = svd.rotation if svd.basis is None else svd.basis @ svd.rotation
+    return SketchedSVD(svd.left, svd.singular_values, rotation, columns_matmul, columns_rmatmul)

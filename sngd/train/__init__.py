@@ -5,7 +5,7 @@ from sngd.train._files import load, save
 from sngd.train._folder import prepare_folder, summarize, write_atomically, write_folder
 from sngd.train._history import History, Record
 from sngd.train._loop import Callback, solve
-from sngd.train._named import OPTIMIZERS, find_optimizer
+from sngd.train._named import AUTO, OPTIMIZERS, choose_optimizer, find_optimizer
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
 from sngd.train._plot import plot
 from sngd.train._progress import ProgressDisplay
@@ -15,6 +15,7 @@ from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
 
 __all__ = [
+    "AUTO",
     "OPTIMIZERS",
     "AbstractOptimizer",
     "Callback",
@@ -27,6 +28,7 @@ __all__ = [
     "StepInfo",
     "Stopping",
     "TrainState",
+    "choose_optimizer",
     "find_optimizer",
     "load",
     "plot",

@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sngd.sketch import dense_svd
+from sngd.linearize import AbstractFactor, DenseFactor
 
 # Rows to fit and rows to check, at most.
 _FITTED, _CHECKED = 672, 672
 
-# Bounds on the root mean square of the change of a parameter; the parameters themselves are of the order of one.
-_BOUNDS = (0.1, 0.3, 1.0, 3.0)
+# Bounds on the norm of the change of the parameters, whose own norm is between ten and a hundred.
+_BOUNDS = (3.0, 10.0, 30.0, 100.0)
 
 # Residuals below this, relative to the smallest one seen at the start, count as equally good.
 _FLOOR = -12.0
@@ -31,7 +31,7 @@ _FLOOR = -12.0
 _PATIENCE, _LARGEST = 2, 64.0
 
 
-Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], Float[Array, "n p"]]]
+Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
 Frequencies = tuple[float, ...]
 Parameters = Callable[[Frequencies], Float[Array, " p"]]
 
@@ -51,17 +51,21 @@ class _Candidates:
         return self._scores[frequencies]
 
 
-def choose_frequencies(linearize: Linearize, parameters: Parameters, axes: int, *, key: PRNGKeyArray) -> Frequencies:
+def choose_frequencies(
+    linearize: Linearize, parameters: Parameters, axes: int, *, together: bool, key: PRNGKeyArray
+) -> Frequencies:
     """The frequencies with the best score on a path of doublings from one, for one axis or several at a time.
 
-    - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its Jacobian, `(n, p)`.
+    - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
     - `parameters`: maps frequencies to a parameter vector.
+    - `together`: whether to double all axes at a time only, which takes fewer linearizations.
     """
     candidates = _Candidates(linearize, parameters, key)
     best = here = (1.0,) * axes
     stale = 0
-    while stale < _PATIENCE:
-        doublings = [factors for factors in itertools.product((1.0, 2.0), repeat=axes) if max(factors) > 1]
+    choices = [(2.0,) * axes] if together else itertools.product((1.0, 2.0), repeat=axes)
+    doublings = [factors for factors in choices if max(factors) > 1]
+    while stale < _PATIENCE and candidates.score(best) > _FLOOR:
         moves = [tuple(f * g for f, g in zip(here, factors, strict=True)) for factors in doublings]
         moves = [move for move in moves if max(move) <= _LARGEST]
         if not moves:
@@ -73,19 +77,26 @@ def choose_frequencies(linearize: Linearize, parameters: Parameters, axes: int, 
 
 
 @eqx.filter_jit
-def _left_over(
-    residual: Float[Array, " n"], jacobian: Float[Array, "n p"], key: PRNGKeyArray
-) -> Float[Array, " bounds"]:
-    """The squared residual left on the checked rows by changes within each of the bounds."""
+def _left_over(residual: Float[Array, " n"], factor: AbstractFactor, key: PRNGKeyArray) -> Float[Array, " bounds"]:
+    """The squared residual left on the checked rows by changes within each of the bounds.
+
+    A change that fits some rows `F_1` with the damping `lambda` is `-F_1^T a` with `a = (F_1 F_1^T + lambda)^-1 r_1`.
+    """
     rows = len(residual)
     fitted = min(_FITTED, 2 * rows // 3)
-    order = jax.random.permutation(key, rows)
-    fit, check = order[:fitted], order[fitted : fitted + _CHECKED]
-    svd = dense_svd(jacobian[fit])
-    values = svd.singular_values[:, None]
-    damping = (values[0] * 10.0 ** -jnp.arange(0, 16.5, 0.5)) ** 2
-    coefficients = values / (values**2 + damping) * (svd.left.T @ residual[fit])[:, None]
-    changes = -jax.vmap(svd.right_matmul, in_axes=1, out_axes=1)(coefficients)
-    sizes = jnp.sqrt(jnp.mean(changes**2, axis=0))
-    left = jnp.sum((residual[check][:, None] + jacobian[check] @ changes) ** 2, axis=0)
+    order = jax.random.permutation(key, rows)[: fitted + _CHECKED]
+    kernel, residual = _kernel(factor, order), residual[order]
+    values, vectors = jnp.linalg.eigh(kernel[:fitted, :fitted])
+    values = jnp.maximum(values, 0.0)[:, None]
+    damping = values[-1] * 10.0 ** -jnp.arange(0, 16.5, 0.5)
+    coordinates = (vectors.T @ residual[:fitted])[:, None] / (values + damping)
+    sizes = jnp.sqrt(jnp.sum(values * coordinates**2, axis=0))
+    left = jnp.sum((residual[fitted:, None] - kernel[fitted:, :fitted] @ (vectors @ coordinates)) ** 2, axis=0)
     return jnp.stack([jnp.min(jnp.where(sizes <= bound, left, jnp.inf)) for bound in _BOUNDS])
+
+
+def _kernel(factor: AbstractFactor, rows: Array) -> Float[Array, "m m"]:
+    """The inner products of these rows."""
+    if isinstance(factor, DenseFactor):
+        return factor.matrix[rows] @ factor.matrix[rows].T
+    return factor.kernel()[rows][:, rows]

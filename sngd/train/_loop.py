@@ -18,7 +18,7 @@ from sngd.problem import AbstractProblem
 from sngd.train._compilation import CompilationCounter
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import Record, collect
-from sngd.train._named import find_optimizer
+from sngd.train._named import AUTO, choose_optimizer, find_optimizer
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._solution import Solution, error_points, evaluate_in_chunks, relative_difference
 from sngd.train._start import suitable_start
@@ -44,7 +44,7 @@ def solve(
     network: Callable | str = _NETWORK,
     *,
     key: PRNGKeyArray,
-    optimizer: AbstractOptimizer | str = "damped",
+    optimizer: AbstractOptimizer | str = AUTO,
     stopping: Stopping | None = None,
     callbacks: Sequence[Callback] = (),
     error_every: int = 10,
@@ -54,7 +54,8 @@ def solve(
     - `network`: a callable PyTree with float64 parameters, or a text such as `"4x20"` or `"2-64-64-1"` for an `MLP`.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
       the sketches. The same key gives the same run, bit for bit, on the same machine.
-    - `optimizer`: an `Optimizer` of a descent and a search, or a name in `OPTIMIZERS`.
+    - `optimizer`: an `Optimizer` of a descent and a search, or a name in `OPTIMIZERS`; left out, the one that suits the
+      size of the problem and the network.
     - `stopping`: the budget and other ends; 1000 iterations if left out.
     - `callbacks`: called after every iteration (and once before the first) with the state and a `Record`. They may
       raise `KeyboardInterrupt` to end the run.
@@ -70,15 +71,17 @@ def solve(
     architecture = network if isinstance(network, str) else None
     if isinstance(network, str):
         network = _make(network, problem, network_key, None)
+    if error_every < 1:
+        raise ValueError(f"error_every is {error_every}; it must be at least 1")
+    objective, theta = make_objective(problem, network)
+    problem = problem.with_points(len(theta))
+    if optimizer == AUTO:
+        optimizer = choose_optimizer(objective)
     label = optimizer if isinstance(optimizer, str) else optimizer.description
     optimizer = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
     stopping = stopping or Stopping()
     if stopping.patience is None:
         stopping = dataclasses.replace(stopping, patience=optimizer.patience)
-    if error_every < 1:
-        raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    objective, theta = make_objective(problem, network)
-    problem = problem.with_points(len(theta))
     optimizer.prepare(objective.rows, len(theta))
     check_key = jax.random.fold_in(train_key, 0)
     begin = None if architecture is None else functools.partial(_start, architecture, problem)

@@ -66,7 +66,8 @@ class Optimizer(AbstractOptimizer):
         return 100
 
     def prepare(self, rows: int, parameters: int) -> "Optimizer":
-        return dataclasses.replace(self, descent=self.descent.prepare(rows, parameters))
+        descent = self.descent.prepare(rows, parameters)
+        return dataclasses.replace(self, descent=descent, search=self.search.prepare(rows, parameters))
 
     def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
         return ()

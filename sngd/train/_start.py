@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sngd.linearize import AbstractObjective, DenseFactor, LeastSquares
+from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor, LeastSquares
 from sngd.networks import MLP
 from sngd.train._frequencies import Frequencies, choose_frequencies
 from sngd.train._step import TrainState, linearize, linearize_residual
@@ -17,21 +17,23 @@ def suitable_start(
 ) -> Float[Array, " p"]:
     """The parameters of the network that `make` gives for frequencies that suit the objective.
 
-    Where the Jacobian is too large to store, all frequencies are one.
+    Where the Jacobian is too large to store, they are the same for all axes, and all one where it is not known by
+    outer products either.
     """
 
     def parameters(frequencies: Frequencies) -> Float[Array, " p"]:
         return ravel_pytree(make(frequencies))[0]
 
-    def residual_and_jacobian(theta: Float[Array, " p"]) -> tuple[Array, Array]:
+    def residual_and_factor(theta: Float[Array, " p"]) -> tuple[Array, AbstractFactor]:
         if not isinstance(objective, LeastSquares):
-            return linearize_residual(objective, theta)
+            residual, jacobian = linearize_residual(objective, theta)
+            return residual, DenseFactor(jacobian)
         # The function that training compiles anyway.
         linearization, *_ = linearize(objective, TrainState(theta, key, jnp.zeros((), int)))
         assert linearization.residual is not None
-        assert isinstance(linearization.factor, DenseFactor)
-        return linearization.residual, linearization.factor.matrix
+        return linearization.residual, linearization.factor
 
-    if objective.chunk is not None:
+    stored = objective.chunk is None
+    if not stored and not (objective.linear and isinstance(objective, LeastSquares)):
         return parameters((1.0,) * axes)
-    return parameters(choose_frequencies(residual_and_jacobian, parameters, axes, key=key))
+    return parameters(choose_frequencies(residual_and_factor, parameters, axes, together=not stored, key=key))

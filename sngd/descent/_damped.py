@@ -1,0 +1,59 @@
+"""The Levenberg-Marquardt curve of a singular value decomposition."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from sngd._curve import AbstractCurve
+from sngd.linearize import Linearization
+from sngd.sketch import AbstractSVD
+
+# Where an energy's gradient is still known: its rounding errors do not shrink with the singular values.
+_ENERGY_TOLERANCE = 1e-12
+
+
+def coordinates_of(linearization: Linearization, svd: AbstractSVD) -> Float[Array, " k"]:
+    """`b = U^T r`; for an energy, which has no residual, `b = S^-1 V^T g`.
+
+    The norm of the latter is that of the gradient in the dual of the Gramian's norm.
+    """
+    if linearization.residual is not None:
+        return svd.left.T @ linearization.residual
+    values = svd.singular_values
+    kept = values > _ENERGY_TOLERANCE * values[0]
+    return jnp.where(kept, svd.right_rmatmul(linearization.gradient) / jnp.where(kept, values, 1.0), 0.0)
+
+
+class Damped(AbstractCurve):
+    """The Levenberg-Marquardt updates `t -> -V s / (s^2 + lambda) b`, with `sqrt(lambda) = e s_1 / t`.
+
+    `e` is the resolution of the decomposition: at `t = 1` the damping is at the rounding error of the singular values.
+    Every factor of ten below is ten times the damping in `s`, and from `t = e` down the update is a small multiple of
+    the gradient.
+
+    - `coordinates`: `b`, shape `(k,)`, the residual in the basis of the left singular vectors.
+    """
+
+    svd: AbstractSVD
+    coordinates: Float[Array, " k"]
+
+    def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
+        values = self.svd.singular_values
+        return -self.svd.right_matmul(self._kept(t) * self.coordinates / jnp.where(values > 0, values, 1.0))
+
+    def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        kept = self._kept(t)
+        return jnp.sum((kept - kept**2 / 2) * self.coordinates**2)
+
+    def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
+        """The number of singular values above the root of the damping."""
+        return jnp.sum(self._kept(t) > 0.5)
+
+    @property
+    def numerical_rank(self) -> Int[Array, ""]:
+        return self.svd.rank(self.svd.resolution)
+
+    def _kept(self, t: Float[Array, ""]) -> Float[Array, " k"]:
+        """The filter factors `s^2 / (s^2 + lambda)`."""
+        values = self.svd.singular_values
+        scaled = (t * values / (self.svd.resolution * values[0])) ** 2
+        return scaled / (scaled + 1)

@@ -1,0 +1,61 @@
+"""Natural gradients from the kernel of the residual rows."""
+
+import dataclasses
+from typing import ClassVar
+
+from jaxtyping import PRNGKeyArray
+
+from sngd._curve import AbstractCurve
+from sngd.descent._base import AbstractDescent
+from sngd.descent._damped import Damped, coordinates_of
+from sngd.linearize import AbstractFactor, DenseFactor, LayeredFactor, Linearization
+from sngd.sketch import AbstractSVD, TestMatrix, dense_svd, gaussian, kernel_svd, sketched_svd
+
+# Columns of the sketch, for every row: its singular values are then those of the factor within a factor of three.
+_COLUMNS = 2
+
+
+class ResidualSpace(AbstractDescent):
+    """The natural gradient from the eigenvectors of the kernel `F F^T`, of as many rows as the residual.
+
+    Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r`, at a cost that hardly
+    grows with the parameters for a factor kept as outer products (ENGD-W in arXiv:2505.12149). The kernel is a square:
+    it knows singular values down to the root of the machine precision only. After a step as bold as that, and to
+    escape, one comes from the factor itself: stored, in full; kept as outer products, from a sketch of its columns,
+    whose steps are longer than need be (`SketchedSVD`).
+
+    - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that may change.
+    - `test_matrix`: how the sketch is drawn, fresh in every step.
+
+    Work: the kernel's, and some ten `n^3`, for at most `LARGEST` rows.
+    """
+
+    LARGEST: ClassVar[int] = 8192
+
+    bolder: bool = False
+    adapts: bool = True
+    test_matrix: TestMatrix = gaussian
+
+    def prepare(self, rows: int, parameters: int) -> "ResidualSpace":
+        if rows > self.LARGEST:
+            raise ValueError(
+                f"the residual has {rows} rows, and residual space needs the eigenvectors of a matrix of that size; "
+                f"take fewer points, at most {self.LARGEST} rows, or another optimizer, like two-pass"
+            )
+        return self
+
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
+        svd = self._decompose(linearization.factor, key)
+        return Damped(svd, coordinates_of(linearization, svd))
+
+    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "ResidualSpace":
+        at_its_limit = not self.bolder and 0 < numerical_rank <= rank
+        return dataclasses.replace(self, bolder=self.adapts and (escape or at_its_limit))
+
+    def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
+        if self.bolder and isinstance(factor, DenseFactor):
+            return dense_svd(factor.matrix)
+        if self.bolder and isinstance(factor, LayeredFactor):
+            sketch, columns = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0])
+            return sketched_svd(sketch, columns.matmul, columns.rmatmul)
+        return kernel_svd(factor.kernel(), factor.matmul, factor.rmatmul)
