@@ -14,7 +14,7 @@ from machine import write
 
 from sngd.descent import SNGD
 from sngd.library import find_network, heat
-from sngd.linearize import ChunkedFactor, make_objective
+from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
 from sngd.search import GridSearch
@@ -44,7 +44,7 @@ def main() -> None:
             "parameters": len(theta),
             "rows": objective.rows,
             "sketch_size": SKETCH_SIZE,
-            "factor": "recomputed in blocks" if isinstance(objective.factor(theta), ChunkedFactor) else "stored",
+            "factor": objective.storage,
             "loss_after_step": float(info.loss),
             "first_step_seconds": round(seconds[0], 1),
             "second_step_seconds": round(seconds[1], 1),

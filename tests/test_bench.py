@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sngd.bench import Cells, run_command
+from sngd.bench import Cells, run_command, scale
 from sngd.cli import main
 
 
@@ -35,3 +35,33 @@ def test_no_seeds_are_refused(tmp_path, capsys):
 def test_a_run_that_fails_says_why():
     with pytest.raises(ValueError, match="left no result: sngd: error: problem is 'nonsense'"):
         run_command(["run", "nonsense"])
+
+
+def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
+    """With runs made up: seconds that are proportional to the parameters have the exponent one."""
+
+    def run(arguments, *, history=False):
+        network = arguments[arguments.index("--network") + 1]
+        parameters = {"A1": 261, "4x20": 1341, "A2": 5301, "5x160": 103_681, "A3": 1_085_761}.get(network, 10_000_000)
+        if "engd" in arguments and network == "A3":
+            raise ValueError("sngd run left no result: engd, more than memory = 25.0 GB; take fewer points")
+        points = int(arguments[arguments.index("--points") + 1])
+        made = {
+            "network": network,
+            "parameters": parameters,
+            "rows": points * (points + 3),
+            "seed": 0,
+            "relative_l2": 1e-9,
+        }
+        made |= {"seconds": 50.0, "step_seconds": 1e-6 * parameters, "peak_bytes": 2 * 10**9}
+        return made | {"history": {"seconds": [10.0, 40.0], "error": [1e-7, 1.9e-9]}} if history else made
+
+    monkeypatch.setattr("sngd.bench._scale.run_command", run)
+    monkeypatch.setattr(
+        "sngd.bench._scale._predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
+    )
+    table = scale([0], tmp_path / "scale.json", lambda line: None)
+    assert "| A3 | 1,085,761 | 868 | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table
+    assert "| A3 | does not fit (9 GB) | 1.1 s, 2.00 GB |" in table
+    assert "| parameters | residual-space | 103,681 | 10,000,000 | 1.00, " in table
+    assert (tmp_path / "scale.png").stat().st_size > 10_000

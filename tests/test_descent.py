@@ -178,7 +178,6 @@ def test_the_ladder_is_short_and_never_too_low():
         (lambda: SNGD(oversampling=-1), "oversampling is -1"),
         (lambda: ResidualSpace().prepare(10_000, 20_000), "has 10000 rows, .* at most 8192 rows"),
         (lambda: SNGD(sketch_size=81).prepare(ROWS, PARAMETERS), r"sketch_size is 81, larger than min\(n, p\) = 80"),
-        (lambda: ENGD().prepare(1000, 1_085_761), "use SNGD"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

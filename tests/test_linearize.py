@@ -8,7 +8,7 @@ import pytest
 
 import sngd
 from sngd.library import PROBLEMS, bvp_energy, find_problem
-from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, LayeredFactor, make_objective
+from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, LayeredFactor, Limits, make_objective
 from sngd.networks import make_network
 from sngd.sketch import gaussian
 
@@ -16,11 +16,11 @@ from sngd.sketch import gaussian
 RULES = {1: sngd.GaussLegendre(23), 2: sngd.GaussLegendre(9)}
 
 
-def objective_of(name, key, **memory):
+def objective_of(name, key, **limits):
     problem = find_problem(name)
     object.__setattr__(problem, "quadrature", RULES[problem.domain.dimension])
     network = make_network("2x12", problem.domain.bounds, key=key)
-    return make_objective(problem, network, **memory)
+    return make_objective(problem, network, Limits(**limits))
 
 
 @pytest.fixture(params=PROBLEMS)

@@ -6,6 +6,7 @@ from sngd.bench._cells import Cells, run_command
 from sngd.bench._descents import descents
 from sngd.bench._globalization import globalization
 from sngd.bench._precision import precision
+from sngd.bench._scale import scale
 from sngd.bench._tolerance import tolerance
 
 MEASUREMENTS: dict[str, Callable[..., str]] = {
@@ -13,7 +14,8 @@ MEASUREMENTS: dict[str, Callable[..., str]] = {
     "descents": descents,
     "tolerance": tolerance,
     "globalization": globalization,
+    "scale": scale,
 }
 """Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
 
-__all__ = ["MEASUREMENTS", "Cells", "run_command"]
+__all__ = ["MEASUREMENTS", "Cells", "run_command", "scale"]

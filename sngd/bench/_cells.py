@@ -2,8 +2,10 @@
 
 import csv
 import datetime
+import itertools
 import json
 import math
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,9 @@ from sngd.train import write_atomically
 
 # Longer than any budget, so that a run that does not end shows as one.
 _PATIENCE = 1200
+
+# Steps that compile something, in most runs.
+_COMPILING = 2
 
 # Entries of a history that are kept, at most.
 _KEPT = 200
@@ -52,7 +57,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
     """What `sngd` with these arguments, `run` or `solve` first, writes into `result.json`.
 
-    With its `history`, seconds and errors, thinned.
+    With `step_seconds`, the median of the steps after the first two, and its `history`, seconds and errors, thinned.
 
     A process of its own, so that it compiles all it needs and is not in the way of the next.
     """
@@ -62,14 +67,20 @@ def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str,
         if not (Path(folder) / "result.json").exists():
             raise ValueError(f"sngd {' '.join(arguments)} left no result: {ended.stderr.strip()[-500:]}")
         summary = json.loads((Path(folder) / "result.json").read_text())
-        if history:
-            summary["history"] = _history(Path(folder) / "history.csv")
+        with (Path(folder) / "history.csv").open() as file:
+            rows = [(float(row["seconds"]), float(row["error"])) for row in csv.DictReader(file)]
+    summary["step_seconds"] = _step_seconds(rows)
+    if history:
+        summary["history"] = _history(rows)
     return summary
 
 
-def _history(path: Path) -> dict[str, list[float]]:
-    with path.open() as file:
-        rows = [(float(row["seconds"]), float(row["error"])) for row in csv.DictReader(file)]
+def _step_seconds(rows: Sequence[tuple[float, float]]) -> float | None:
+    steps = [after - before for (before, _), (after, _) in itertools.pairwise(rows)]
+    return statistics.median(steps[_COMPILING:]) if len(steps) > _COMPILING else None
+
+
+def _history(rows: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
     measured = [row for row in rows if math.isfinite(row[1])]
     kept = measured[:: max(1, len(measured) // _KEPT)]
     return {"seconds": [round(seconds, 3) for seconds, _ in kept], "error": [error for _, error in kept]}

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import json
+import logging
 import math
+import re
 import runpy
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +19,7 @@ from rich.table import Table
 
 from sngd import bench, library
 from sngd.cli._paper import Paper, run_paper
-from sngd.problem import AbstractProblem
+from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.train import (
     AUTO,
     OPTIMIZERS,
@@ -31,13 +33,15 @@ from sngd.train import (
     write_folder,
 )
 
+_UNITS = {"": 1e0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
 
 @dataclasses.dataclass(frozen=True)
 class _Options:
     """What `run` and `solve` share."""
 
     optimizer: str = AUTO
-    """Damped, residual-space, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs; auto is the one that suits."""
+    """Damped, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs; auto is what suits."""
     network: str = "4x20"
     """A1, A2, A3, depth x width as in 4x20, or all the widths as in 2-64-64-1."""
     seed: int = 0
@@ -46,6 +50,10 @@ class _Options:
     """At most so many."""
     seconds: float = math.inf
     """At most so many, compilation included."""
+    memory: str | None = None
+    """At most so much, as predicted, for instance 4GB; by default what the machine has."""
+    points: int | None = None
+    """Gauss-Legendre points an axis; by default the problem's own, or as many as suit the network."""
     out: Path | None = None
     """Folder for result.json, history.csv, solution.png and the model; by default a folder under runs."""
     error_every: int = 10
@@ -74,9 +82,10 @@ class Solve(_Options):
 class Bench:
     """Measure what the library claims, all seeds; an interrupted measurement goes on where it was."""
 
-    what: tyro.conf.Positional[Literal["precision", "descents", "tolerance", "globalization"]]
+    what: tyro.conf.Positional[Literal["precision", "descents", "tolerance", "globalization", "scale"]]
     """Precision: errors and seconds of runs without options. Descents: error against seconds for every optimizer.
-    Tolerance: error against truncation, for the Gramian and the Jacobian. Globalization: ways of choosing a step."""
+    Tolerance: error against truncation, for the Gramian and the Jacobian. Globalization: ways of choosing a step.
+    Scale: what size costs, and what a million parameters reach."""
     seeds: int = 20
     """Seeds 0 to this, less one."""
     quick: bool = False
@@ -148,9 +157,16 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
     if options.optimizer != AUTO:
         find_optimizer(options.optimizer)
     stopping = Stopping(iterations=options.iterations, seconds=options.seconds)
+    memory = None if options.memory is None else _bytes(options.memory)
+    if options.points is not None:
+        problem = dataclasses.replace(problem, quadrature=GaussLegendre(options.points))
     folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
     prepare_folder(folder)
     console = Console(stderr=True)
+    if not options.json:
+        # The plan is said before the run, on standard error.
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("sngd").setLevel(logging.INFO)
     display = ProgressDisplay(stopping, console) if console.is_terminal and not options.json else None
     with display or contextlib.nullcontext():
         solution = solve(
@@ -161,6 +177,7 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
             stopping=stopping,
             callbacks=[display] if display else [],
             error_every=options.error_every,
+            memory=memory,
         )
     summary = summarize(solution, network=label, seed=options.seed)
     write_folder(solution, folder, summary)
@@ -169,6 +186,13 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
     else:
         _print_result(solution, summary, folder)
     return solution.result.exit_status
+
+
+def _bytes(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]?)B", text)
+    if match is None:
+        raise ValueError(f"memory is {text!r}; give a number with a unit, for instance 4GB or 500MB")
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _print_result(solution: Solution, summary: dict[str, Any], folder: Path) -> None:

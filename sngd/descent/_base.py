@@ -5,8 +5,9 @@ import abc
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
+from sngd._cost import Cost
 from sngd._curve import AbstractCurve
-from sngd.linearize import Linearization
+from sngd.linearize import AbstractFactor, Linearization
 
 
 class AbstractDescent(eqx.Module):
@@ -19,6 +20,10 @@ class AbstractDescent(eqx.Module):
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractDescent":
         """The descent for a factor of this shape, before the first step. Raises `ValueError` where it does not fit."""
+
+    @abc.abstractmethod
+    def cost(self, factor: AbstractFactor) -> Cost:
+        """What a step takes beside the linearization, after `prepare`. Reads the shapes of `factor` only."""
 
     @abc.abstractmethod
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:

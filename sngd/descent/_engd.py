@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from sngd._cost import Cost
 from sngd._curve import Ray
 from sngd.descent._base import AbstractDescent
-from sngd.linearize import Linearization
+from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import dense
 
 
@@ -17,21 +18,17 @@ class ENGD(AbstractDescent):
 
     - `tolerance`: eigenvalues at most this times the largest count as zero. Left out, it is the machine precision times
       `p`, the usual cutoff of a least-squares solver.
-    - `memory`: bytes that the Gramian and its eigenvectors may take; `prepare` raises `ValueError` above it.
     """
 
     tolerance: float | None = None
-    memory: float = 8 * 2**30
 
     def prepare(self, rows: int, parameters: int) -> "ENGD":
-        # The Gramian, its eigenvectors, and one copy of workspace.
-        needed = 3 * 8 * parameters**2
-        if needed > self.memory:
-            raise ValueError(
-                f"the dense Gramian of {parameters} parameters needs {needed / 2**30:.1f} GiB, more than "
-                f"memory = {self.memory / 2**30:.1f} GiB; use SNGD, which never forms it"
-            )
         return self
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        """The Gramian, its eigenvectors, and one copy of workspace."""
+        rows, parameters = factor.shape
+        return Cost(3 * 8 * parameters**2, 2 * rows * parameters**2 + 9 * parameters**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient

@@ -6,11 +6,12 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from sngd._cost import Cost
 from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import Damped, coordinates_of
 from sngd.descent._ladder import sketch_size_on_ladder
-from sngd.linearize import DenseFactor, Linearization
+from sngd.linearize import AbstractFactor, DenseFactor, Linearization
 from sngd.sketch import SVD, TestMatrix, dense_svd, gaussian, range_finder_svd
 
 _FAMILIES = ("damped", "truncated")
@@ -71,6 +72,14 @@ class FactorDescent(AbstractDescent):
         if size is None and (largest > _LARGEST_EXACT or 8 * rows * parameters > _LARGEST_STORED):
             size = min(_FIRST_SKETCH, largest)
         return dataclasses.replace(self, sketch_size=size, largest=largest)
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        (rows, parameters), size = factor.shape, self.sketch_size
+        if size is None:
+            short = min(rows, parameters)
+            return Cost(8 * (3 * rows * parameters + 6 * short**2), 4 * rows * parameters * short + 20 * short**3)
+        held = 8 * (3 * (rows + parameters) * size + 6 * size**2)
+        return Cost(held, 4 * rows * parameters * size + 4 * parameters * size**2 + 20 * size**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization, key)

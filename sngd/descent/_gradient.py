@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from sngd._cost import Cost
 from sngd._curve import Ray
 from sngd.descent._base import AbstractDescent
-from sngd.linearize import Linearization
+from sngd.linearize import AbstractFactor, Linearization
 
 
 class GradientDescent(AbstractDescent):
@@ -19,6 +20,10 @@ class GradientDescent(AbstractDescent):
 
     def prepare(self, rows: int, parameters: int) -> "GradientDescent":
         return self
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        rows, parameters = factor.shape
+        return Cost(8 * 2 * parameters, 2 * rows * parameters)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         direction = self.scale * linearization.gradient

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from jaxtyping import PRNGKeyArray
 
+from sngd._cost import Cost
 from sngd._curve import AbstractCurve
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import Damped, coordinates_of
@@ -24,7 +25,8 @@ class ResidualSpace(AbstractDescent):
     escape, one comes from the factor itself: stored, in full; kept as outer products, from a sketch of its columns,
     whose steps are longer than need be (`SketchedSVD`).
 
-    - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that may change.
+    - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that changes. If not, and all
+      steps come from the kernel, they are those of ENGD-W.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
 
     Work: the kernel's, and some ten `n^3`, for at most `LARGEST` rows.
@@ -43,6 +45,10 @@ class ResidualSpace(AbstractDescent):
                 f"take fewer points, at most {self.LARGEST} rows, or another optimizer, like two-pass"
             )
         return self
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        rows = factor.shape[0]
+        return Cost(8 * 12 * rows**2, factor.kernel_operations + 20 * rows**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization.factor, key)

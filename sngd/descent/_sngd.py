@@ -6,10 +6,11 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from sngd._cost import Cost
 from sngd._curve import Ray
 from sngd.descent._base import AbstractDescent
 from sngd.descent._ladder import sketch_size_on_ladder
-from sngd.linearize import Linearization
+from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import TestMatrix, gaussian, single_pass, two_pass
 
 _LEAST_SQUARES_TOLERANCE = 1e-16
@@ -65,6 +66,12 @@ class SNGD(AbstractDescent):
                 f"parameters; the Gramian has no more directions, so take at most {largest}"
             )
         return dataclasses.replace(self, sketch_size=size, largest=largest)
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        assert self.sketch_size is not None
+        (rows, parameters), size = factor.shape, self.sketch_size
+        products = 6 if self.passes == "two-pass" else 4
+        return Cost(8 * 4 * parameters * size, products * rows * parameters * size + 4 * parameters * size**2)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient

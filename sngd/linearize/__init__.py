@@ -6,6 +6,7 @@ from sngd.linearize._objective import (
     AbstractObjective,
     EnergyObjective,
     LeastSquares,
+    Limits,
     Linearization,
     make_objective,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "EnergyObjective",
     "LayeredFactor",
     "LeastSquares",
+    "Limits",
     "Linearization",
     "TrialFunction",
     "make_objective",

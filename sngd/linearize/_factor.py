@@ -43,6 +43,11 @@ class AbstractFactor(eqx.Module):
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         """`Q.T @ G @ Q = (F @ Q).T @ (F @ Q)`: eq. (7) projected, with no second block of the size of `Q`."""
 
+    @property
+    @abc.abstractmethod
+    def kernel_operations(self) -> int:
+        """How many floating-point operations `kernel` takes. Reads shapes only."""
+
     @abc.abstractmethod
     def kernel(self) -> Float[Array, "n n"]:
         """`F @ F.T`, the Gramian of the rows."""
@@ -72,6 +77,10 @@ class DenseFactor(AbstractFactor):
 
     def kernel(self) -> Float[Array, "n n"]:
         return self.matrix @ self.matrix.T
+
+    @property
+    def kernel_operations(self) -> int:
+        return 2 * self.shape[0] ** 2 * self.shape[1]
 
 
 class ChunkedFactor(AbstractFactor):
@@ -135,6 +144,10 @@ class ChunkedFactor(AbstractFactor):
         columns = self.shape[0]
         flat = [part.reshape(-1, columns)[: term.rows] for part, term in zip(kernels, self.terms, strict=True)]
         return jnp.concatenate(flat)
+
+    @property
+    def kernel_operations(self) -> int:
+        return 2 * self.shape[0] ** 2 * self.shape[1]
 
     def _over_blocks(self, total: Array, product: Callable[[Array], Array]) -> Array:
         for term in self.terms:

@@ -137,7 +137,9 @@ class LayeredFactor(AbstractFactor):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return sum(len(rows.stored) for rows in self.terms), sum(int(np.prod(shape)) for shape in self.layout.shapes)
+        return sum(rows.stored.shape[0] for rows in self.terms), sum(
+            int(np.prod(shape)) for shape in self.layout.shapes
+        )
 
     @property
     def values(self) -> Float[Array, " n"]:
@@ -185,6 +187,14 @@ class LayeredFactor(AbstractFactor):
         }
         count = range(len(self.terms))
         return jnp.block([[below[i, j] if j <= i else below[j, i].T for j in count] for i in count])
+
+    @property
+    def kernel_operations(self) -> int:
+        def pairs_of(rows: _Rows) -> int:
+            sides = [(pairs.left.shape, pairs.right.shape) for pairs in rows.outer.values()]
+            return sum(a[1] * (a[1] + 1) // 2 * (a[2] + b[2]) for a, b in sides) + rows.stored.shape[1]
+
+        return 2 * self.shape[0] ** 2 * max(map(pairs_of, self.terms))
 
     def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
         """`F @ M` for a random `M` of outer products, and `M`: `2 n S w l` operations, where a dense one has `2 n p l`.

@@ -41,6 +41,20 @@ _SMALL_CHANGE = 1e-6
 _VALUES_AT_ONCE = 11
 
 
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How much memory a factor may take, and so how it is kept.
+
+    - `dense_bytes`: it is stored where it takes at most so many.
+    - `layered`: else, whether it is kept as outer products for a network made of linear layers.
+    - `chunk_bytes`: for any other network blocks of rows of at most so many (one point at least) are recomputed.
+    """
+
+    dense_bytes: int = 2**30
+    layered: bool = True
+    chunk_bytes: int = 2**28
+
+
 class Linearization(eqx.Module):
     """What a descent sees of the loss at one parameter vector.
 
@@ -63,6 +77,7 @@ class AbstractObjective(eqx.Module):
     factor_terms: eqx.AbstractVar[tuple[Term, ...]]
     chunk: eqx.AbstractVar[int | None]
     linear: eqx.AbstractVar[frozenset[int]]
+    limits: eqx.AbstractVar[Limits]
 
     @property
     @abc.abstractmethod
@@ -103,6 +118,13 @@ class AbstractObjective(eqx.Module):
         return sum(term.rows for term in self.factor_terms)
 
     @property
+    def storage(self) -> str:
+        """How the factor is kept."""
+        if self.chunk is None:
+            return "stored"
+        return "kept as outer products" if self.linear else "recomputed in blocks"
+
+    @property
     def values_at_once(self) -> int:
         """How many parameter vectors to evaluate in one batch: where the factor is too large to store, one."""
         return _VALUES_AT_ONCE if self.chunk is None else 1
@@ -125,6 +147,7 @@ class LeastSquares(AbstractObjective):
     factor_terms: tuple[Term, ...]
     chunk: int | None = eqx.field(static=True)
     linear: frozenset[int] = eqx.field(static=True)
+    limits: Limits = eqx.field(static=True)
 
     @property
     def lower_bound(self) -> float:
@@ -165,6 +188,7 @@ class EnergyObjective(AbstractObjective):
     trace_terms: tuple[Term, ...]
     chunk: int | None = eqx.field(static=True)
     linear: frozenset[int] = eqx.field(static=True)
+    limits: Limits = eqx.field(static=True)
 
     @property
     def lower_bound(self) -> float:
@@ -210,49 +234,41 @@ class EnergyObjective(AbstractObjective):
 
 
 def make_objective(
-    problem: AbstractProblem,
-    network: Callable,
-    *,
-    dense_bytes: int = 2**30,
-    chunk_bytes: int = 2**28,
-    layered: bool = True,
+    problem: AbstractProblem, network: Callable, limits: Limits | None = None
 ) -> tuple[AbstractObjective, Float[Array, " p"]]:
-    """The objective of `problem` for `network`, and the network's present parameter vector.
-
-    The factor is stored where it takes at most `dense_bytes`. Else, for a network made of linear layers, it is kept as
-    outer products, unless `layered` is false; and for any other, blocks of rows of at most `chunk_bytes` (one point
-    at least) are recomputed. Nothing is compiled.
+    """The objective of `problem` for `network`, and the network's present parameter vector. Nothing is compiled.
 
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
     """
+    limits = limits or Limits()
     trial, theta = split_network(network, problem.domain)
     problem = problem.with_points(len(theta))
     _check_outputs(problem, trial, theta)
     match problem:
         case Problem():
             terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
-            chunk = _chunk(terms, len(theta), dense_bytes, chunk_bytes)
-            linear = _linear(terms, trial, theta, chunk, layered)
-            return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear), theta
+            chunk = _chunk(terms, len(theta), limits)
+            linear = _linear(terms, trial, theta, chunk, limits)
+            return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits), theta
         case Energy():
-            return _energy_objective(problem, trial, theta, dense_bytes, chunk_bytes, layered), theta
+            return _energy_objective(problem, trial, theta, limits), theta
         case _:
             raise TypeError(f"problem is {problem!r}; it must be a Problem or an Energy")
 
 
-def _chunk(terms: tuple[Term, ...], parameters: int, dense_bytes: int, chunk_bytes: int) -> int | None:
+def _chunk(terms: tuple[Term, ...], parameters: int, limits: Limits) -> int | None:
     """Points a block, or `None` where the whole factor may be stored."""
     row_bytes = 8 * parameters
-    if sum(term.rows for term in terms) * row_bytes <= dense_bytes:
+    if sum(term.rows for term in terms) * row_bytes <= limits.dense_bytes:
         return None
-    return max(1, chunk_bytes // (row_bytes * max(term.components for term in terms)))
+    return max(1, limits.chunk_bytes // (row_bytes * max(term.components for term in terms)))
 
 
 def _linear(
-    terms: tuple[Term, ...], trial: TrialFunction, theta: Array, chunk: int | None, layered: bool
+    terms: tuple[Term, ...], trial: TrialFunction, theta: Array, chunk: int | None, limits: Limits
 ) -> frozenset[int]:
     """The leaves to keep as outer products: none where the factor is stored, or where they are not most of all."""
-    if chunk is None or not layered:
+    if chunk is None or not limits.layered:
         return frozenset()
     leaves = jax.tree.leaves(trial.unravel(theta))
     linear = frozenset(leaf for leaf in linear_leaves_of(terms, trial, theta) if min(leaves[leaf].shape) >= _NARROW)
@@ -322,9 +338,7 @@ def _condition_term(problem: Problem, condition: AbstractCondition, trial: Trial
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)
 
 
-def _energy_objective(
-    problem: Energy, trial: TrialFunction, theta: Array, dense_bytes: int, chunk_bytes: int, layered: bool
-) -> EnergyObjective:
+def _energy_objective(problem: Energy, trial: TrialFunction, theta: Array, limits: Limits) -> EnergyObjective:
     interior, boundary = problem.interior(), problem.natural_boundary()
 
     def term(function: Callable, label: str, collocation: Collocation, scales: np.ndarray) -> Term:
@@ -339,7 +353,7 @@ def _energy_objective(
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
     _check_first_order(problem, jnp.asarray(interior.points[0]))
-    chunk = _chunk((metric,), len(theta), dense_bytes, chunk_bytes)
+    chunk = _chunk((metric,), len(theta), limits)
     return EnergyObjective(
         trial=trial,
         density_term=density,
@@ -349,7 +363,8 @@ def _energy_objective(
         ),
         trace_terms=pair(lambda on_boundary: _trace, "the solution"),
         chunk=chunk,
-        linear=_linear((metric,), trial, theta, chunk, layered),
+        linear=_linear((metric,), trial, theta, chunk, limits),
+        limits=limits,
     )
 
 

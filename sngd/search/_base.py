@@ -33,6 +33,11 @@ class AbstractSearch(eqx.Module):
     def prepare(self, rows: int, parameters: int) -> "AbstractSearch":
         """The search for an objective of this size, before the first step."""
 
+    @property
+    @abc.abstractmethod
+    def trials(self) -> int:
+        """About how many losses one choice takes, after `prepare`."""
+
     @abc.abstractmethod
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]

@@ -23,6 +23,10 @@ class FixedStep(AbstractSearch):
     def prepare(self, rows: int, parameters: int) -> "FixedStep":
         return self
 
+    @property
+    def trials(self) -> int:
+        return 1
+
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:

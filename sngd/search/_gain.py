@@ -14,6 +14,9 @@ from sngd.search._base import AbstractSearch, Choice, Losses
 # Rows times parameters, a measure of the work of one loss, above which trying all step sizes takes most of a step.
 _EXPENSIVE = 2e7
 
+# Losses that a bisection takes in most steps.
+_FEW = 4
+
 
 class GainRatio(AbstractSearch):
     """The largest step size whose actual reduction of the loss is at least `fraction` of the predicted one.
@@ -53,12 +56,14 @@ class GainRatio(AbstractSearch):
         bisect = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
         return dataclasses.replace(self, bisect=bisect)
 
+    @property
+    def trials(self) -> int:
+        return _FEW if self.bisect else len(self._step_sizes())
+
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:
-        # A thousandth of a step short, so that rounding in the logarithms adds no point.
-        count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio) - 1e-3)) + 1
-        step_sizes = jnp.asarray(self.ratio ** -np.arange(count, dtype=float))
+        step_sizes = jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
 
         def keeps(values: Array, predicted: Array) -> Array:
@@ -75,6 +80,11 @@ class GainRatio(AbstractSearch):
         index = jnp.where(jnp.any(below), jnp.argmax(below), index)
         taken = (values[index] < value) | below[index]
         return Choice(jnp.where(taken, step_sizes[index], 0.0), jnp.where(taken, values[index], value))
+
+    def _step_sizes(self) -> np.ndarray:
+        # A thousandth of a step short, so that rounding in the logarithms adds no point.
+        count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio) - 1e-3)) + 1
+        return self.ratio ** -np.arange(count, dtype=float)
 
 
 def _bisected(

@@ -40,6 +40,10 @@ class GridSearch(AbstractSearch):
     def prepare(self, rows: int, parameters: int) -> "GridSearch":
         return self
 
+    @property
+    def trials(self) -> int:
+        return int(np.size(self._batches()[0]))
+
     def choose(
         self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
     ) -> Choice:

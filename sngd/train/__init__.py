@@ -5,8 +5,9 @@ from sngd.train._files import load, save
 from sngd.train._folder import prepare_folder, summarize, write_atomically, write_folder
 from sngd.train._history import History, Record
 from sngd.train._loop import Callback, solve
-from sngd.train._named import AUTO, OPTIMIZERS, choose_optimizer, find_optimizer
+from sngd.train._named import OPTIMIZERS, find_optimizer
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
+from sngd.train._plan import AUTO, Plan, make_plan
 from sngd.train._plot import plot
 from sngd.train._progress import ProgressDisplay
 from sngd.train._solution import Solution
@@ -21,6 +22,7 @@ __all__ = [
     "Callback",
     "History",
     "Optimizer",
+    "Plan",
     "ProgressDisplay",
     "Record",
     "Result",
@@ -28,9 +30,9 @@ __all__ = [
     "StepInfo",
     "Stopping",
     "TrainState",
-    "choose_optimizer",
     "find_optimizer",
     "load",
+    "make_plan",
     "plot",
     "prepare_folder",
     "save",

@@ -13,8 +13,9 @@ import optax
 import optimistix
 from jaxtyping import Array, Float, PyTree
 
-from sngd.linearize import AbstractObjective
-from sngd.train._optimizer import AbstractOptimizer
+from sngd._cost import Cost
+from sngd.linearize import AbstractFactor, AbstractObjective
+from sngd.train._optimizer import AbstractOptimizer, loss_operations
 from sngd.train._step import StepInfo, TrainState
 
 # Trial points of a line search after which there is no better one to be found: 2^-50 is the machine precision.
@@ -46,6 +47,9 @@ class Adam(AbstractOptimizer):
 
     def prepare(self, rows: int, parameters: int) -> "Adam":
         return self
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        return Cost(8 * 6 * factor.shape[1], 3 * loss_operations(factor))
 
     def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
         return optax.adam(_LEARNING_RATE).init(theta), _value_and_gradient(objective, theta)[1]
@@ -79,11 +83,9 @@ class QuasiNewton(AbstractOptimizer):
     One step is one accepted point, however many the line search tries.
 
     - `history`: how many past steps L-BFGS keeps; `None` for BFGS.
-    - `memory`: bytes that the inverse Hessian and a copy may take; `prepare` raises `ValueError` above it.
     """
 
     history: int | None = None
-    memory: float = 8 * 2**30
 
     @property
     def description(self) -> str:
@@ -98,13 +100,13 @@ class QuasiNewton(AbstractOptimizer):
         return 1000
 
     def prepare(self, rows: int, parameters: int) -> "QuasiNewton":
-        needed = 2 * 8 * parameters**2
-        if self.history is None and needed > self.memory:
-            raise ValueError(
-                f"BFGS for {parameters} parameters needs {needed / 2**30:.1f} GiB, more than "
-                f"memory = {self.memory / 2**30:.1f} GiB; use l-bfgs"
-            )
         return self
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        """BFGS holds the inverse Hessian and a copy, L-BFGS two vectors for each past step."""
+        parameters = factor.shape[1]
+        numbers = 2 * parameters**2 if self.history is None else 2 * self.history * parameters
+        return Cost(8 * numbers, 4 * loss_operations(factor) + 2 * numbers)
 
     def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
         value = jax.ShapeDtypeStruct((), theta.dtype)

@@ -6,6 +6,8 @@ import importlib.metadata
 import json
 import math
 import os
+import resource
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +63,7 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "result_summary": solution.result.summary,
         "device": f"{device.platform}: {device.device_kind}, {os.cpu_count()} CPU cores",
         "precision": "float64",
+        "peak_bytes": _peak_bytes(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
     return {name: _finite_or_none(value) for name, value in summary.items()}
@@ -90,6 +93,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     partial = path.with_name(f".partial-{path.name}")
     write(partial)
     os.replace(partial, path)
+
+
+def _peak_bytes() -> int:
+    """The largest resident memory of this process so far. Linux reports kibibytes, macOS bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _finite_or_none(value: Any) -> Any:

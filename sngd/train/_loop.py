@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +19,8 @@ from sngd.problem import AbstractProblem
 from sngd.train._compilation import CompilationCounter
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import Record, collect
-from sngd.train._named import AUTO, choose_optimizer, find_optimizer
 from sngd.train._optimizer import AbstractOptimizer
+from sngd.train._plan import AUTO, limits_for, make_plan
 from sngd.train._solution import Solution, error_points, evaluate_in_chunks, relative_difference
 from sngd.train._start import suitable_start
 from sngd.train._step import TrainState, values_of
@@ -33,6 +34,8 @@ _WRONG = 1e-3
 
 # Ends of the whole run, whichever start it is at.
 _FROM_OUTSIDE = (Result.INTERRUPTED, Result.ITERATIONS_EXHAUSTED, Result.SECONDS_EXHAUSTED)
+
+_LOG = logging.getLogger("sngd")
 
 Callback = Callable[[TrainState, Record], None]
 
@@ -48,6 +51,7 @@ def solve(
     stopping: Stopping | None = None,
     callbacks: Sequence[Callback] = (),
     error_every: int = 10,
+    memory: float | None = None,
 ) -> Solution:
     """Train `network` to solve `problem`.
 
@@ -60,10 +64,13 @@ def solve(
     - `callbacks`: called after every iteration (and once before the first) with the state and a `Record`. They may
       raise `KeyboardInterrupt` to end the run.
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
+    - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
+
+    The plan, with what it is predicted to take, goes to the logger `sngd` before anything is compiled.
 
     An interrupt (Ctrl-C) ends the run with what it has reached. Bad input raises `TypeError` or `ValueError` before the
     step is compiled: a residual of the wrong shape or with values that are not finite, float32 parameters, a sketch
-    larger than the factor.
+    larger than the factor, an optimizer that does not fit into the memory.
     """
     _require_float64()
     start, compilations = time.perf_counter(), CompilationCounter()
@@ -73,16 +80,14 @@ def solve(
         network = _make(network, problem, network_key, None)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    objective, theta = make_objective(problem, network)
+    objective, theta = make_objective(problem, network, limits_for(memory))
     problem = problem.with_points(len(theta))
-    if optimizer == AUTO:
-        optimizer = choose_optimizer(objective)
-    label = optimizer if isinstance(optimizer, str) else optimizer.description
-    optimizer = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
+    plan = make_plan(objective, theta, optimizer, memory)
+    _LOG.info("%s", plan)
+    optimizer = plan.optimizer
     stopping = stopping or Stopping()
     if stopping.patience is None:
         stopping = dataclasses.replace(stopping, patience=optimizer.patience)
-    optimizer.prepare(objective.rows, len(theta))
     check_key = jax.random.fold_in(train_key, 0)
     begin = None if architecture is None else functools.partial(_start, architecture, problem)
     run = _Run(problem, objective, optimizer, callbacks, error_every, check_key, start, begin)
@@ -97,7 +102,7 @@ def solve(
         result=end.result,
         loss=float(values_of(end.objective, end.state.theta)[0]),
         history=collect(run.records),
-        optimizer=label,
+        optimizer=plan.label,
         parameters=len(theta),
         rows=end.objective.rows,
         seconds=time.perf_counter() - start,
@@ -177,7 +182,7 @@ class _Run:
 
     def continue_on(self, problem: AbstractProblem, network: Callable) -> None:
         """Go on with `network` on the points of `problem`."""
-        self.objective, _ = make_objective(problem, network)
+        self.objective, _ = make_objective(problem, network, self.objective.limits)
         self.problem, self.resumed = problem, len(self.records) - 1
 
     def train(self, state: TrainState, stopping: Stopping) -> tuple[TrainState, Result]:

@@ -3,13 +3,13 @@
 import importlib
 
 from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, ResidualSpace
-from sngd.linearize import AbstractObjective
 from sngd.search import GainRatio
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
 
 _OWN: dict[str, AbstractOptimizer] = {
     "damped": Optimizer(FactorDescent("damped"), GainRatio()),
     "residual-space": Optimizer(ResidualSpace(), GainRatio()),
+    "engd-w": Optimizer(ResidualSpace(adapts=False), GainRatio()),
     "two-pass": Optimizer(SNGD("two-pass")),
     "single-pass": Optimizer(SNGD("single-pass")),
     "engd": Optimizer(ENGD()),
@@ -20,18 +20,6 @@ _OWN: dict[str, AbstractOptimizer] = {
 _BASELINES = ("adam", "bfgs", "l-bfgs")
 
 OPTIMIZERS = (*_OWN, *_BASELINES)
-
-# Stands for the choice of `choose_optimizer`.
-AUTO = "auto"
-
-
-def choose_optimizer(objective: AbstractObjective) -> str:
-    """The name of the optimizer that suits the size of an objective.
-
-    Where the factor can be stored, its decomposition; where a network of linear layers is too large for that, residual
-    space, whose cost hardly grows with the parameters.
-    """
-    return "residual-space" if objective.linear and objective.rows <= ResidualSpace.LARGEST else "damped"
 
 
 def find_optimizer(name: str) -> AbstractOptimizer:

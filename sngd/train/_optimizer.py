@@ -3,12 +3,24 @@
 import abc
 import dataclasses
 
+import jax
 from jaxtyping import Array, Float, PyTree
 
+from sngd._cost import Cost
 from sngd.descent import AbstractDescent
-from sngd.linearize import AbstractObjective
+from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.search import AbstractSearch, GridSearch
 from sngd.train._step import StepInfo, TrainState, take_step
+
+# The work of a linearization, in losses; and that of a loss, in operations for each row and parameter: a product and a
+# sum for the solution and each of the derivatives that an equation of second order takes of it.
+_LINEARIZATION, _LOSS = 4, 8
+
+
+def loss_operations(factor: AbstractFactor) -> float:
+    """About how many floating-point operations the loss takes."""
+    rows, parameters = factor.shape
+    return _LOSS * rows * parameters
 
 
 class AbstractOptimizer(abc.ABC):
@@ -32,6 +44,10 @@ class AbstractOptimizer(abc.ABC):
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractOptimizer":
         """The optimizer for an objective of this size. Raises `ValueError` where it does not fit."""
+
+    @abc.abstractmethod
+    def cost(self, factor: AbstractFactor) -> Cost:
+        """What a step takes, after `prepare`. Reads shapes only."""
 
     @abc.abstractmethod
     def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
@@ -68,6 +84,12 @@ class Optimizer(AbstractOptimizer):
     def prepare(self, rows: int, parameters: int) -> "Optimizer":
         descent = self.descent.prepare(rows, parameters)
         return dataclasses.replace(self, descent=descent, search=self.search.prepare(rows, parameters))
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        descent = self.descent.cost(factor)
+        held = sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(factor))
+        losses = self.search.trials + _LINEARIZATION
+        return Cost(2 * held + descent.bytes, losses * loss_operations(factor) + descent.operations)
 
     def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
         return ()

@@ -1,0 +1,61 @@
+"""Plans: which optimizer, and what it takes, from the sizes alone."""
+
+import dataclasses
+
+import jax
+import pytest
+
+from sngd.library import find_network, heat
+from sngd.linearize import make_objective
+from sngd.networks import make_network
+from sngd.problem import GaussLegendre
+from sngd.train import OPTIMIZERS, make_plan
+
+
+@pytest.fixture(scope="module")
+def sizes():
+    """Objectives of the heat equation for three of the paper's networks, at 28 points an axis."""
+    problem = dataclasses.replace(heat(), quadrature=GaussLegendre(28))
+    keys = dict.fromkeys(("4x20", "A2", "A3"), jax.random.key(0))
+    return {
+        name: make_objective(problem, make_network(find_network(name), problem.domain.bounds, key=key))
+        for name, key in keys.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "storage"),
+    [
+        ("4x20", "damped", "stored"),
+        ("A2", "damped", "stored"),
+        ("A3", "residual-space", "kept as outer products"),
+    ],
+)
+def test_the_optimizer_and_the_factor_suit_the_size(sizes, name, optimizer, storage):
+    plan = make_plan(*sizes[name])
+    assert (plan.label, plan.storage) == (optimizer, storage)
+    assert str(plan).startswith(f"{optimizer}, factor of {plan.rows:,} rows and {plan.parameters:,} parameters")
+
+
+def test_residual_space_of_a_million_parameters_takes_two_gigabytes(sizes):
+    assert 1e9 < make_plan(*sizes["A3"]).bytes < 2e9
+
+
+@pytest.mark.parametrize("optimizer", ["engd", "bfgs", "two-pass"])
+def test_what_does_not_fit_is_refused_with_what_does(sizes, optimizer):
+    with pytest.raises(
+        ValueError, match=f"^{optimizer}, .* more than memory = 2.5 GB; optimizer='residual-space' fits"
+    ):
+        make_plan(*sizes["A3"], optimizer, memory=2.5e9)
+
+
+def test_where_nothing_fits_the_message_says_so(sizes):
+    with pytest.raises(ValueError, match=r"more than memory = 0\.5 GB; take fewer points or a smaller network"):
+        make_plan(*sizes["4x20"], memory=0.5e9)
+
+
+def test_every_optimizer_has_a_cost_that_grows_with_the_network(sizes):
+    for optimizer in OPTIMIZERS:
+        small, large = (make_plan(*sizes[name], optimizer, memory=1e15) for name in ("4x20", "A2"))
+        assert small.bytes < large.bytes
+        assert small.seconds < large.seconds
