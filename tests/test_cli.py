@@ -92,7 +92,7 @@ def test_list_names_everything_that_run_takes(capsys):
         (["run", "bvp", "--iterations", "-1"], "iterations is -1; it must not be negative"),
         (["run", "bvp", "--seconds", "-2"], "seconds is -2.0; it must not be negative"),
         (["run", "bvp", "--seconds", "nan"], "seconds is nan; it must not be negative"),
-        (["run", "heat", "--network", "A3", "--optimizer", "engd"], "use SNGD, which never forms it"),
+        (["run", "heat", "--network", "A3", "--optimizer", "engd"], "optimizer='residual-space' fits"),
         (["solve", "nowhere.py"], "file is 'nowhere.py', which is not a file"),
         (["solve", "empty.py"], "file 'empty.py' does not assign a Problem"),
     ],

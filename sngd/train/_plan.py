@@ -22,7 +22,7 @@ _STORED, _BLOCK = 8, 32
 _CHEAPER = 4.0
 
 # Optimizers to propose where another does not fit.
-_FRUGAL = ("damped", "residual-space", "two-pass", "l-bfgs")
+_FRUGAL = ("damped", "residual-space", "two-pass")
 
 # Side of the matrices whose product tells how fast the machine is.
 _SIDE = 512
@@ -91,8 +91,9 @@ def make_plan(
     bound = _machine_bytes() if memory is None else memory
     chosen = _suitable(plan, bound) if optimizer == AUTO else plan(optimizer)
     if chosen.bytes > bound:
-        fitting = [name for name in _FRUGAL if _fits(plan, name, bound)]
-        way_out = f"optimizer={fitting[0]!r} fits" if fitting else "take fewer points or a smaller network"
+        fitting = [plan(name) for name in _FRUGAL if _fits(plan, name, bound)]
+        fastest = min(fitting, key=lambda other: other.seconds, default=None)
+        way_out = f"optimizer={fastest.label!r} fits" if fastest else "take fewer points or a smaller network"
         raise ValueError(f"{chosen}, more than memory = {bound / 1e9:.1f} GB; {way_out}")
     return chosen
 
