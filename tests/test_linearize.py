@@ -115,6 +115,44 @@ def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
     assert abs(ratio - 1) < 5 * 3 / 20_000**0.5
 
 
+class Unusual(eqx.Module):
+    """A user's network: one weight enters twice and transposed, one from the right, one squared, one as a scale."""
+
+    tied: jax.Array
+    right: jax.Array
+    squared: jax.Array
+    scale: jax.Array
+
+    def __call__(self, x):
+        hidden = jnp.tanh(self.tied @ jnp.tile(x, 8))
+        hidden = jnp.sin(jnp.concatenate([hidden, jnp.ones(4)]) @ self.right) * self.scale
+        hidden = jnp.sin(self.tied.T @ hidden) + self.squared**2 @ hidden
+        return jnp.sum(hidden)
+
+
+def test_outer_products_of_a_network_that_is_not_ours(key):
+    """The factor of a network whose weights enter in every way, against the stored one."""
+    keys = jax.random.split(key, 4)
+    shapes = ((12, 16), (16, 12), (16, 12), (12,))
+    network = Unusual(*(0.4 * jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)))
+    problem = find_problem("heat")
+    object.__setattr__(problem, "quadrature", RULES[2])
+    stored, theta = make_objective(problem, network)
+    layered, _ = make_objective(problem, network, Limits(dense_bytes=0))
+    factor = layered.factor(theta)
+    assert isinstance(factor, LayeredFactor)
+    assert layered.linear == {0, 1}, "the squared weight and the scale are stored"
+    expected = np.asarray(stored.factor(theta).matrix)
+    columns = jax.random.normal(key, (len(theta), 3))
+    np.testing.assert_allclose(
+        factor.matmul(columns), expected @ np.asarray(columns), atol=1e-12 * np.abs(expected).max() * 20
+    )
+    np.testing.assert_allclose(
+        factor.kernel(), expected @ expected.T, rtol=0, atol=1e-13 * np.abs(expected @ expected.T).max()
+    )
+    np.testing.assert_allclose(factor.values, stored.residual(theta), rtol=0, atol=1e-12)
+
+
 def test_a_plain_function_with_parameters_is_a_network(key):
     def quadratic(parameters, x):
         return parameters["a"] * x[0] ** 2 + parameters["b"]
