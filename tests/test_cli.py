@@ -64,6 +64,16 @@ def test_the_table_shows_the_same_numbers(tmp_path, capsys):
     assert result["rank"] is None
 
 
+def test_a_factor_that_does_not_fit_is_kept_as_outer_products(tmp_path, caplog):
+    """The factor would take 0.3 GB, more than an eighth of what is allowed: the run goes on in residual space."""
+    arguments = ["run", "heat", "--network", "3x200", "--points", "20", "--memory", "1.5GB", "--iterations", "12"]
+    main([*arguments, "--out", str(tmp_path)])
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["optimizer"], result["parameters"], result["rows"]) == ("residual-space", 81_201, 460)
+    assert "residual-space, factor of 460 rows and 81,201 parameters kept as outer products: about" in caplog.text
+    assert result["relative_l2"] < 1e-5
+
+
 def test_a_file_of_the_user_is_solved(tmp_path, capsys):
     (tmp_path / "my_problem.py").write_text(USER_FILE)
     out = tmp_path / "out"
@@ -93,6 +103,9 @@ def test_list_names_everything_that_run_takes(capsys):
         (["run", "bvp", "--seconds", "-2"], "seconds is -2.0; it must not be negative"),
         (["run", "bvp", "--seconds", "nan"], "seconds is nan; it must not be negative"),
         (["run", "heat", "--network", "A3", "--optimizer", "engd"], "optimizer='residual-space' fits"),
+        (["run", "bvp", "--memory", "4 gigabytes"], "memory is '4 gigabytes'; give a number with a unit"),
+        (["run", "bvp", "--memory", "100MB"], "more than memory = 0.1 GB; take fewer points or a smaller network"),
+        (["run", "bvp", "--points", "0"], "points_per_axis is 0; it must be an integer of at least 1"),
         (["solve", "nowhere.py"], "file is 'nowhere.py', which is not a file"),
         (["solve", "empty.py"], "file 'empty.py' does not assign a Problem"),
     ],

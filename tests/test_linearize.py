@@ -33,16 +33,19 @@ def products(objective, theta, columns, images):
     """Everything a factor can do, and the gradient, compiled at once."""
     linearization = objective.linearize(theta)
     factor = linearization.factor
-    return {
+    found = {
         "gradient": linearization.gradient,
         "matmul": factor.matmul(columns),
         "rmatmul": factor.rmatmul(images),
         "gramian_matmul": factor.gramian_matmul(columns),
         "gramian_compress": factor.gramian_compress(columns),
         "kernel": factor.kernel(),
-        "matmul of one column": factor.matmul(columns[:, :1]),
-        "rmatmul of one column": factor.rmatmul(images[:, :1]),
     }
+    if isinstance(factor, LayeredFactor):
+        # It has ways of its own for a single column.
+        found["matmul of one column"] = factor.matmul(columns[:, :1])
+        found["rmatmul of one column"] = factor.rmatmul(images[:, :1])
+    return found
 
 
 @eqx.filter_jit
@@ -76,9 +79,11 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
         "rmatmul of one column": jacobian.T @ images[:, :1],
     }
     assert isinstance(stored.factor(theta), DenseFactor)
-    sizes = [{"dense_bytes": 0, "chunk_bytes": points * 16 * len(theta)} for points in (1, 4)]
+    # Blocks of one point compile as long as blocks of four: once is enough.
+    counts = (1, 4) if name == "bvp" else (4,)
+    sizes = [{"dense_bytes": 0, "chunk_bytes": points * 16 * len(theta)} for points in counts]
     chunked = [objective_of(name, key, layered=False, **size)[0] for size in sizes]
-    layered = objective_of(name, key, **sizes[1])[0]
+    layered = objective_of(name, key, **sizes[-1])[0]
     assert isinstance(chunked[0].factor(theta), ChunkedFactor)
     assert isinstance(layered.factor(theta), LayeredFactor)
     for objective in (stored, *chunked, layered):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from sngd.bench._cells import Cells, run_command
 from sngd.train import OPTIMIZERS
@@ -18,6 +19,9 @@ PROBLEMS = ("poisson", "heat")
 _SECONDS, _TARGET = 60.0, 1e-7
 
 _REFERENCE = "two-pass"
+
+# Seconds that the figure's axis names.
+_TICKS = (5, 10, 20, 50)
 
 
 def descents(seeds: Sequence[int], path: Path, report: Callable[[str], None], only: str = "") -> str:
@@ -90,6 +94,8 @@ def _draw(results: dict[str, dict[str, Any]], path: Path) -> None:
                 history, label = result["history"], optimizer if number == 0 else None
                 axis.loglog(history["seconds"], history["error"], color=f"C{index}", label=label, linewidth=1.2)
         axis.set_title(problem)
+        axis.set_xticks(_TICKS, labels=map(str, _TICKS))
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("seconds, compilation included")
         axis.grid(alpha=0.3)
     figure.axes[0].set_ylabel("relative L2 error")
