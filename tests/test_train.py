@@ -12,7 +12,7 @@ import sngd
 from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
-from sngd.train import Result, Stopping, load, plot, save, summarize, write_folder
+from sngd.train import Result, Stopping, load, make_plan, plot, save, summarize, write_folder
 from sngd.train._history import Record
 from sngd.train._valley import Valley
 
@@ -231,6 +231,23 @@ def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):
     assert solution.validation_loss > 0
     if solution.result is Result.UNRESOLVED:
         assert solution.result.exit_status != 0
+
+
+def test_a_run_whose_finer_points_do_not_fit_ends_with_what_it_has(key, monkeypatch):
+    few = dataclasses.replace(poisson(), quadrature=sngd.GaussLegendre(4))
+    plans = []
+
+    def refuse_the_second(*arguments):
+        plans.append(arguments)
+        if len(plans) > 1:
+            raise ValueError("too large")
+        return make_plan(*arguments)
+
+    monkeypatch.setattr("sngd.train._loop.make_plan", refuse_the_second)
+    solution = sngd.solve(few, "2x20", key=key, stopping=Stopping(iterations=150))
+    assert len(plans) == 2, "it wanted more points"
+    assert solution.result is Result.UNRESOLVED
+    assert solution.rows == make_objective(few, solution.network)[0].rows
 
 
 def test_the_best_network_on_the_way_is_returned(key):

@@ -82,5 +82,7 @@ def _step_seconds(rows: Sequence[tuple[float, float]]) -> float | None:
 
 def _history(rows: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
     measured = [row for row in rows if math.isfinite(row[1])]
-    kept = measured[:: max(1, len(measured) // _KEPT)]
+    stride = max(1, math.ceil(len(measured) / _KEPT))
+    # From the back, so that the last entry is among them.
+    kept = measured[::-stride][::-1]
     return {"seconds": [round(seconds, 3) for seconds, _ in kept], "error": [error for _, error in kept]}

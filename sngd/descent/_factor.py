@@ -35,7 +35,7 @@ class FactorDescent(AbstractDescent):
 
     For an energy, which has no residual, `b = S^-1 V^T g`.
 
-    - `tolerance`: what counts towards the rank, relative to the largest singular value.
+    - `tolerance`: of `"truncated"`, relative to the largest singular value.
     - `sketch_size`: columns of the first sketch. Left out, a stored factor with `min(n, p) <= 1000` is decomposed in
       full, and any other starts with 512. Later sketches have a quarter more columns than the rank of the last step,
       the singular values above its damping, rounded up as in `SNGD`: early steps, heavily damped, are cheap. Where all

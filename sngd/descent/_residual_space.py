@@ -23,7 +23,7 @@ class ResidualSpace(AbstractDescent):
     grows with the parameters for a factor kept as outer products (ENGD-W in arXiv:2505.12149). The kernel is a square:
     it knows singular values down to the root of the machine precision only. After a step as bold as that, and to
     escape, one comes from the factor itself: stored, in full; kept as outer products, from a sketch of its columns,
-    whose steps are longer than need be (`SketchedSVD`).
+    whose steps are longer than need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
 
     - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that changes. If not, and all
       steps come from the kernel, they are those of ENGD-W.
@@ -47,8 +47,9 @@ class ResidualSpace(AbstractDescent):
         return self
 
     def cost(self, factor: AbstractFactor) -> Cost:
-        rows = factor.shape[0]
-        return Cost(8 * 12 * rows**2, factor.kernel_operations + 20 * rows**3)
+        rows, parameters = factor.shape
+        copies = 3 * rows * parameters if isinstance(factor, DenseFactor) else 0
+        return Cost(8 * (copies + 12 * rows**2), factor.kernel_operations + 20 * rows**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization.factor, key)

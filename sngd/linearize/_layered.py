@@ -88,6 +88,8 @@ class _Rows(eqx.Module):
         """The same with themselves, each pair of components once."""
         half = self.stored @ self.stored.T / 2
         for pairs in self.outer.values():
+            if not pairs.left.shape[1]:
+                continue
             left, right = (jnp.moveaxis(side, 1, 0) for side in (pairs.left, pairs.right))
             first, second = np.tril_indices(len(left))
             weights = np.where(first == second, 0.5, 1.0)
@@ -126,7 +128,8 @@ class ProductColumns(eqx.Module):
 
 
 class LayeredFactor(AbstractFactor):
-    """A factor whose rows are sums of outer products of vectors: `8 n S w` bytes for widths that sum to `w`.
+    """A factor whose rows are sums of outer products of vectors: `8 n (S w + d)` bytes for matrices whose sides sum to
+    `w` and `d` other parameters.
 
     Blocks of `chunk` rows are formed where many columns are multiplied at once; for one column the vectors suffice.
     """

@@ -22,8 +22,8 @@ class GainRatio(AbstractSearch):
     """The largest step size whose actual reduction of the loss is at least `fraction` of the predicted one.
 
     The argmin hugs the walls of a curved valley; the boldest step that the quadratic model still understands moves
-    along it. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below.
-    Where none keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
+    along it. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below. Where none of those tried
+    keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
 
     In a narrow curved valley only short steps keep their promise. To escape, the search takes the largest step whose
     loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide. With

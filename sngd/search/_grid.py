@@ -18,7 +18,7 @@ class GridSearch(AbstractSearch):
     the best one. Losses that are not finite never win. Among equal losses the larger step wins: where rounding hides
     the difference, the descent's model is the better guide.
 
-    Trial losses are evaluated `refinements` at a time.
+    Trial losses are asked for `refinements` at a time.
     """
 
     smallest: float = 1e-9

@@ -24,7 +24,7 @@ _FITTED, _CHECKED = 672, 672
 # Bounds on the norm of the change of the parameters, whose own norm is between ten and a hundred.
 _BOUNDS = (3.0, 10.0, 30.0, 100.0)
 
-# Residuals below this, relative to the smallest one seen at the start, count as equally good.
+# Logarithms of squared residuals below this count as equally good.
 _FLOOR = -12.0
 
 # Doublings without improvement after which the search ends, and the largest frequency tried.
@@ -83,7 +83,7 @@ def _left_over(residual: Float[Array, " n"], factor: AbstractFactor, key: PRNGKe
     A change that fits some rows `F_1` with the damping `lambda` is `-F_1^T a` with `a = (F_1 F_1^T + lambda)^-1 r_1`.
     """
     rows = len(residual)
-    fitted = min(_FITTED, 2 * rows // 3)
+    fitted = max(1, min(_FITTED, 2 * rows // 3))
     order = jax.random.permutation(key, rows)[: fitted + _CHECKED]
     kernel, residual = _kernel(factor, order), residual[order]
     values, vectors = jnp.linalg.eigh(kernel[:fitted, :fitted])

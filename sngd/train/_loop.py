@@ -20,7 +20,7 @@ from sngd.train._compilation import CompilationCounter
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import Record, collect
 from sngd.train._optimizer import AbstractOptimizer
-from sngd.train._plan import AUTO, limits_for, make_plan
+from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._solution import Solution, error_points, evaluate_in_chunks, relative_difference
 from sngd.train._start import suitable_start
 from sngd.train._step import TrainState, values_of
@@ -66,7 +66,7 @@ def solve(
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
     - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
 
-    The plan, with what it is predicted to take, goes to the logger `sngd` before anything is compiled.
+    The plan, with what it is predicted to take, goes to the logger `sngd` before the first step is compiled.
 
     An interrupt (Ctrl-C) ends the run with what it has reached. Bad input raises `TypeError` or `ValueError` before the
     step is compiled: a residual of the wrong shape or with values that are not finite, float32 parameters, a sketch
@@ -80,6 +80,7 @@ def solve(
         network = _make(network, problem, network_key, None)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
+    memory = machine_bytes() if memory is None else memory
     objective, theta = make_objective(problem, network, limits_for(memory))
     problem = problem.with_points(len(theta))
     plan = make_plan(objective, theta, optimizer, memory)
@@ -90,7 +91,7 @@ def solve(
         stopping = dataclasses.replace(stopping, patience=optimizer.patience)
     check_key = jax.random.fold_in(train_key, 0)
     begin = None if architecture is None else functools.partial(_start, architecture, problem)
-    run = _Run(problem, objective, optimizer, callbacks, error_every, check_key, start, begin)
+    run = _Run(problem, objective, optimizer, callbacks, error_every, check_key, start, begin, memory)
     with share_cores_with_lapack():
         run.check_start(theta)
         if begin is not None:
@@ -135,6 +136,7 @@ class _Run:
     key: PRNGKeyArray
     start: float
     begin: Callable[[AbstractObjective, PRNGKeyArray], Float[Array, " p"]] | None
+    memory: float
     records: list[Record] = dataclasses.field(default_factory=list)
     compile_seconds: float = 0.0
     initial_loss: float = math.nan
@@ -175,15 +177,24 @@ class _Run:
             result = judge(ended, diagnosis)
             finer = refined(self.problem)
             stuck = ended is Result.STAGNATED and result is Result.UNRESOLVED
-            if not stuck or finer is None or not left or self.is_late(stopping):
+            done = not stuck or not left or self.is_late(stopping)
+            if done or finer is None or not self.continue_on(finer, state.theta):
                 return _End(state, result, diagnosis, self.objective)
-            self.continue_on(finer, self.objective.trial.network(state.theta))
         raise AssertionError("the last round returns")
 
-    def continue_on(self, problem: AbstractProblem, network: Callable) -> None:
-        """Go on with `network` on the points of `problem`."""
-        self.objective, _ = make_objective(problem, network, self.objective.limits)
-        self.problem, self.resumed = problem, len(self.records) - 1
+    def continue_on(self, problem: AbstractProblem, theta: Float[Array, " p"]) -> bool:
+        """Go on with these parameters on the points of `problem`; or say that it is too large or not finite there."""
+        objective, theta = make_objective(problem, self.objective.trial.network(theta), self.objective.limits)
+        try:
+            make_plan(objective, theta, self.optimizer, self.memory)
+        except ValueError as error:
+            _LOG.info("no more points: %s", error)
+            return False
+        if not math.isfinite(values_of(objective, theta)[0]):
+            _LOG.info("no more points: the residual is not finite at some of them")
+            return False
+        self.objective, self.problem, self.resumed = objective, problem, len(self.records) - 1
+        return True
 
     def train(self, state: TrainState, stopping: Stopping) -> tuple[TrainState, Result]:
         """Step until something ends the run; the state is always one whose step was completed."""

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 
+import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PyTree
 
@@ -87,7 +88,8 @@ class Optimizer(AbstractOptimizer):
 
     def cost(self, factor: AbstractFactor) -> Cost:
         descent = self.descent.cost(factor)
-        held = sum(array.size * array.dtype.itemsize for array in jax.tree.leaves(factor))
+        arrays = jax.tree.leaves(eqx.filter(factor, lambda leaf: hasattr(leaf, "dtype")))
+        held = sum(array.size * array.dtype.itemsize for array in arrays)
         losses = self.search.trials + _LINEARIZATION
         return Cost(2 * held + descent.bytes, losses * loss_operations(factor) + descent.operations)
 

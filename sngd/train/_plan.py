@@ -4,7 +4,9 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
@@ -23,6 +25,9 @@ _CHEAPER = 4.0
 
 # Optimizers to propose where another does not fit.
 _FRUGAL = ("damped", "residual-space", "two-pass")
+
+# Where Linux tells a container how much memory it may take: a number, or the word max.
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 # Side of the matrices whose product tells how fast the machine is.
 _SIDE = 512
@@ -55,11 +60,9 @@ class Plan:
         )
 
 
-def limits_for(memory: float | None) -> Limits:
+def limits_for(memory: float) -> Limits:
     """How a factor may be kept within so many bytes."""
     limits = Limits()
-    if memory is None:
-        return limits
     dense, chunk = min(limits.dense_bytes, int(memory / _STORED)), min(limits.chunk_bytes, int(memory / _BLOCK))
     return Limits(dense_bytes=dense, chunk_bytes=chunk)
 
@@ -70,7 +73,7 @@ def make_plan(
     optimizer: AbstractOptimizer | str = AUTO,
     memory: float | None = None,
 ) -> Plan:
-    """The plan for a run. Nothing is compiled.
+    """The plan for a run. Nothing is compiled but one product of matrices, for its speed.
 
     - `optimizer`: itself, its name, or `AUTO`: the decomposition of the factor, or residual space where that is much
       cheaper, as for a large network of linear layers.
@@ -79,7 +82,7 @@ def make_plan(
     Raises `ValueError` where the run does not fit into the memory; the message names an optimizer that does.
     """
     rate = _operations_a_second()
-    factor = jax.eval_shape(objective.factor, theta)
+    factor = eqx.filter_eval_shape(objective.factor, theta)
 
     def plan(optimizer: AbstractOptimizer | str) -> Plan:
         label = optimizer if isinstance(optimizer, str) else optimizer.description
@@ -88,7 +91,7 @@ def make_plan(
         cost = found.prepare(rows, parameters).cost(factor)
         return Plan(found, label, objective.storage, rows, parameters, _BASE + cost.bytes, cost.operations / rate)
 
-    bound = _machine_bytes() if memory is None else memory
+    bound = machine_bytes() if memory is None else memory
     chosen = _suitable(plan, bound) if optimizer == AUTO else plan(optimizer)
     if chosen.bytes > bound:
         fitting = [plan(name) for name in _FRUGAL if _fits(plan, name, bound)]
@@ -117,7 +120,7 @@ def _fits(plan: Callable[[str], Plan], name: str, bound: float) -> bool:
 
 
 def _operations_a_second() -> float:
-    """Floating-point operations a second in a product of matrices, the better of two."""
+    """Floating-point operations a second in a product of matrices, the best of three."""
     matrix = jax.numpy.ones((_SIDE, _SIDE))
     seconds = []
     for _ in range(3):
@@ -127,7 +130,13 @@ def _operations_a_second() -> float:
     return 2 * _SIDE**3 / min(seconds)
 
 
-def _machine_bytes() -> float:
-    """The memory of the device, or of the machine."""
+def machine_bytes() -> float:
+    """The memory of the device; or of the machine, or what a container may take of it."""
     statistics = jax.local_devices()[0].memory_stats() or {}
-    return statistics.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if "bytes_limit" in statistics:
+        return statistics["bytes_limit"]
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(_CONTAINER.read_text()))
+    except (OSError, ValueError):
+        return machine

@@ -11,14 +11,17 @@ from sngd.networks import MLP
 from sngd.train._frequencies import Frequencies, choose_frequencies
 from sngd.train._step import TrainState, linearize, linearize_residual
 
+# Rows of the largest kernel: half a gigabyte.
+_LARGEST = 8192
+
 
 def suitable_start(
     objective: AbstractObjective, make: Callable[[Frequencies], MLP], axes: int, *, key: PRNGKeyArray
 ) -> Float[Array, " p"]:
     """The parameters of the network that `make` gives for frequencies that suit the objective.
 
-    Where the Jacobian is too large to store, they are the same for all axes, and all one where it is not known by
-    outer products either.
+    Where the Jacobian is too large to store, they are the same for all axes; and all one where it is not known by outer
+    products either, where it has too many rows for a kernel, and for an energy.
     """
 
     def parameters(frequencies: Frequencies) -> Float[Array, " p"]:
@@ -34,6 +37,7 @@ def suitable_start(
         return linearization.residual, linearization.factor
 
     stored = objective.chunk is None
-    if not stored and not (objective.linear and isinstance(objective, LeastSquares)):
+    has_kernel = objective.linear and objective.rows <= _LARGEST and isinstance(objective, LeastSquares)
+    if not stored and not has_kernel:
         return parameters((1.0,) * axes)
     return parameters(choose_frequencies(residual_and_factor, parameters, axes, together=not stored, key=key))
