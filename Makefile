@@ -27,7 +27,7 @@ test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest
 
 demo: $(INSTALLED) ## solve Poisson's equation; leaves runs/demo
-	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo
+	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo --force
 
 bench-memory: $(INSTALLED) ## one step with a million parameters; writes results/memory.json
 	$(BIN)/python benchmarks/memory.py

@@ -16,6 +16,8 @@ class Result(enum.Enum):
     FLOOR_REACHED = "rounding floor reached"
     STAGNATED = "stagnated"
     UNRESOLVED = "fits its points only"
+    CONTRADICTED = "contradicts its exact solution"
+    RANK_COLLAPSED = "rank collapsed"
     NON_FINITE = "non-finite"
     INTERRUPTED = "interrupted"
 
@@ -39,6 +41,8 @@ _SUMMARIES = {
     Result.FLOOR_REACHED: "The residual is down to the rounding errors of its evaluation.",
     Result.STAGNATED: "The loss stopped falling.",
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
+    Result.CONTRADICTED: "The equation holds, but its solution is far from the exact solution that was given.",
+    Result.RANK_COLLAPSED: "Hardly any parameter changes the solution any more.",
     Result.NON_FINITE: "The loss became infinite or not a number.",
     Result.INTERRUPTED: "The run was interrupted; what it had reached is kept.",
 }
@@ -54,11 +58,26 @@ _CAUSES = {
         "The network oscillates too fast at the start: lower its `gain` or `frequencies`.",
         "The solution is not smooth: a network that is needs far more points there.",
     ),
+    Result.CONTRADICTED: (
+        "A sign or a coefficient is wrong in the equation, in a condition, or in the exact solution.",
+        "The problem has other solutions, or none but this one fits: a condition is missing.",
+        "The problem amplifies small residuals more than a hundred times: lower the error estimate further.",
+    ),
+    Result.RANK_COLLAPSED: (
+        "The units are saturated or dead: take another activation, a smaller gain, or another seed.",
+        "The network is far outside its range: rescale the domain or the solution.",
+    ),
     Result.NON_FINITE: (
         "The residual overflows or divides by zero for the current network.",
         "The problem's data are very large or very small: rescale the equation.",
     ),
 }
 
-# 130 is the shell's convention for a process ended by an interrupt (128 + SIGINT).
-_EXIT_STATUSES = {Result.NON_FINITE: 3, Result.UNRESOLVED: 4, Result.INTERRUPTED: 130}
+# Three to six: there is no solution to trust. 130 is the shell's convention for a process ended by an interrupt.
+_EXIT_STATUSES = {
+    Result.NON_FINITE: 3,
+    Result.UNRESOLVED: 4,
+    Result.CONTRADICTED: 5,
+    Result.RANK_COLLAPSED: 6,
+    Result.INTERRUPTED: 130,
+}

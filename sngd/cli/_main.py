@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import runpy
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,14 +23,23 @@ from sngd.cli._paper import Paper, run_paper
 from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.train import (
     AUTO,
+    CHECKPOINTS,
     OPTIMIZERS,
+    SETTINGS,
+    Callback,
+    Checkpoints,
     ProgressDisplay,
+    Record,
     Solution,
     Stopping,
+    TrainState,
     find_optimizer,
+    from_json,
     prepare_folder,
+    run_folder,
     solve,
     summarize,
+    write_atomically,
     write_folder,
 )
 
@@ -37,8 +47,8 @@ _UNITS = {"": 1e0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @dataclasses.dataclass(frozen=True)
-class _Options:
-    """What `run` and `solve` share."""
+class _Settings:
+    """What makes a run: together with its problem, all that decides how it goes."""
 
     optimizer: str = AUTO
     """Damped, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs; auto is what suits."""
@@ -54,10 +64,22 @@ class _Options:
     """At most so much, as predicted, for instance 4GB; by default what the machine has."""
     points: int | None = None
     """Gauss-Legendre points an axis; by default the problem's own, or as many as suit the network."""
-    out: Path | None = None
-    """Folder for result.json, history.csv, solution.png and the model; by default a folder under runs."""
     error_every: int = 10
     """Iterations between two measurements of the error, where there is an exact solution."""
+    checkpoint_every: float = 60.0
+    """Seconds between two checkpoints, from which a killed run goes on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options(_Settings):
+    """What `run` and `solve` share."""
+
+    out: Path | None = None
+    """Folder for result.json, history.csv, solution.png and the model; by default a folder under runs."""
+    force: bool = False
+    """Overwrite the run that the folder holds."""
+    resume: bool = False
+    """Go on with the run that the folder holds, from its last checkpoint; with the options that it began with."""
     json: bool = False
     """Print result.json to standard output, and nothing else there."""
 
@@ -76,6 +98,20 @@ class Solve(_Options):
 
     file: tyro.conf.Positional[Path] = dataclasses.field(kw_only=True)
     """A file that assigns a Problem or an Energy to `problem`, and may assign a network to `network`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was interrupted, killed, or out of iterations or seconds. Executes nothing it finds."""
+
+    folder: tyro.conf.Positional[Path]
+    """The folder of the run."""
+    iterations: int | None = None
+    """At most so many in all; by default as many as it began with."""
+    seconds: float | None = None
+    """At most so many in all; by default as many as it began with."""
+    json: bool = False
+    """Print result.json to standard output, and nothing else there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +140,7 @@ class List:
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Solve, tyro.conf.subcommand("solve")]
+    | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Bench, tyro.conf.subcommand("bench")]
     | Annotated[Paper, tyro.conf.subcommand("paper")]
     | Annotated[List, tyro.conf.subcommand("list")]
@@ -114,12 +151,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, that of the run's result, 2 for bad input, 130 for Ctrl-C."""
     command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
     jax.config.update("jax_enable_x64", True)
+    # A batch system ends a job by this signal: the run ends as if by Ctrl-C, with what it has reached.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         match command:
             case Run():
                 return _run(command)
             case Solve():
                 return _solve(command)
+            case Resume():
+                return _resume(command)
             case Bench():
                 return _bench(command)
             case Paper():
@@ -129,8 +170,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TypeError, ValueError) as error:
         print(f"sngd: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"sngd: error: {error.filename or 'a file'} cannot be written ({error.strerror})", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        kept = "finished runs are kept" if isinstance(command, Bench | Paper) else "nothing was written"
+        kept = "finished runs are kept" if isinstance(command, Bench | Paper) else "there is nothing to keep"
         print(f"sngd: interrupted before the first iteration; {kept}", file=sys.stderr)
         return 130
 
@@ -153,6 +197,32 @@ def _solve(options: Solve) -> int:
     return _train(problem, network, type(network).__name__, options)
 
 
+def _resume(command: Resume) -> int:
+    path = command.folder / SETTINGS
+    try:
+        saved = from_json(path.read_text(), _Saved)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"folder is {str(command.folder)!r}, whose {SETTINGS} cannot be read ({error}); give the folder of a run"
+        ) from error
+    if saved.problem is None:
+        raise ValueError(
+            f"folder {str(command.folder)!r} holds a run of a file of yours, which a folder cannot make this library "
+            "execute; go on by `sngd solve FILE --resume --out FOLDER` and the options that it began with"
+        )
+    budget = {name: getattr(command, name) for name in ("iterations", "seconds") if getattr(command, name) is not None}
+    settings = vars(saved.settings) | budget
+    return _run(Run(problem=saved.problem, out=command.folder, resume=True, json=command.json, **settings))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Saved:
+    """What `settings.json` holds: the name of the problem, where it is one of the library, and the settings."""
+
+    problem: str | None
+    settings: _Settings
+
+
 def _train(problem: AbstractProblem, network: Callable | str, label: str, options: Run | Solve) -> int:
     if options.optimizer != AUTO:
         find_optimizer(options.optimizer)
@@ -161,31 +231,48 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
     if options.points is not None:
         problem = dataclasses.replace(problem, quadrature=GaussLegendre(options.points))
     folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
-    prepare_folder(folder)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, seconds=options.checkpoint_every, resume=options.resume)
     console = Console(stderr=True)
     if not options.json:
         # The plan is said before the run, on standard error.
         logging.basicConfig(format="%(message)s")
         logging.getLogger("sngd").setLevel(logging.INFO)
     display = ProgressDisplay(stopping, console) if console.is_terminal and not options.json else None
-    with display or contextlib.nullcontext():
-        solution = solve(
-            problem,
-            network,
-            key=jax.random.key(options.seed),
-            optimizer=options.optimizer,
-            stopping=stopping,
-            callbacks=[display] if display else [],
-            error_every=options.error_every,
-            memory=memory,
-        )
-    summary = summarize(solution, network=label, seed=options.seed)
-    write_folder(solution, folder, summary)
-    if options.json:
-        print(json.dumps(summary, indent=2))
-    else:
-        _print_result(solution, summary, folder)
+    with run_folder(folder, overwrite=options.force, resume=options.resume):
+        with display or contextlib.nullcontext():
+            solution = solve(
+                problem,
+                network,
+                key=jax.random.key(options.seed),
+                optimizer=options.optimizer,
+                stopping=stopping,
+                callbacks=[_settings_writer(options, folder), *([display] if display else [])],
+                error_every=options.error_every,
+                memory=memory,
+                checkpoints=checkpoints,
+            )
+        summary = summarize(solution, network=label, seed=options.seed)
+        if options.json:
+            print(json.dumps(summary, indent=2))
+        else:
+            _print_result(solution, summary)
+        write_folder(solution, folder, summary)
+    if not options.json:
+        print(f"Written to {folder}")
     return solution.result.exit_status
+
+
+def _settings_writer(options: Run | Solve, folder: Path) -> Callback:
+    """A callback that writes `settings.json` once the run stands at its start: bad input leaves no folder behind."""
+    settings = {field.name: getattr(options, field.name) for field in dataclasses.fields(_Settings)}
+    saved = {"problem": options.problem if isinstance(options, Run) else None, "settings": settings}
+    text = json.dumps(saved, indent=2) + "\n"
+
+    def write(state: TrainState, record: Record) -> None:
+        if record.iteration == 0:
+            write_atomically(folder / SETTINGS, lambda partial: partial.write_text(text))
+
+    return write
 
 
 def _bytes(text: str) -> float:
@@ -195,7 +282,7 @@ def _bytes(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _print_result(solution: Solution, summary: dict[str, Any], folder: Path) -> None:
+def _print_result(solution: Solution, summary: dict[str, Any]) -> None:
     table = Table(title=f"{summary['problem']}: {summary['result']}", show_header=False)
     for name in ("optimizer", "network", "parameters", "rows", "seed", "iterations", "rank"):
         table.add_row(name, str(summary[name]))
@@ -208,8 +295,8 @@ def _print_result(solution: Solution, summary: dict[str, Any], folder: Path) -> 
         table.add_row("relative L2 error", f"{summary['relative_l2']:.3e}")
     console = Console()
     console.print(table)
-    console.print(solution.result.summary, *[f"- {cause}" for cause in solution.result.causes], sep="\n")
-    console.print(f"Written to {folder}", soft_wrap=True)
+    detail = [solution.detail] if solution.detail else []
+    console.print(solution.result.summary, *detail, *[f"- {cause}" for cause in solution.result.causes], sep="\n")
 
 
 def _bench(options: Bench) -> int:

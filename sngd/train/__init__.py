@@ -1,15 +1,18 @@
 """Training: the step, the loop, and what a run returns."""
 
 from sngd._results import Result
+from sngd.train._archive import from_json, write_atomically
+from sngd.train._checkpoints import Checkpoints
 from sngd.train._files import load, save
-from sngd.train._folder import prepare_folder, summarize, write_atomically, write_folder
+from sngd.train._folder import CHECKPOINTS, SETTINGS, prepare_folder, run_folder, summarize, write_folder
 from sngd.train._history import History, Record
-from sngd.train._loop import Callback, solve
+from sngd.train._loop import solve
 from sngd.train._named import OPTIMIZERS, find_optimizer
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
 from sngd.train._plan import AUTO, Plan, make_plan
 from sngd.train._plot import plot
 from sngd.train._progress import ProgressDisplay
+from sngd.train._run import Callback
 from sngd.train._solution import Solution
 from sngd.train._step import StepInfo, TrainState, take_step
 from sngd.train._stopping import Stopping
@@ -17,9 +20,12 @@ from sngd.train._threads import share_cores_with_lapack
 
 __all__ = [
     "AUTO",
+    "CHECKPOINTS",
     "OPTIMIZERS",
+    "SETTINGS",
     "AbstractOptimizer",
     "Callback",
+    "Checkpoints",
     "History",
     "Optimizer",
     "Plan",
@@ -31,10 +37,12 @@ __all__ = [
     "Stopping",
     "TrainState",
     "find_optimizer",
+    "from_json",
     "load",
     "make_plan",
     "plot",
     "prepare_folder",
+    "run_folder",
     "save",
     "share_cores_with_lapack",
     "solve",

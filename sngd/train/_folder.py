@@ -1,7 +1,9 @@
 """A run's folder: result, history, picture and model."""
 
+import contextlib
 import csv
 import dataclasses
+import fcntl
 import importlib.metadata
 import json
 import math
@@ -9,16 +11,22 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from sngd.train._archive import from_json, write_atomically
 from sngd.train._files import save
 from sngd.train._history import History
 from sngd.train._plot import plot
+from sngd.train._run import FROM_OUTSIDE
 from sngd.train._solution import Solution
+
+# The files of a run, and the folder of its checkpoints.
+SETTINGS, RESULT, CHECKPOINTS = "settings.json", "result.json", "checkpoints"
+_HISTORY, _PICTURE, _MODEL, _LOCK = "history.csv", "solution.png", "solution.npz", ".lock"
 
 _PACKAGES = ("sngd", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
@@ -36,6 +44,55 @@ def prepare_folder(path: Path) -> None:
         raise ValueError(
             f"out is {str(path)!r}, which cannot be written ({error.strerror}); give another folder"
         ) from error
+
+
+@contextlib.contextmanager
+def run_folder(path: Path, *, overwrite: bool = False, resume: bool = False) -> Iterator[None]:
+    """Have a folder for one run alone, until the context ends, or the process.
+
+    - `overwrite`: whether an earlier run in it may be deleted; `resume`: whether it is to go on.
+
+    Raises `ValueError` for a folder that cannot be written, that another process has, that holds a run already, or none
+    that can go on.
+    """
+    if resume:
+        _require_resumable(path)
+    prepare_folder(path)
+    with (path / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"out is {str(path)!r}, where another run is going on; give another folder") from error
+        held = [] if resume else _held(path)
+        if held and not overwrite:
+            names = ", ".join(str(file.relative_to(path)) for file in held)
+            raise ValueError(
+                f"out is {str(path)!r}, which holds a run already ({names}); give another folder, --force to overwrite "
+                f"it, or go on with it by `sngd resume {path}`"
+            )
+        for file in held:
+            file.unlink()
+        yield
+
+
+def _held(path: Path) -> list[Path]:
+    """What a run has left in the folder."""
+    files = [path / name for name in (SETTINGS, _HISTORY, _PICTURE, _MODEL, RESULT)]
+    return [file for file in files if file.exists()] + sorted((path / CHECKPOINTS).glob("*.npz"))
+
+
+def _require_resumable(path: Path) -> None:
+    """Raises `ValueError` for a folder without a run, or with one that ended by itself."""
+    if not (path / SETTINGS).exists():
+        raise ValueError(f"out is {str(path)!r}, which holds no run ({SETTINGS}); there is nothing to resume")
+    if not (path / RESULT).exists():
+        return
+    try:
+        ended = from_json((path / RESULT).read_text(), dict[str, Any])["result"]
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"out holds {RESULT}, which is not a result of this library ({error})") from error
+    if ended not in [result.value for result in FROM_OUTSIDE]:
+        raise ValueError(f"out is {str(path)!r}, where the run has ended ({ended}); there is nothing to resume")
 
 
 def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
@@ -61,6 +118,7 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "rank": int(history.rank[-1]) if history.rank[-1] >= 0 else None,
         "result": solution.result.value,
         "result_summary": solution.result.summary,
+        "result_detail": solution.detail,
         "device": f"{device.platform}: {device.device_kind}, {os.cpu_count()} CPU cores",
         "precision": "float64",
         "peak_bytes": _peak_bytes(),
@@ -72,12 +130,12 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
 def write_folder(solution: Solution, path: Path, summary: dict[str, Any]) -> None:
     """Write `result.json`, `history.csv`, `solution.png` and `solution.npz` into the folder, each one atomically.
 
-    `result.json` comes last: where it is, everything else is.
+    `result.json` comes last: where it is, everything else is. Raises `OSError` where one cannot be written.
     """
-    save(solution, path / "solution.npz")
-    write_atomically(path / "history.csv", lambda partial: _write_history(solution.history, partial))
-    write_atomically(path / "solution.png", lambda partial: plot(solution, partial))
-    write_atomically(path / "result.json", lambda partial: partial.write_text(json.dumps(summary, indent=2) + "\n"))
+    save(solution, path / _MODEL)
+    write_atomically(path / _HISTORY, lambda partial: _write_history(solution.history, partial))
+    write_atomically(path / _PICTURE, lambda partial: plot(solution, partial))
+    write_atomically(path / RESULT, lambda partial: partial.write_text(json.dumps(summary, indent=2) + "\n"))
 
 
 def _write_history(history: History, path: Path) -> None:
@@ -86,13 +144,6 @@ def _write_history(history: History, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows(zip(*[getattr(history, name).tolist() for name in names], strict=True))
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` write a file beside `path`, then put it in its place: there is never half a file."""
-    partial = path.with_name(f".partial-{path.name}")
-    write(partial)
-    os.replace(partial, path)
 
 
 def _peak_bytes() -> int:

@@ -1,8 +1,11 @@
 """What a run reports of every iteration."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+
+_COUNTS = ("iteration", "rank")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,25 @@ class History:
     def __len__(self) -> int:
         return len(self.iteration)
 
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], prefix: str) -> "History":
+        """The history with these arrays, by name after the prefix.
+
+        Raises `ValueError` where they are not numbers, not of one dimension, or not of one length of at least one.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        missing = [name for name in names if prefix + name not in arrays]
+        if missing:
+            raise ValueError(f"the history has no {', '.join(missing)}")
+        columns = {name: arrays[prefix + name] for name in names}
+        for name, values in columns.items():
+            kinds = "iu" if name in _COUNTS else "f"
+            if values.dtype.kind not in kinds or values.shape != (columns["iteration"].size,):
+                raise ValueError(f"{name} of the history is {values.dtype} of shape {values.shape}")
+        if not len(columns["iteration"]):
+            raise ValueError("the history is empty")
+        return cls(**columns)
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -40,7 +62,14 @@ class Record:
     seconds: float = 0.0
 
 
-def collect(records: list[Record]) -> History:
+def collect(records: Sequence[Record]) -> History:
     """The history of these records."""
     names = [field.name for field in dataclasses.fields(History)]
     return History(**{name: np.array([getattr(record, name) for record in records]) for name in names})
+
+
+def records_of(history: History) -> list[Record]:
+    """The records that make up a history."""
+    names = [field.name for field in dataclasses.fields(History)]
+    columns = zip(*[getattr(history, name).tolist() for name in names], strict=True)
+    return [Record(**dict(zip(names, row, strict=True))) for row in columns]

@@ -32,6 +32,7 @@ class Solution:
     - `compilations`: how many functions were compiled.
     - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error, from that
       residual; exact only for problems with constants near one. Not a number where the points are the user's own rule.
+    - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     """
 
     problem: AbstractProblem
@@ -47,6 +48,7 @@ class Solution:
     compilations: int
     validation_loss: float
     error_estimate: float
+    detail: str = ""
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.

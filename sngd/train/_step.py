@@ -79,7 +79,8 @@ def _search(
 ) -> tuple[TrainState, StepInfo]:
     losses, start = _along(objective, state.theta, value, curve)
     choice = search.choose(losses, start, curve, ceiling)
-    theta = state.theta + curve.update(choice.step_size)
+    # A curve that is not finite has no step; then the parameters stay what they are.
+    theta = jnp.where(choice.step_size == 0, state.theta, state.theta + curve.update(choice.step_size))
     value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
     norm = jnp.linalg.norm(gradient)
     report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm)

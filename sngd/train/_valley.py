@@ -1,5 +1,7 @@
 """Narrow valleys of a least-squares loss: noticing that a run is in one, and how often it tried to get out."""
 
+import dataclasses
+
 from sngd.train._history import Record
 from sngd.train._step import TrainState
 
@@ -13,40 +15,68 @@ _SUCCESS, _ATTEMPTS = 100, 5
 _CLIMB = 0.25
 
 
-class Valley:
-    """Watches the loss of a run that can escape, and keeps the state with the lowest one.
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """What is known of a valley, in plain numbers.
 
-    - `state`, `loss`: where it starts to watch; `initial_loss`: that of the untrained network.
+    - `initial_loss`: that of the untrained network; `lowest`: the lowest so far; `record`: that at the last escape.
+    - `losses`: those since the start or the last escape; `rest`: how many there must be before one counts as stuck.
+    - `attempts`: escapes in a row that led nowhere; `no_step`: whether the last iteration found no step.
     """
 
-    def __init__(self, state: TrainState, loss: float, initial_loss: float):
-        self.best, self.lowest = state, loss
-        self._initial_loss = initial_loss
-        self._losses, self._rest, self._attempts, self._record = [loss], _WINDOW, 0, loss
-        self._no_step = False
+    initial_loss: float
+    lowest: float
+    record: float
+    losses: tuple[float, ...]
+    rest: int = _WINDOW
+    attempts: int = 0
+    no_step: bool = False
 
-    def watch(self, state: TrainState, record: Record) -> None:
-        """Take note of one iteration."""
-        self._losses.append(record.loss)
-        self._no_step = record.step_size == 0
-        if record.loss < self.lowest:
-            self.best, self.lowest = state, record.loss
+
+@dataclasses.dataclass(frozen=True)
+class Valley:
+    """Watches the loss of a run that can escape, and keeps the state with the lowest one."""
+
+    best: TrainState
+    watch: Watch
+
+    @classmethod
+    def at(cls, state: TrainState, loss: float, initial_loss: float) -> "Valley":
+        """The valley at the start of a watch."""
+        return cls(state, Watch(initial_loss, loss, loss, (loss,)))
+
+    def after(self, state: TrainState, record: Record) -> "Valley":
+        """The valley after one more iteration."""
+        watch, lower = self.watch, record.loss < self.watch.lowest
+        seen = dataclasses.replace(
+            watch,
+            losses=(*watch.losses, record.loss)[-_REST - 1 :],
+            no_step=record.step_size == 0,
+            lowest=record.loss if lower else watch.lowest,
+        )
+        return Valley(state if lower else self.best, seen)
 
     @property
     def stuck(self) -> bool:
         """Whether steps lead nowhere any more."""
-        slow = len(self._losses) > self._rest and self._losses[-1] > self._losses[-1 - _WINDOW] / 2
-        return self._no_step or slow
+        losses = self.watch.losses
+        slow = len(losses) > self.watch.rest and losses[-1] > losses[-1 - _WINDOW] / 2
+        return self.watch.no_step or slow
 
     @property
     def hopeless(self) -> bool:
         """Whether escapes have been tried often enough."""
-        return self._attempts >= _ATTEMPTS
+        return self.watch.attempts >= _ATTEMPTS
 
-    def escape(self) -> float:
-        """Take note that the next step is an escape; returns how high it may climb."""
-        self._attempts = 1 if self.lowest < self._record / _SUCCESS else self._attempts + 1
-        self._losses, self._rest, self._record = [], _REST, self.lowest
-        self._no_step = False
-        power = _CLIMB**self._attempts
-        return self._initial_loss ** (1 - power) * self.lowest**power
+    def escaping(self) -> "Valley":
+        """The valley once its next step is an escape."""
+        watch = self.watch
+        attempts = 1 if watch.lowest < watch.record / _SUCCESS else watch.attempts + 1
+        seen = dataclasses.replace(watch, attempts=attempts, losses=(), rest=_REST, record=watch.lowest, no_step=False)
+        return Valley(self.best, seen)
+
+    @property
+    def ceiling(self) -> float:
+        """How high the next step, an escape, may climb."""
+        power = _CLIMB**self.watch.attempts
+        return self.watch.initial_loss ** (1 - power) * self.watch.lowest**power

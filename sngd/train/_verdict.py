@@ -20,6 +20,9 @@ _UNRESOLVED = 100.0
 # An estimated relative error at which that is worth more points, or a warning.
 _MATTERS = 1e-10
 
+# An error so many times its estimate says that the equation and the exact solution do not belong together.
+_CONTRADICTION = 100.0
+
 # Half squared norms: a residual within a hundred times its rounding errors is at its floor.
 _FLOOR = 1e4
 
@@ -78,14 +81,34 @@ def _half_square(rows: np.ndarray) -> float:
     return float(np.sum(rows**2)) / 2
 
 
-def judge(result: Result, diagnosis: Diagnosis) -> Result:
-    """The result of a run that ended with `result`, in the light of what was found."""
+def judge(result: Result, diagnosis: Diagnosis, error: float) -> Result:
+    """The result of a run that ended with `result`, in the light of what was found.
+
+    - `error`: the relative L2 error against the exact solution; not a number where none is known.
+    """
     if result in (Result.NON_FINITE, Result.INTERRUPTED):
         return result
     floor = _FLOOR * diagnosis.rounding
     if diagnosis.between > _UNRESOLVED * max(diagnosis.fitted, floor) and diagnosis.error > _MATTERS:
         return Result.UNRESOLVED
+    if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
+        return Result.CONTRADICTED
     return Result.FLOOR_REACHED if result in _ENDED_BY_ITSELF and diagnosis.fitted <= floor else result
+
+
+def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
+    """The first point where a residual is not finite, in words; or nothing, where there is none."""
+    _, residual = values_of(objective, theta)
+    ends = np.cumsum([term.rows for term in objective.residual_terms])[:-1]
+    for term, value in zip(objective.residual_terms, np.split(np.asarray(residual), ends), strict=True):
+        bad = np.flatnonzero(~np.isfinite(value))
+        if len(bad):
+            point = np.asarray(term.points)[bad[0] // term.components]
+            return (
+                f"the residual of {term.label} is {value[bad[0]]} at the point {point.tolist()}, and not finite at "
+                f"{len(bad)} of {term.rows} rows"
+            )
+    return ""
 
 
 def refined(problem: AbstractProblem) -> AbstractProblem | None:

@@ -1,0 +1,67 @@
+"""What the rest of a run depends on, between two of its steps."""
+
+import dataclasses
+import math
+
+from jaxtyping import Array, Float
+
+from sngd._results import Result
+from sngd.train._optimizer import AbstractOptimizer
+from sngd.train._step import StepInfo, TrainState
+from sngd.train._valley import Valley
+from sngd.train._verdict import Diagnosis
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a round of a run ended. `detail`: what went wrong, where that is known."""
+
+    result: Result
+    diagnosis: Diagnosis
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """Where a round of a run ended."""
+
+    theta: Float[Array, " p"]
+    verdict: Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where in its rounds a run is.
+
+    A run makes one or more attempts, each from other initial parameters; an attempt has one or more rounds, each on
+    finer points than the one before.
+
+    - `attempt`, `round`: the present ones, counted from zero. `finer`: how often the points have been refined so far.
+    - `first`: the record with which the round began; `initial_loss`: that of the attempt.
+    - `rejected`: steps in a row that led to numbers that are not finite.
+    """
+
+    attempt: int = 0
+    round: int = 0
+    finer: int = 0
+    first: int = 0
+    initial_loss: float = math.nan
+    rejected: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A run between two of its steps. Frozen, so that an interrupt finds the last one whole.
+
+    - `state`, `optimizer`, `info`: where it is, what makes the next step, and what the last step reported, if any.
+    - `valley`: of a run that can escape. `best`: the best end of the attempts before.
+    - `records`: how many have been made.
+    """
+
+    place: Place
+    state: TrainState
+    optimizer: AbstractOptimizer
+    valley: Valley | None
+    records: int
+    info: StepInfo | None = None
+    best: End | None = None

@@ -1,0 +1,324 @@
+"""One run: steps, in rounds on finer and finer points, from one start after another."""
+
+import dataclasses
+import functools
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from sngd._results import Result
+from sngd.linearize import AbstractObjective, make_objective
+from sngd.problem import AbstractProblem
+from sngd.train._checkpoints import CheckpointFolder, Checkpoints, Clock, identify
+from sngd.train._compilation import CompilationCounter
+from sngd.train._history import Record
+from sngd.train._moment import End, Moment, Place, Verdict
+from sngd.train._optimizer import AbstractOptimizer
+from sngd.train._plan import make_plan
+from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
+from sngd.train._step import StepInfo, TrainState, values_of
+from sngd.train._stopping import Stopping
+from sngd.train._valley import Valley
+from sngd.train._verdict import examine, exhausted, judge, refined, trouble
+
+# A run that is stuck with an estimated relative error above this has not found the solution.
+_WRONG = 1e-3
+
+# Ends of the whole run, whichever start it is at, after which it may go on from a checkpoint.
+FROM_OUTSIDE = (Result.INTERRUPTED, Result.ITERATIONS_EXHAUSTED, Result.SECONDS_EXHAUSTED)
+
+# Ends after which other initial parameters may help.
+_STUCK = (Result.STAGNATED, Result.RANK_COLLAPSED)
+
+# A numerical rank of this part of the largest possible one leaves a method nowhere to go.
+_COLLAPSED = 0.01
+
+# Steps in a row that lead to numbers that are not finite, and by how much the parameters are changed after each.
+_REJECTED, _NUDGE = 3, 1e-6
+
+_LOG = logging.getLogger("sngd")
+
+Callback = Callable[[TrainState, Record], None]
+Begin = Callable[[AbstractObjective, PRNGKeyArray], Float[Array, " p"]]
+
+
+class _NonFiniteError(ArithmeticError):
+    """Several steps in a row led to numbers that are not finite."""
+
+
+@dataclasses.dataclass
+class Run:
+    """One run, with what it accumulates on the host.
+
+    - `problem`, `objective`: on the points of the present round. `begin`: makes other initial parameters, if any can.
+    - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
+    """
+
+    problem: AbstractProblem
+    objective: AbstractObjective
+    optimizer: AbstractOptimizer
+    stopping: Stopping
+    callbacks: Sequence[Callback]
+    error_every: int
+    key: PRNGKeyArray
+    start: float
+    begin: Begin | None
+    memory: float
+    records: list[Record] = dataclasses.field(default_factory=list)
+    compile_seconds: float = 0.0
+    checkpoints: CheckpointFolder | None = None
+
+    def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
+        """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
+
+        Returns the best end. Raises `ValueError` where the residual is not finite at the start, and for checkpoints
+        that are not of this run.
+        """
+        loss = self.check_start(theta)
+        if checkpoints is not None:
+            identity = identify(self.problem, self.objective, theta, self.optimizer, self.key, loss)
+            self.checkpoints = CheckpointFolder(checkpoints, identity)
+        if self.checkpoints is not None and self.checkpoints.resumes:
+            moment = self._resumed(self.checkpoints, theta)
+        else:
+            begun = theta if self.begin is None else self.begin(self.objective, start_key)
+            moment = self._first_of_round(Place(), TrainState(begun, self.key, jnp.zeros((), int)))
+        return self._from(moment)
+
+    def _from(self, moment: Moment) -> End:
+        """Go through rounds and attempts; where one gets stuck with a wrong solution, there is another."""
+        while True:
+            moment, ended, end = self._train(moment)
+            following = self._next_round(moment, end) if ended is Result.STAGNATED else None
+            if following is not None:
+                moment = following
+                continue
+            best, result = moment.best, end.verdict.result
+            if best is None or end.verdict.diagnosis.error < best.verdict.diagnosis.error:
+                best = end
+            elif result in FROM_OUTSIDE:
+                return End(best.theta, dataclasses.replace(best.verdict, result=result))
+            if not self._starts_again(moment, best):
+                return best
+            moment = self._next_attempt(moment, best)
+
+    def _train(self, moment: Moment) -> tuple[Moment, Result, End]:
+        """Step until something ends the round; the parameters are always those of a step that was completed.
+
+        Returns the last moment, what ended the round, and the end in the light of what was reached.
+        """
+        detail = ""
+        try:
+            while (ended := self._ending(moment)) is None:
+                before, moment = moment, self._step(moment)
+                if moment.records > before.records:
+                    self._report(moment.state)
+                if self.checkpoints is not None and self.checkpoints.due:
+                    self._keep(moment)
+        except KeyboardInterrupt:
+            ended = Result.INTERRUPTED
+            del self.records[moment.records :]
+        except _NonFiniteError as error:
+            ended, detail = Result.NON_FINITE, str(error)
+        if ended in FROM_OUTSIDE:
+            self._keep(moment)
+        state = moment.state if moment.valley is None else moment.valley.best
+        diagnosis = examine(self.problem, self.objective, state, jax.random.fold_in(self.key, 0))
+        collapsed = ended is Result.STAGNATED and self._collapsed(moment)
+        result = judge(Result.RANK_COLLAPSED if collapsed else ended, diagnosis, self._error(state.theta))
+        return moment, ended, End(state.theta, Verdict(result, diagnosis, detail))
+
+    def _step(self, moment: Moment) -> Moment:
+        """The moment after one more step. Raises `_NonFiniteError` for several in a row to numbers that are not."""
+        valley, optimizer, ceiling = moment.valley, moment.optimizer, -math.inf
+        if valley is not None and valley.stuck:
+            valley = valley.escaping()
+            ceiling = valley.ceiling
+        if moment.info is not None:
+            optimizer = optimizer.adapt(moment.info, escape=ceiling > -math.inf)
+        state, info = self._timed(optimizer.step, self.objective, moment.state, ceiling)
+        info = jax.device_get(info)
+        if not (math.isfinite(info.loss) and math.isfinite(info.gradient_norm)):
+            return self._nudged(moment, state.theta)
+        self.records.append(self._record(state, info))
+        return dataclasses.replace(
+            moment,
+            place=dataclasses.replace(moment.place, rejected=0),
+            state=state,
+            optimizer=optimizer,
+            info=info,
+            valley=None if valley is None else valley.after(state, self.records[-1]),
+            records=len(self.records),
+        )
+
+    def _nudged(self, moment: Moment, reached: Float[Array, " p"]) -> Moment:
+        """The moment instead of a step to `reached`: with parameters a little off those before, and a fresh key."""
+        if moment.place.rejected == _REJECTED:
+            residual = trouble(self.objective, reached) if bool(jnp.all(jnp.isfinite(reached))) else ""
+            raise _NonFiniteError(residual or "the derivatives by the parameters, or the step, are not finite")
+        key, noise_key = jax.random.split(moment.state.key)
+        theta = moment.state.theta
+        theta = theta * (1 + _NUDGE * jax.random.normal(noise_key, theta.shape, theta.dtype))
+        memory = moment.optimizer.remember(self.objective, theta)
+        state = dataclasses.replace(moment.state, theta=theta, key=key, memory=memory)
+        place = dataclasses.replace(moment.place, rejected=moment.place.rejected + 1)
+        return dataclasses.replace(moment, place=place, state=state)
+
+    def _ending(self, moment: Moment) -> Result | None:
+        """How the round ends now, or `None` where it goes on."""
+        valley = moment.valley
+        if valley is not None and valley.stuck and (valley.hopeless or self._exhausted(valley.best)):
+            return Result.STAGNATED
+        return self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
+
+    def _exhausted(self, state: TrainState) -> bool:
+        """Whether the points have no more to say: the residual is at rounding, or far below that between the points."""
+        return exhausted(examine(self.problem, self.objective, state, jax.random.fold_in(self.key, 0)))
+
+    def _collapsed(self, moment: Moment) -> bool:
+        """Whether hardly any direction changes the solution any more."""
+        if moment.info is None:
+            return False
+        largest = min(self.objective.rows, len(moment.state.theta))
+        return 0 <= int(moment.info.numerical_rank) <= max(1, _COLLAPSED * largest)
+
+    def _next_round(self, moment: Moment, end: End) -> Moment | None:
+        """The first moment of a round on finer points, where one is called for."""
+        allowed = moment.place.round < self.stopping.refinements and not self._is_late()
+        if end.verdict.result is not Result.UNRESOLVED or not allowed:
+            return None
+        finer = refined(self.problem)
+        if finer is None or not self._move_to(finer, end.theta):
+            return None
+        place = moment.place
+        place = dataclasses.replace(
+            place, round=place.round + 1, finer=place.finer + 1, first=len(self.records) - 1, rejected=0
+        )
+        state = moment.state if moment.valley is None else moment.valley.best
+        return self._first_of_round(place, state, moment.best)
+
+    def _move_to(self, problem: AbstractProblem, theta: Float[Array, " p"]) -> bool:
+        """Go on with the points of `problem`; or say that they are too many, or the residual not finite there."""
+        objective, theta = make_objective(problem, self.objective.trial.network(theta), self.objective.limits)
+        try:
+            make_plan(objective, theta, self.optimizer, self.memory)
+        except ValueError as error:
+            _LOG.info("no more points: %s", error)
+            return False
+        if not math.isfinite(values_of(objective, theta)[0]):
+            _LOG.info("no more points: the residual is not finite at some of them")
+            return False
+        self.objective, self.problem = objective, problem
+        return True
+
+    def _starts_again(self, moment: Moment, best: End) -> bool:
+        """Whether to try other initial parameters."""
+        wrong = best.verdict.result in _STUCK and best.verdict.diagnosis.error > _WRONG
+        allowed = self.begin is not None and moment.place.attempt < self.stopping.restarts
+        return wrong and allowed and self.optimizer.can_escape and not self._is_late()
+
+    def _next_attempt(self, moment: Moment, best: End) -> Moment:
+        """The first moment from other initial parameters; they count as an iteration."""
+        assert self.begin is not None
+        key = jax.random.fold_in(self.key, moment.place.attempt)
+        state = TrainState(self.begin(self.objective, key), key, jnp.zeros((), int))
+        loss = self.check_start(state.theta)
+        self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
+        self._report(state)
+        place = Place(moment.place.attempt + 1, 0, moment.place.finer, len(self.records) - 1, loss)
+        return self._first_of_round(place, state, best)
+
+    def _is_late(self) -> bool:
+        """Whether there is no time to do as much again."""
+        return self._seconds() > self.stopping.seconds / 2
+
+    def _seconds(self) -> float:
+        """Since the start of training, what it took before a checkpoint included."""
+        return time.perf_counter() - self.start
+
+    def _first_of_round(self, place: Place, state: TrainState, best: End | None = None) -> Moment:
+        """The moment before the first step on the present points."""
+        optimizer = self.optimizer.prepare(self.objective.rows, len(state.theta))
+        memory = self._timed(optimizer.remember, self.objective, state.theta)
+        state = dataclasses.replace(state, memory=memory)
+        loss = self._timed(self.check_start, state.theta)
+        if not self.records:
+            place = dataclasses.replace(place, initial_loss=loss)
+            self.records.append(Record(0, loss, self._error(state.theta), seconds=self._seconds()))
+            self._report(state)
+        least_squares = math.isfinite(self.objective.lower_bound)
+        valley = Valley.at(state, loss, place.initial_loss) if optimizer.can_escape and least_squares else None
+        return Moment(place, state, optimizer, valley, len(self.records), best=best)
+
+    def _keep(self, moment: Moment) -> None:
+        """Write a checkpoint."""
+        if self.checkpoints is not None:
+            clock = Clock(self._seconds(), self.compile_seconds)
+            self.checkpoints.write(moment, self.records, clock)
+
+    def _resumed(self, checkpoints: CheckpointFolder, theta: Float[Array, " p"]) -> Moment:
+        """The moment of the last checkpoint, on its points."""
+        template = TrainState(theta, self.key, jnp.zeros((), int), self.optimizer.remember(self.objective, theta))
+        moment, self.records, clock = checkpoints.read(template, self.optimizer)
+        self.start, self.compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
+        for _ in range(moment.place.finer):
+            finer = refined(self.problem)
+            if finer is None or not self._move_to(finer, moment.state.theta):
+                raise ValueError("the points of the checkpoint do not fit into the memory any more; give it more")
+        optimizer = moment.optimizer.prepare(self.objective.rows, len(theta))
+        return dataclasses.replace(moment, optimizer=optimizer)
+
+    def _record(self, state: TrainState, info: StepInfo) -> Record:
+        iteration = self.records[-1].iteration + 1
+        measured = iteration == self.stopping.iterations or iteration % self.error_every == 0
+        return Record(
+            iteration,
+            float(info.loss),
+            self._error(state.theta) if measured else math.nan,
+            float(info.gradient_norm),
+            float(info.step_size),
+            int(info.rank),
+            self._seconds(),
+        )
+
+    def _report(self, state: TrainState) -> None:
+        for callback in self.callbacks:
+            callback(state, self.records[-1])
+
+    def _timed(self, function: Callable, *arguments):
+        """Call `function`, and count its time as compilation if it compiled anything."""
+        counter, start = CompilationCounter(), time.perf_counter()
+        result = jax.block_until_ready(function(*arguments))
+        if counter.count:
+            self.compile_seconds += time.perf_counter() - start
+        return result
+
+    def check_start(self, theta: Float[Array, " p"]) -> float:
+        """The loss at the start. Raises `ValueError` that names the first point where a residual is not finite."""
+        loss = float(values_of(self.objective, theta)[0])
+        found = trouble(self.objective, theta)
+        if found:
+            raise ValueError(
+                f"{found} for the initial network; check it for divisions by zero and functions outside their domain, "
+                "or move the points"
+            )
+        return loss
+
+    def _error(self, theta: Float[Array, " p"]) -> float:
+        """The relative L2 error, or not a number where no exact solution is known."""
+        if self.problem.exact is None:
+            return math.nan
+        points, exact = self._exact
+        return relative_difference(evaluate_in_chunks(self.objective.trial.network(theta), points), exact)
+
+    @functools.cached_property
+    def _exact(self) -> tuple[np.ndarray, np.ndarray]:
+        assert self.problem.exact is not None
+        points = error_points(self.problem)
+        return points, evaluate_in_chunks(self.problem.exact, points)
