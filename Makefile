@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help install check test demo bench-memory bench-step constraints clean
+.PHONY: help install check test demo bench-memory bench-step reliability constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ bench-memory: $(INSTALLED) ## one step with a million parameters; writes results
 
 bench-step: $(INSTALLED) ## the step against its floating-point floor; writes results/step.json
 	$(BIN)/python benchmarks/step.py
+
+reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
+	$(BIN)/python benchmarks/reliability.py
 
 constraints: ## resolve constraints.txt again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -1,0 +1,356 @@
+"""Runs that are killed, files that are damaged, problems that are wrong: what survives, and what is claimed.
+
+    python benchmarks/reliability.py [kills] [identity] [files] [claims] [soak]
+
+All parts take about an hour and a half, most of it the soak. Each one is kept in `results/reliability.json` as soon as
+it is done; without a name, those that are missing are run.
+"""
+
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from machine import RESULTS, machine
+
+import sngd
+from sngd.cli import main as command_line
+from sngd.descent import FactorDescent
+from sngd.library import PROBLEMS, find_problem
+from sngd.problem import AbstractProblem, Dirichlet, GaussLegendre, Initial, Neumann, Problem
+from sngd.search import FixedStep, GainRatio, GridSearch
+from sngd.train import (
+    OPTIMIZERS,
+    Checkpoints,
+    Optimizer,
+    Result,
+    Solution,
+    Stopping,
+    load,
+    save,
+    solve,
+    write_atomically,
+)
+
+PATH = RESULTS / "reliability.json"
+
+KILLS, MUTATIONS, SOAK_SECONDS = 30, 10_000, 3600.0
+
+# Results with which a run says that it has found the solution.
+CONVERGED = (Result.FLOOR_REACHED, Result.TARGET_REACHED)
+
+# What an error about a file speaks of.
+NAMED = ("path", "checkpoint", "solution in", "refused")
+
+SEARCHES = {"fixed": FixedStep(1e-8), "grid": GridSearch(), "gain ratio": GainRatio()}
+
+
+def main() -> None:
+    jax.config.update("jax_enable_x64", True)
+    parts = {"kills": kills, "identity": identity, "files": files, "claims": claims, "soak": soak}
+    kept = json.loads(PATH.read_text()) if PATH.exists() else {}
+    for name in sys.argv[1:] or [name for name in parts if name not in kept]:
+        start = time.perf_counter()
+        result = parts[name]() | {"wall_seconds": round(time.perf_counter() - start), "machine": machine()}
+        kept = (json.loads(PATH.read_text()) if PATH.exists() else {}) | {name: result}
+        text = json.dumps(kept, indent=1) + "\n"
+        write_atomically(PATH, lambda partial, text=text: partial.write_text(text))
+        print(json.dumps({name: result}, indent=1))
+
+
+def kills() -> dict[str, Any]:
+    """Kill a process at random instants of its start and its steps, resume it, and compare it with one left alone."""
+    source = random.Random(0)
+    run = ["run", "poisson", "--network", "2x20", "--optimizer", "two-pass", "--iterations", "1500", "--points", "16"]
+    survived, identical, chains = 0, [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        command([*run, "--out", f"{folder}/whole"]).wait()
+        whole = last_line(Path(folder, "whole"))
+        while survived < KILLS:
+            out = Path(folder, f"chain{chains}")
+            process, done = command([*run, "--checkpoint-every", "0.2", "--out", str(out)]), False
+            while survived < KILLS and not done:
+                try:
+                    process.wait(source.uniform(3, 15))
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+                    survived += 1
+                    process = command(
+                        ["resume", str(out)] if (out / "settings.json").exists() else [*run, "--out", str(out)]
+                    )
+                else:
+                    done = True
+            process.wait()
+            identical.append(last_line(out) == whole)
+            chains += 1
+    return {"tried": KILLS, "survived": survived, "runs": chains, "identical_to_one_left_alone": sum(identical)}
+
+
+def command(arguments: list[str]) -> subprocess.Popen:
+    """A process of the command line."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sngd.cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def last_line(out: Path) -> list[str]:
+    """The last line of a run's history but for its seconds: iteration, loss, error and the rest, to the last digit."""
+    return (out / "history.csv").read_text().splitlines()[-1].split(",")[:-1]
+
+
+class KilledError(Exception):
+    """Ends a run where it stands."""
+
+
+def identity() -> dict[str, Any]:
+    """Stop a run of every optimizer and every search after four steps of twelve, and compare it with one that was not."""
+    optimizers: dict[str, Any] = {name: name for name in OPTIMIZERS}
+    optimizers |= {f"damped, {name}": Optimizer(FactorDescent(), search) for name, search in SEARCHES.items()}
+    problem, found = find_problem("bvp"), {}
+    for name, optimizer in optimizers.items():
+        with tempfile.TemporaryDirectory() as folder:
+            settings = {"optimizer": optimizer, "stopping": Stopping(12, patience=1000), "key": jax.random.key(0)}
+            whole = solve(problem, "2x10", **settings)
+            try:
+                solve(problem, "2x10", callbacks=[stop_at(4)], checkpoints=Checkpoints(folder, seconds=0), **settings)
+            except KilledError:
+                resumed = solve(problem, "2x10", checkpoints=Checkpoints(folder, resume=True), **settings)
+                found[name] = equal(whole, resumed)
+    return {"optimizers": len(optimizers), "identical": sum(found.values()), "each": found}
+
+
+def stop_at(iteration: int) -> Callable:
+    """A callback that ends a run where it stands."""
+
+    def callback(state: sngd.TrainState, record: sngd.Record) -> None:
+        if record.iteration == iteration:
+            raise KilledError
+
+    return callback
+
+
+def equal(one: Solution, other: Solution) -> bool:
+    """Whether two runs are the same to the last digit, but for their seconds."""
+    names = [name for name in vars(one.history) if name != "seconds"]
+    histories = [
+        np.array_equal(getattr(one.history, name), getattr(other.history, name), equal_nan=True) for name in names
+    ]
+    leaves = zip(jax.tree.leaves(one.network), jax.tree.leaves(other.network), strict=True)
+    return all(histories) and all(np.array_equal(mine, theirs) for mine, theirs in leaves)
+
+
+def files() -> dict[str, Any]:
+    """Damage files of every kind in 10,000 ways, and read them."""
+    source, problem = random.Random(0), find_problem("bvp")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        checkpoints = Checkpoints(folder / "checkpoints", seconds=0, keep=1)
+        save(
+            solve(problem, "1x6", key=jax.random.key(0), stopping=Stopping(2), checkpoints=checkpoints),
+            folder / "s.npz",
+        )
+        command(["run", "bvp", "--network", "1x6", "--iterations", "2", "--out", f"{name}/out"]).wait()
+        (checkpoint,) = (folder / "checkpoints").iterdir()
+        kinds: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
+            "solution": (
+                (folder / "s.npz").read_bytes(),
+                lambda content: read_solution(folder / "m.npz", content, problem),
+            ),
+            "checkpoint": (checkpoint.read_bytes(), lambda content: read_checkpoint(folder / "c", content, problem)),
+            "settings": (
+                (folder / "out/settings.json").read_bytes(),
+                lambda content: read_settings(folder / "r", content),
+            ),
+        }
+        shares = {"solution": 0.45, "checkpoint": 0.05, "settings": 0.5}
+        found = {}
+        for kind, (content, read) in kinds.items():
+            outcomes = [outcome(read, mutated(content, source)) for _ in range(int(shares[kind] * MUTATIONS))]
+            found[kind] = {said: outcomes.count(said) for said in sorted(set(outcomes))}
+    return {"mutations": MUTATIONS, "outcomes": found}
+
+
+def mutated(content: bytes, source: random.Random) -> bytes:
+    """The content, cut, overwritten, or with something put in between, in one to four places."""
+    for _ in range(source.randint(1, 4)):
+        where, new = source.randrange(len(content)), source.randbytes(source.randint(1, 16))
+        kind = source.choice(["cut", "overwrite", "insert", "flip"])
+        match kind:
+            case "cut":
+                content = content[: max(1, where)]
+            case "overwrite":
+                content = content[:where] + new + content[where + len(new) :]
+            case "insert":
+                content = content[:where] + new + content[where:]
+            case "flip":
+                content = content[:where] + bytes([content[where] ^ 1 << source.randrange(8)]) + content[where + 1 :]
+    return content
+
+
+def outcome(read: Callable[[bytes], object], content: bytes) -> str:
+    """What a reader does with this content: reads it, refuses it with our own error, or fails otherwise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            read(content)
+        except ValueError as error:
+            return "refused" if any(word in str(error) for word in NAMED) else "refused, without its name"
+        except Exception as error:
+            return f"crashed: {type(error).__name__}"
+    return "read"
+
+
+def read_solution(path: Path, content: bytes, problem: AbstractProblem) -> None:
+    path.write_bytes(content)
+    load(path, problem)
+
+
+def read_checkpoint(folder: Path, content: bytes, problem: AbstractProblem) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "00000002.npz").write_bytes(content)
+    options = Checkpoints(folder, resume=True)
+    solve(problem, "1x6", key=jax.random.key(0), stopping=Stopping(2), checkpoints=options)
+
+
+def read_settings(folder: Path, content: bytes) -> None:
+    """By `sngd resume`, with a budget that it refuses once it has read them: the exit status tells."""
+    folder.mkdir(exist_ok=True)
+    (folder / "settings.json").write_bytes(content)
+    with Path(os.devnull).open("w") as nowhere:
+        sys.stderr, kept = nowhere, sys.stderr
+        try:
+            status = command_line(["resume", str(folder), "--iterations", "-1"])
+        finally:
+            sys.stderr = kept
+    if status == 2:
+        raise ValueError("refused")
+
+
+def claims() -> dict[str, Any]:
+    """Solve problems with too few points, too small a network, a wrong condition or contradictory ones.
+
+    A false success is a run that says that it converged, while its error is above a hundred times its own estimate. The
+    runs do not know the exact solution where a user would not; for contradictory data there is none, and every success
+    is a false one.
+    """
+    runs = []
+    for seed in range(3):
+        for label, problem, network, truth in spoiled():
+            solution = solve(problem, network, key=jax.random.key(seed), stopping=Stopping(400, 60))
+            error = None if truth is None else solution.relative_l2(truth)
+            converged = solution.result in CONVERGED
+            false = converged and (error is None or error > 100 * solution.error_estimate)
+            runs.append(
+                {
+                    "case": label,
+                    "seed": seed,
+                    "result": solution.result.value,
+                    "relative_l2": error,
+                    "error_estimate": solution.error_estimate,
+                    "converged": converged,
+                    "false_success": false,
+                }
+            )
+            print(label, seed, solution.result.value, error, solution.error_estimate, flush=True)
+    return {
+        "runs": len(runs),
+        "said_to_have_converged": sum(run["converged"] for run in runs),
+        "false_successes": sum(run["false_success"] for run in runs),
+        "each": runs,
+    }
+
+
+def spoiled() -> Iterator[tuple[str, AbstractProblem, str, Callable | None]]:
+    """What is wrong, the problem, the network, and the exact solution, where there is one."""
+    for name in PROBLEMS:
+        problem = find_problem(name)
+        blind = dataclasses.replace(problem, exact=None)
+        for points in (3, 6):
+            few = dataclasses.replace(blind, quadrature=GaussLegendre(points))
+            yield f"{name}, {points} points an axis", few, "3x16", problem.exact
+        for network in ("1x3", "2x6"):
+            yield f"{name}, network {network}", blind, network, problem.exact
+        if isinstance(problem, Problem):
+            yield f"{name}, wrong condition", changed(problem, _wrong), "3x16", problem.exact
+            yield f"{name}, contradictory conditions", changed(blind, _contradictory), "3x16", None
+
+
+def changed(problem: Problem, change: Callable) -> Problem:
+    """The problem with its last condition that states values replaced by what `change` makes of it."""
+    stating = [
+        at for at, condition in enumerate(problem.conditions) if isinstance(condition, Dirichlet | Initial | Neumann)
+    ]
+    conditions = [
+        *problem.conditions[: stating[-1]],
+        *change(problem.conditions[stating[-1]]),
+        *problem.conditions[stating[-1] + 1 :],
+    ]
+    return dataclasses.replace(problem, conditions=conditions)
+
+
+def _negative(condition: Any, shift: float) -> Any:
+    value = condition.value
+    return dataclasses.replace(condition, value=lambda x: shift - (value(x) if callable(value) else value))
+
+
+def _wrong(condition: Any) -> Iterable[Any]:
+    """Its values with the wrong sign, and a half added, since some are zero."""
+    return [_negative(condition, 0.5)]
+
+
+def _contradictory(condition: Any) -> Iterable[Any]:
+    """The condition, and beside it another one on the same faces."""
+    return [condition, _negative(condition, 0.5)]
+
+
+def soak() -> dict[str, Any]:
+    """One run for an hour, with checkpoints, and pauses so that other work can go on; its memory every five minutes."""
+    resident, start = [], time.perf_counter()
+
+    def watch(state: sngd.TrainState, record: sngd.Record) -> None:
+        time.sleep(0.2)
+        if record.seconds // 300 > len(resident):
+            resident.append(round(memory_bytes() / 2**20, 1))
+
+    with tempfile.TemporaryDirectory() as folder:
+        stopping = Stopping(10**9, SOAK_SECONDS, patience=10**9)
+        solution = solve(
+            find_problem("poisson"),
+            "2x20",
+            key=jax.random.key(0),
+            optimizer="two-pass",
+            stopping=stopping,
+            callbacks=[watch],
+            checkpoints=Checkpoints(folder, seconds=10),
+        )
+    return {
+        "iterations": int(solution.history.iteration[-1]),
+        "checkpoints_every_seconds": 10,
+        "seconds": round(time.perf_counter() - start),
+        "mib_every_five_minutes": resident,
+        "mib_at_minute_5": resident[0],
+        "mib_at_minute_60": round(memory_bytes() / 2**20, 1),
+    }
+
+
+def memory_bytes() -> int:
+    """The resident memory of this process now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    main()
