@@ -70,15 +70,17 @@ class Measured:
 
     def endings(self) -> list[str]:
         """A sentence for every way in which runs ended before they had made all iterations."""
-        groups: dict[str, list[int]] = defaultdict(list)
+        groups: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
         for cell, result in self.finished:
             if result["iterations"] < result["iterations_asked"]:
-                groups[_ending(cell, result)].append(result["iterations"])
-        return [
-            f"{self.label}: {len(counts)} of {len(self.finished)} runs ended after "
-            f"{_span(counts)} of {self.line.iterations:,} iterations: {ending}."
-            for ending, counts in groups.items()
-        ]
+                groups[_ending(cell, result), is_cut_short(cell, result)].append(result)
+        sentences = []
+        for (ending, cut), group in groups.items():
+            made = _span([result["iterations"] for result in group], ",")
+            of = f"{self.line.iterations:,} iterations"
+            told = f"{self.label}: {len(group)} of {len(self.finished)} runs ended after {made} of {of}: {ending}."
+            sentences.append(told + _late_progress(group) if cut else told)
+        return sentences
 
 
 def measure(problem: str, results: Results) -> list[Measured]:
@@ -122,6 +124,11 @@ def scientific(value: float | None) -> str:
     return "-" if value is None else f"{value:.2e}"
 
 
+def rounded(ratio: float) -> str:
+    """A ratio to two digits, or to all before the point."""
+    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2g}"
+
+
 def _ending(cell: Cell, result: dict[str, Any]) -> str:
     verdict = result["result"]
     reasons = [_ENDINGS[verdict]] if verdict in _ENDINGS else []
@@ -130,9 +137,23 @@ def _ending(cell: Cell, result: dict[str, Any]) -> str:
     return "; ".join(reasons or [verdict])
 
 
-def _span(counts: list[int]) -> str:
-    least, largest = min(counts), max(counts)
-    return f"{least:,}" if least == largest else f"{least:,} to {largest:,}"
+def _late_progress(group: Sequence[dict[str, Any]]) -> str:
+    """A sentence on what the last half of the iterations brought, which says whether more of them would matter."""
+    factors = [factor for result in group if (factor := _late_factor(result["history"])) is not None]
+    return f" In the last half of them the error fell by a factor of {_span(factors, ',.1f')}." if factors else ""
+
+
+def _late_factor(history: dict[str, list[Any]]) -> float | None:
+    """The error in the middle of a run over that at its end, where it was measured there."""
+    measured = [pair for pair in zip(history["iteration"], history["error"], strict=True) if None not in pair]
+    half = history["iteration"][-1] / 2
+    before = [error for iteration, error in measured if iteration <= half]
+    return before[-1] / measured[-1][1] if before and len(before) < len(measured) else None
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    least, largest = format(min(values), form), format(max(values), form)
+    return least if least == largest else f"{least} to {largest}"
 
 
 def _full_seconds(result: dict[str, Any]) -> float:

@@ -63,9 +63,12 @@ th { text-align: left; vertical-align: bottom; border-bottom: 2px solid #444; pa
 td { border-bottom: 1px solid #ddd; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .paper { color: #777; }
+td.worse, .refuted { color: #b03a2e; }
+.refuted { font-weight: 600; }
 ul { font-size: 14px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1.5rem; font-size: 14px; }
 dt { font-weight: 600; }
-dl { font-size: 14px; }
+dd { margin: 0; }
 figure { margin: 1.5rem 0; break-inside: avoid; }
 figure img { max-width: 100%; width: 46rem; }
 figcaption { font-size: 14px; color: #444; }
@@ -77,7 +80,7 @@ def write_report(folder: Path) -> Path:
     results = read_cells(folder)
     checks = tabulate_checks(check_theory(results))
     sections = {
-        "The order of the optimizers": ordering(results).html(),
+        "The paper's claim": ordering(results).html(),
         "Tables": "\n".join(make_table(number, results).html() for number in TABLES),
         "Figures": "\n".join(_figure(number, results) for number in _CAPTIONS),
         "Theory": checks.html(),
@@ -104,8 +107,8 @@ def _summary(results: Results) -> str:
     finished = _finished(results)
     text = (
         f"{len(finished)} of {len(list(all_cells()))} runs (problem, network, optimizer and seed) are finished. Our "
-        "numbers stand beside the paper's (McKay, Kaur, Greif and Wetton, ICML 2025); the last column of a table names "
-        "those in which ours are worse. "
+        "numbers stand beside the paper's (McKay, Kaur, Greif and Wetton, ICML 2025); where ours are worse, a table "
+        "names it. "
     )
     cut = sum(is_cut_short(cell, result) for cell, result in finished)
     return text + f"{cut} runs were cut short by their budget of seconds; the notes below a table say where."

@@ -11,6 +11,9 @@ import rich.table
 # A cell that a column of numbers may hold.
 _NUMERIC = re.compile(r"-|[-+]?[\d.,]+(e[-+]\d+)?|inf|\d+ of \d+|")
 
+# A command in a note, as Markdown marks it.
+_CODE = re.compile(r"`([^`]+)`")
+
 # On a terminal: characters in a line of a header, and of a cell that is not broken into lines.
 _HEAD, _UNBROKEN = 12, 40
 
@@ -34,14 +37,14 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """With the notes as a list below; numbers have the class `number`, the paper's columns `paper`."""
+        """With the notes as a list below. Classes: `number`, `paper` and `worse` of columns, `refuted` of cells."""
         classes = [
-            " ".join(["number"] * numeric + ["paper"] * (name == "paper"))
+            " ".join(["number"] * numeric + ["paper"] * (name == "paper") + ["worse"] * (name == "worse in"))
             for name, numeric in zip(self.header, self._numeric(), strict=True)
         ]
         head = _html_cells("th", self.header, classes)
         body = "".join(f"<tr>{_html_cells('td', row, classes)}</tr>\n" for row in self.rows)
-        notes = "".join(f"<li>{html.escape(note)}</li>\n" for note in self.notes)
+        notes = "".join(f"<li>{_html_note(note)}</li>\n" for note in self.notes)
         listed = f"<ul>\n{notes}</ul>\n" if notes else ""
         caption = f"<caption>{html.escape(self.title)}</caption>"
         table = f"<table>\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
@@ -84,6 +87,13 @@ def _line(cells) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _html_note(note: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", html.escape(note))
+
+
 def _html_cells(tag: str, cells: tuple[str, ...], classes: list[str]) -> str:
-    named = [f' class="{name}"' if name else "" for name in classes]
-    return "".join(f"<{tag}{name}>{html.escape(cell)}</{tag}>" for cell, name in zip(cells, named, strict=True))
+    named = ["refuted" if cell == "refuted" else name for cell, name in zip(cells, classes, strict=True)]
+    return "".join(
+        f'<{tag} class="{name}">{html.escape(cell)}</{tag}>' if name else f"<{tag}>{html.escape(cell)}</{tag}>"
+        for cell, name in zip(cells, named, strict=True)
+    )

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from sngd.paper._measured import Measured, Results, explain, finite, measure, scientific
+from sngd.paper._measured import Measured, Results, explain, finite, measure, rounded, scientific
 from sngd.paper._published import LINES, OPTIMIZERS, RUNS, TABLE_PROBLEMS, TABLES, Published
 from sngd.paper._table import Table
 
@@ -114,10 +114,10 @@ def ordering(results: Results) -> Table:
         label = f"{problem} {network}"
         rows.append((label, "ours", *_by_optimizer(ours), *_links(ours, "not run")))
         rows.append((label, "paper", *_by_optimizer(paper), *_links(paper, "not there")))
-        shown = [f"{ratios[name]:.2g}" if name in ratios else "-" for name in OPTIMIZERS]
-        rows.append((label, "ours / paper", *shown, *[""] * len(_LINKS)))
+        shown = [rounded(ratios[name]) if name in ratios else "-" for name in OPTIMIZERS]
+        rows.append((label, "ratio", *shown, *[""] * len(_LINKS)))
         sketched = [(name, ratios[name]) for name in ("single-pass", "two-pass") if name in ratios]
-        high += [f"{label} {name} ({ratio:.2g})" for name, ratio in sketched if ratio > _FACTOR]
+        high += [f"{label} {name} ({rounded(ratio)})" for name, ratio in sketched if ratio > _FACTOR]
         endings += [f"{problem} {sentence}" for item in measured for sentence in item.endings()]
     notes = (
         f"Medians of SNGD above {_FACTOR} times the paper's: {', '.join(high) or 'none of those that are run'}.",
@@ -170,8 +170,8 @@ def _time_cells(item: Measured, measured: Sequence[Measured]) -> tuple[str, ...]
     reference = next(
         other for other in measured if (other.line.network, other.line.optimizer) == (item.line.network, _REFERENCE)
     )
-    ratio = f"{item.full_seconds / reference.full_seconds:.2g}" if reference.finished else "-"
+    ratio = rounded(item.full_seconds / reference.full_seconds) if reference.finished else "-"
     paper = "-"
     if item.line.minutes is not None and reference.line.minutes is not None:
-        paper = f"{item.line.minutes / reference.line.minutes:.2g}"
+        paper = rounded(item.line.minutes / reference.line.minutes)
     return (f"{item.seconds:,.0f}", f"{item.full_seconds:,.0f}", ratio, paper)

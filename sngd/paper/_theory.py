@@ -73,7 +73,7 @@ def tabulate_checks(checks: list[Check]) -> Table:
     rows = tuple(
         (check.source, check.claim, check.computed, "confirmed" if check.holds else "refuted") for check in checks
     )
-    return Table("Theory", ("where", "the paper says", "computed", ""), rows)
+    return Table("Claims that are computed", ("where", "the paper says", "computed", ""), rows)
 
 
 def analytic_decay() -> Check:
