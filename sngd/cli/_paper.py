@@ -1,11 +1,14 @@
 """`sngd paper`: the paper's tables, figures and claims beside our numbers."""
 
 import dataclasses
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
+from rich.measure import Measurement
 
 from sngd import paper
 from sngd.train import prepare_folder
@@ -42,7 +45,7 @@ class PaperTable(_Folder):
     """Print tables with our numbers beside the paper's, and write them as Markdown."""
 
     numbers: tyro.conf.Positional[_Numbers] = ()
-    """1 to 6; all of them if left out."""
+    """1 to 6; all of them, and the order of the optimizers, if left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,15 +95,24 @@ def run_paper(options: Paper) -> int:
             failed = paper.reproduce(cells, command.budget, command.out, report, workers=command.workers)
             return 1 if failed else 0
         case PaperTable():
-            _print(paper.write_tables(command.out, command.numbers))
+            _print_tables(paper.write_tables(command.out, command.numbers))
         case PaperFigure():
-            _print(paper.write_figures(command.out, command.numbers))
+            print(*paper.write_figures(command.out, command.numbers), sep="\n")
         case PaperTheory():
-            _print(paper.write_theory(command.out))
+            _print_tables([paper.write_theory(command.out)])
         case PaperReport():
             print(f"Written to {paper.write_report(command.out)}")
     return 0
 
 
-def _print(lines) -> None:
-    print(*lines, sep="\n")
+def _print_tables(tables: Sequence[paper.Table]) -> None:
+    """As tables on a terminal, as Markdown into a file or a pipe."""
+    console = Console()
+    for table in tables:
+        if console.is_terminal:
+            text = table.terminal()
+            # A line that is wider than the terminal can be read; a number that is cut off cannot.
+            least = Measurement.get(console, console.options.update(max_width=sys.maxsize), text).minimum
+            Console(width=max(console.width, least)).print(text)
+        else:
+            print(table.markdown())

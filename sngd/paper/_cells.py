@@ -28,8 +28,14 @@ _KEPT = 150
 SPECTRUM_EVERY, SPECTRUM_STRIDE = 400, 15
 _SPECTRUM_CELL = "transport-4x20-two-pass-seed1"
 
-# Seeds where five would take too long on two cores.
-_SEEDS = {"A2": 3, "A3": 1}
+SEEDS = {"A2": 3, "A3": 1}
+"""Seeds of the networks of which five would take too long on two cores."""
+
+# What tables, figures and the report read of a cell.
+_KEYS = (
+    *("relative_l2", "loss", "gramian_rank", "seed", "seconds", "iterations", "iterations_asked", "result"),
+    *("budget", "history", "device", "cores", "versions", "date", "commit"),
+)
 
 # Seconds that the budget `cpu` gives; the longer ones to SNGD and BFGS on small networks.
 _LONG, _SHORT = 600.0, 300.0
@@ -74,7 +80,7 @@ def all_cells(seeds: int = 5) -> Iterator[Cell]:
     order = ("two-pass", "single-pass", "bfgs", "engd", "adam", "l-bfgs")
     lines = sorted((*LINES, *_EXTRA), key=lambda line: order.index(line.optimizer))
     for line in lines:
-        for seed in range(min(seeds, _SEEDS.get(line.network, seeds))):
+        for seed in range(min(seeds, SEEDS.get(line.network, seeds))):
             yield Cell(line, seed)
 
 
@@ -99,24 +105,32 @@ def select_cells(
 
 
 def read_cells(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is finished, by name. Raises `ValueError` for a file that is not JSON."""
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found[path.stem] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(
-                f"out holds {path.name}, which is not JSON ({error}); delete it to run it again"
-            ) from error
+    """What is finished, by name. Raises `ValueError` for a file that does not hold a cell."""
+    return {path.stem: _read_cell(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _read_cell(path: Path) -> dict[str, Any]:
+    advice = "delete it, and `sngd paper run` makes it again"
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"out holds {path.name}, which is not JSON ({error}); {advice}") from error
+    missing = [key for key in _KEYS if not isinstance(found, dict) or key not in found]
+    if missing:
+        raise ValueError(f"out holds {path.name}, which is not a cell: it lacks {', '.join(missing)}; {advice}")
     return found
 
 
-def is_finished(result: dict[str, Any] | None, budget: str) -> bool:
+def is_cut_short(cell: Cell, result: dict[str, Any]) -> bool:
+    """Whether the budget of seconds ended the run, whatever its verdict is."""
+    return result["iterations"] < result["iterations_asked"] and result["seconds"] >= cell.seconds(result["budget"])
+
+
+def is_finished(cell: Cell, result: dict[str, Any] | None, budget: str) -> bool:
     """Whether a run under this budget would not go further than this result."""
     if result is None:
         return False
-    cut_short = result["result"] == "seconds exhausted"
-    return not cut_short or BUDGETS.index(result["budget"]) >= BUDGETS.index(budget)
+    return not is_cut_short(cell, result) or BUDGETS.index(result["budget"]) >= BUDGETS.index(budget)
 
 
 def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
@@ -134,8 +148,10 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
         architecture,
         key=jax.random.key(cell.seed),
         optimizer=line.optimizer,
-        # The paper takes all its iterations, on the same points.
-        stopping=Stopping(line.iterations, cell.seconds(budget), patience=line.iterations + 1, refinements=0),
+        # The paper takes all its iterations, from one start and on the same points.
+        stopping=Stopping(
+            line.iterations, cell.seconds(budget), patience=line.iterations + 1, refinements=0, restarts=0
+        ),
         callbacks=[keep],
         error_every=max(1, line.iterations // _KEPT),
     )

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sngd.paper._appendix import finite_element_mass, relu_mass
 from sngd.paper._cells import SPECTRUM_STRIDE
+from sngd.paper._measured import Measured, Results, measure
 from sngd.paper._published import FIGURE_PROBLEMS, RANK_TOLERANCE
-
-Results = dict[str, dict[str, Any]]
 
 _LABELS = {
     "adam": "Adam",
@@ -22,16 +23,32 @@ _LABELS = {
     "l-bfgs": "L-BFGS",
 }
 
+# Colors that color-blind readers can tell apart (Okabe and Ito), with dashes for readers of gray prints.
+_LOOKS: dict[str, tuple[str, Any]] = {
+    "adam": ("#999999", (0, (1, 1))),
+    "bfgs": ("#0072B2", (0, (5, 1.5))),
+    "engd": ("#D55E00", (0, (7, 1.5, 1.5, 1.5))),
+    "single-pass": ("#009E73", "-"),
+    "two-pass": ("#000000", "-"),
+    "l-bfgs": ("#56B4E9", (0, (3, 1, 1, 1, 1, 1))),
+}
+_CONVERGED_DASHES = (0, (1, 3))
+
 # Eigenvalues below this are zero, as in the paper.
 _ZERO = 1e-16
 
-# A run of ENGD whose loss ends above this times the initial one has not converged.
+# Of the line in the paper's Figure 1.
+_PAPERS_RATE = 1 / 18
+
+# A run whose loss ends above this times the initial one has not converged.
 _CONVERGED = 1e-3
 
 # The mean of losses needs them at the same iterations.
 _POINTS = 400
 
-_SIZE = (7.0, 4.2)
+_TITLES = {2: "Heat equation, network A2", 3: "Poisson's equation", 4: "Transport equation, c = 30"}
+
+_SIZE = (7.0, 4.9)
 
 
 def make_figure(number: int, results: Results) -> Figure:
@@ -44,7 +61,7 @@ def make_figure(number: int, results: Results) -> Figure:
         2: lambda found: _losses(2, found, "A2"),
         3: lambda found: _losses(3, found, "4x20"),
         4: lambda found: _losses(4, found, "4x20"),
-        5: _landscapes,
+        5: lambda _: _landscapes(),
     }
     if number not in figures:
         raise ValueError(f"figure is {number}; the paper has figures 1 to {max(figures)}")
@@ -57,65 +74,84 @@ def _spectra(results: Results) -> Figure:
     if not found:
         raise LookupError("figure is 1, whose run is not finished; run `sngd paper run --figure 1` first")
     (result,) = found
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axis = figure.subplots()
+    figure, axis = _one_panel()
     spectra = {int(iteration): np.array(values) for iteration, values in result["eigenvalues"].items()}
-    for index, (iteration, values) in enumerate(sorted(spectra.items())):
-        color = f"C{index}"
-        shown = np.maximum(values, _ZERO)
-        axis.semilogy(SPECTRUM_STRIDE * np.arange(len(values)), shown, ".", ms=5, color=color, label=f"{iteration}")
-    rate, largest = decay_rate(spectra[max(spectra)], SPECTRUM_STRIDE)
-    indices = np.arange(0, SPECTRUM_STRIDE * len(spectra[max(spectra)]))
-    line = largest * np.exp(-rate * indices)
-    axis.semilogy(
-        indices[line > _ZERO], line[line > _ZERO], "k-", lw=1, label=rf"$\lambda_{{\max}}\, e^{{-k/{1 / rate:.0f}}}$"
-    )
+    colors = colormaps["viridis"](np.linspace(0, 0.85, len(spectra)))
+    for color, (iteration, values) in zip(colors, sorted(spectra.items()), strict=True):
+        indices = SPECTRUM_STRIDE * np.arange(len(values))
+        axis.semilogy(indices, np.maximum(values, _ZERO), "o", ms=3, color=color, label=f"iteration {iteration:,}")
+    last = spectra[max(spectra)]
+    rate, first = decay_fit(last, SPECTRUM_STRIDE)
+    indices = np.arange(SPECTRUM_STRIDE * len(last))
+    _draw_decay(axis, indices, first, rate, "k-", rf"fit to the last: $e^{{-k/{1 / rate:.0f}}}$")
+    _draw_decay(axis, indices, last[0], _PAPERS_RATE, "k:", r"the paper's $\lambda_{\max}\, e^{-k/18}$")
     axis.axhline(RANK_TOLERANCE, color="gray", ls="--", lw=1, label="1e-13")
-    axis.set(xlabel="index of the eigenvalue", ylabel="eigenvalue of the Gramian")
-    axis.legend(title="iteration", ncols=2, fontsize=8)
+    made = f"{result['iterations']:,} of {result['iterations_asked']:,} iterations"
+    axis.set_title(f"Transport equation, two-pass SNGD, run {result['seed'] + 1}: {made}", fontsize=10)
+    axis.set(xlabel="index k of the eigenvalue", ylabel="eigenvalue of the Gramian")
+    axis.legend(ncols=2, fontsize=8)
     return figure
 
 
-def decay_rate(values: np.ndarray, stride: int = 1) -> tuple[float, float]:
-    """The rate `c` of a least-squares fit `a exp(-c k)` to the eigenvalues above the rank's tolerance, and the first.
+def _draw_decay(axis: Axes, indices: np.ndarray, first: float, rate: float, style: str, label: str) -> None:
+    values = first * np.exp(-rate * indices)
+    axis.semilogy(indices[values > _ZERO], values[values > _ZERO], style, lw=1, label=label)
+
+
+def decay_fit(values: np.ndarray, stride: int = 1) -> tuple[float, float]:
+    """`c` and `a` of a least-squares fit `a exp(-c k)` to the eigenvalues above the rank's tolerance.
 
     - `values`: every `stride`-th eigenvalue, falling.
     """
     kept = values[values > RANK_TOLERANCE]
-    slope, _ = np.polyfit(stride * np.arange(len(kept)), np.log(kept), 1)
-    return -float(slope), float(values[0])
+    slope, offset = np.polyfit(stride * np.arange(len(kept)), np.log(kept), 1)
+    return -float(slope), float(np.exp(offset))
 
 
 def _losses(number: int, results: Results, network: str) -> Figure:
-    """The loss against iterations, averaged over the runs."""
+    """The loss against iterations, averaged over the runs; a cross where the longest run ended early."""
     problem = FIGURE_PROBLEMS[number]
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axis = figure.subplots()
-    for index, (optimizer, label) in enumerate(_LABELS.items()):
-        prefix = f"{problem}-{network}-{optimizer}-seed"
-        histories = [result["history"] for name, result in results.items() if name.startswith(prefix)]
-        if not histories:
-            continue
-        _draw_mean(axis, histories, f"{label} ({len(histories)})", f"C{index}", "-")
-        converged = [history for history in histories if history["loss"][-1] < _CONVERGED * history["loss"][0]]
-        if number == 4 and converged and len(converged) < len(histories):
-            _draw_mean(axis, converged, f"{label}, converged only ({len(converged)})", f"C{index}", "--")
-    if not axis.lines:
+    measured = [item for item in measure(problem, results) if item.line.network == network]
+    if not any(item.finished for item in measured):
         raise LookupError(
             f"figure is {number}, whose runs are not finished; run `sngd paper run --figure {number}` first"
         )
+    figure, axis = _one_panel()
+    for item in measured:
+        _draw_runs(axis, item, converged_too=number == 4)
+    axis.set_title(_TITLES[number], fontsize=10)
     axis.set(xlabel="iteration", ylabel="loss, mean over the runs", xscale="log", yscale="log")
-    axis.legend(fontsize=8)
     axis.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
-def _draw_mean(axis: Axes, histories: list[dict[str, Any]], label: str, color: str, style: str) -> None:
+def _draw_runs(axis: Axes, item: Measured, *, converged_too: bool) -> None:
+    """The mean loss of an optimizer's runs, or that there are none; and of those that converged, where not all did."""
+    label, look = _LABELS[item.line.optimizer], _LOOKS[item.line.optimizer]
+    histories = [result["history"] for _, result in item.finished]
+    if not histories:
+        axis.plot([], [], color=look[0], ls=look[1], label=f"{label} (not run yet)")
+        return
+    asked = item.line.iterations
+    _draw_mean(axis, histories, f"{label} ({item.runs})", look, asked)
+    converged = [history for history in histories if _last_loss(history) < _CONVERGED * history["loss"][0]]
+    if converged_too and converged and len(converged) < len(histories):
+        _draw_mean(axis, converged, f"{label}, converged ({len(converged)})", (look[0], _CONVERGED_DASHES), asked)
+
+
+def _draw_mean(axis: Axes, histories: list[dict[str, Any]], label: str, look: tuple[str, Any], asked: int) -> None:
     last = max(history["iteration"][-1] for history in histories)
-    iterations = np.unique(np.concatenate([[0], np.geomspace(1, max(last, 1), _POINTS).astype(int)]))
-    losses = [_at(history, iterations) for history in histories]
     # From iteration 1, since the axis is logarithmic.
-    axis.plot(iterations[1:], np.mean(losses, axis=0)[1:], style, color=color, label=label, lw=1.3)
+    iterations = np.unique(np.geomspace(1, max(last, 1), _POINTS).astype(int))
+    losses = np.mean([_at(history, iterations) for history in histories], axis=0)
+    axis.plot(iterations, losses, color=look[0], ls=look[1], label=label, lw=1.5)
+    if last < asked:
+        axis.plot(iterations[-1:], losses[-1:], "x", color=look[0], ms=6)
+
+
+def _last_loss(history: dict[str, Any]) -> float:
+    return np.inf if history["loss"][-1] is None else history["loss"][-1]
 
 
 def _at(history: dict[str, Any], iterations: np.ndarray) -> np.ndarray:
@@ -124,22 +160,39 @@ def _at(history: dict[str, Any], iterations: np.ndarray) -> np.ndarray:
     return losses[np.searchsorted(history["iteration"], iterations, side="right") - 1]
 
 
-def _landscapes(results: Results) -> Figure:
-    """Figure 5: the energy over its flattest and steepest direction, with gradient descent on it.
+def _landscapes() -> Figure:
+    """Figure 5: the energy of two functions over its flattest and its steepest direction, with gradient descent on it.
 
-    Left the mass matrix of finite elements, right that of ReLU units, which spans the same functions.
+    Left with the mass matrix of finite elements, right with that of ReLU units, which span the same functions.
     """
-    figure = Figure(figsize=(7.0, 3.6), layout="constrained")
-    panels = (("finite elements", finite_element_mass(4)), ("ReLU units", relu_mass(4)))
-    for axis, (label, matrix) in zip(figure.subplots(1, 2), panels, strict=True):
+    figure = Figure(figsize=(7.0, 4.1), layout="constrained")
+    panels = (("Finite elements", finite_element_mass(2)), ("ReLU units", relu_mass(2)))
+    flat, steep = np.meshgrid(np.linspace(-1.1, 1.1, 201), np.linspace(-1.1, 1.1, 201))
+    for axis, (label, matrix) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
         values = np.linalg.eigvalsh(matrix)
-        ratio = values[0] / values[-1]
-        flat, steep = np.meshgrid(np.linspace(-1.1, 1.1, 201), np.linspace(-1.1, 1.1, 201))
-        axis.contour(flat, steep, ratio * flat**2 + steep**2, levels=12, colors="gray", linewidths=0.7)
-        path = np.array([[-1.0 * (1 - ratio) ** k, 0.9 * (1 - 0.9) ** k] for k in range(21)])
-        axis.plot(*path.T, "o-", ms=3, color="C3", lw=1, label="20 steps of gradient descent")
-        axis.plot([-1.0, 0.0], [0.9, 0.0], "s--", ms=4, color="C0", lw=1, label="one natural gradient step")
-        axis.set(title=f"{label}: condition number {1 / ratio:.3g}", xlabel="flattest direction", aspect="equal")
+        energy = values[0] * flat**2 + values[1] * steep**2
+        axis.contour(flat, steep, energy, levels=10, colors="gray", linewidths=0.7)
+        start = np.array([-1.0, 0.9])
+        path = descend(np.diag(values), start, steps=20)
+        axis.plot(*path.T, "o-", ms=3, color=_LOOKS["engd"][0], lw=1, label="gradient descent, 20 steps")
+        axis.plot(
+            [start[0], 0], [start[1], 0], "s--", ms=4, color=_LOOKS["bfgs"][0], lw=1.3, label="natural gradient, 1 step"
+        )
+        axis.set_title(f"{label}: condition number {values[1] / values[0]:.1f}", fontsize=10)
+        axis.set(xlabel="flattest direction", aspect="equal")
     figure.axes[0].set_ylabel("steepest direction")
-    figure.axes[0].legend(fontsize=7, loc="lower right")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
+
+
+def descend(
+    matrix: Float[np.ndarray, "N N"], start: Float[np.ndarray, " N"], steps: int
+) -> Float[np.ndarray, "steps+1 N"]:
+    """The points of gradient descent on `(U, M U) / 2` with the step `1 / lambda_max`."""
+    contraction = np.eye(len(matrix)) - matrix / np.linalg.norm(matrix, 2)
+    return np.array([np.linalg.matrix_power(contraction, step) @ start for step in range(steps + 1)])
+
+
+def _one_panel() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    return figure, figure.subplots()

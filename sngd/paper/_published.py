@@ -112,7 +112,7 @@ RUNS = (
 
 TABLES: dict[int, str] = {
     1: "Relative L2 errors on the heat equation",
-    2: "Minutes on the heat equation, as ratios to two-pass SNGD",
+    2: "Time on the heat equation, as ratios to two-pass SNGD",
     3: "Relative L2 errors on Poisson's equation",
     4: "Loss, time and truncated rank on Poisson's equation",
     5: "Relative L2 errors and time on the boundary value problem in energy form",

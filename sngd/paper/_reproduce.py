@@ -26,7 +26,8 @@ def reproduce(
     shares: Queue[list[int]] = Queue()
     for worker in range(workers):
         shares.put(available[worker::workers])
-    missing = [cell for cell in cells if not is_finished(read_cells(folder).get(cell.name), budget)]
+    finished = read_cells(folder)
+    missing = [cell for cell in cells if not is_finished(cell, finished.get(cell.name), budget)]
     report(f"{len(cells) - len(missing)} of {len(cells)} cells are finished")
     done = _Counter()
 
@@ -68,7 +69,8 @@ def _run_apart(cell: Cell, budget: str, folder: Path, cores: Sequence[int]) -> s
 
 def _outcome(cell: Cell, folder: Path) -> str:
     result = read_cells(folder)[cell.name]
+    error = "not finite" if result["relative_l2"] is None else f"{result['relative_l2']:.2e}"
     return (
-        f"{result['relative_l2']:.2e} after {result['iterations']} of {result['iterations_asked']} iterations, "
+        f"{error} after {result['iterations']} of {result['iterations_asked']} iterations, "
         f"{result['seconds']:.0f} s, {result['result']}"
     )

@@ -1,7 +1,21 @@
-"""A table as text, Markdown or HTML."""
+"""A table as Markdown, as HTML, or for a terminal."""
 
 import dataclasses
 import html
+import re
+import textwrap
+
+import rich.box
+import rich.table
+
+# A cell that a column of numbers may hold.
+_NUMERIC = re.compile(r"-|[-+]?[\d.,]+(e[-+]\d+)?|inf|\d+ of \d+|")
+
+# A command in a note, as Markdown marks it.
+_CODE = re.compile(r"`([^`]+)`")
+
+# On a terminal: characters in a line of a header, and of a cell that is not broken into lines.
+_HEAD, _UNBROKEN = 12, 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,23 +29,71 @@ class Table:
 
     def markdown(self) -> str:
         """With the notes as a list below."""
-        lines = [f"**{self.title}**", "", _line(self.header), _line(["---"] * len(self.header))]
+        rules = ["---:" if numeric else "---" for numeric in self._numeric()]
+        lines = [f"**{self.title}**", "", _line(self.header), _line(rules)]
         lines += [_line(row) for row in self.rows]
         if self.notes:
             lines += ["", *[f"- {note}" for note in self.notes]]
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """With the notes as a list below."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in self.rows
-        )
-        notes = "".join(f"<li>{html.escape(note)}</li>\n" for note in self.notes)
+        """With the notes as a list below. Classes: `number`, `paper` and `worse` of columns, `refuted` of cells."""
+        classes = [
+            " ".join(["number"] * numeric + ["paper"] * (name == "paper") + ["worse"] * (name == "worse in"))
+            for name, numeric in zip(self.header, self._numeric(), strict=True)
+        ]
+        head = _html_cells("th", self.header, classes)
+        body = "".join(f"<tr>{_html_cells('td', row, classes)}</tr>\n" for row in self.rows)
+        notes = "".join(f"<li>{_html_note(note)}</li>\n" for note in self.notes)
         listed = f"<ul>\n{notes}</ul>\n" if notes else ""
         caption = f"<caption>{html.escape(self.title)}</caption>"
-        return f"<table>\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n{listed}"
+        table = f"<table>\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+        return f'<div class="wide">\n{table}</div>\n{listed}'
+
+    def terminal(self) -> rich.table.Table:
+        """For `rich`, which prints the notes below."""
+        table = rich.table.Table(
+            title=self.title,
+            caption="\n".join(f"- {note}" for note in self.notes) or None,
+            box=rich.box.SIMPLE_HEAD,
+            title_justify="left",
+            caption_justify="left",
+            padding=(0, 1, 0, 0),
+        )
+        for column, (name, numeric) in enumerate(zip(self.header, self._numeric(), strict=True)):
+            head = textwrap.wrap(name, _HEAD, break_on_hyphens=False)
+            widest = max(map(len, [*head, *(row[column] for row in self.rows)]), default=0)
+            table.add_column(
+                "\n".join(head),
+                justify="right" if numeric else "left",
+                style="dim" if name == "paper" else None,
+                no_wrap=widest <= _UNBROKEN,
+                min_width=widest if widest <= _UNBROKEN else None,
+            )
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+    def _numeric(self) -> list[bool]:
+        """Which columns hold numbers only."""
+        columns = range(len(self.header))
+        return [
+            any(row[column] for row in self.rows) and all(_NUMERIC.fullmatch(row[column]) for row in self.rows)
+            for column in columns
+        ]
 
 
 def _line(cells) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _html_note(note: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", html.escape(note))
+
+
+def _html_cells(tag: str, cells: tuple[str, ...], classes: list[str]) -> str:
+    named = ["refuted" if cell == "refuted" else name for cell, name in zip(cells, classes, strict=True)]
+    return "".join(
+        f'<{tag} class="{name}">{html.escape(cell)}</{tag}>' if name else f"<{tag}>{html.escape(cell)}</{tag}>"
+        for cell, name in zip(cells, named, strict=True)
+    )

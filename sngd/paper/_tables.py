@@ -1,187 +1,177 @@
-"""`sngd paper table`: our numbers beside the paper's."""
+"""`sngd paper table`: our numbers beside the paper's, and the order of the optimizers."""
 
-import math
 import statistics
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sngd.paper._cells import all_cells
+from sngd.paper._measured import Measured, Results, explain, finite, measure, rounded, scientific
 from sngd.paper._published import LINES, OPTIMIZERS, RUNS, TABLE_PROBLEMS, TABLES, Published
 from sngd.paper._table import Table
 
-Results = dict[str, dict[str, Any]]
-
-_WORSE = "worse"
-
-# An optimizer beside the paper's.
-_SHOWN = (*OPTIMIZERS, "l-bfgs")
-
 _REFERENCE = "two-pass"
+
+_TIMES = ("seconds", "all iterations", "over two-pass", "paper")
+
+# The paper's order of errors, link by link: the first is smaller.
+_LINKS = (
+    ("single-pass", "engd"),
+    ("two-pass", "engd"),
+    ("engd", "bfgs"),
+    ("bfgs", "adam"),
+    ("two-pass", "adam"),
+)
+
+# A median of SNGD above this times the paper's asks for a reason.
+_FACTOR = 3
 
 
 def make_table(number: int, results: Results) -> Table:
     """Table `number` of the paper, 1 to 6, from finished cells. Raises `ValueError` for another number."""
     if number not in TABLES:
         raise ValueError(f"table is {number}; the paper has tables 1 to {max(TABLES)}")
-    problem = TABLE_PROBLEMS[number]
-    title = f"Table {number}: {TABLES[number]}"
+    title, measured = f"Table {number}: {TABLES[number]}", measure(TABLE_PROBLEMS[number], results)
     match number:
         case 2:
-            return _times(title, problem, results)
+            return _times(title, measured)
         case 4:
-            return _ranks(title, problem, results)
+            return _ranks(title, measured)
         case 6:
-            return _runs(title, problem, results)
+            return _runs(title, measured)
         case _:
-            return _errors(title, problem, results, times=number == 5)
+            return _errors(title, measured, times=number == 5)
 
 
-def _errors(title: str, problem: str, results: Results, *, times: bool) -> Table:
-    header = ["network", "optimizer", "runs", "median", "paper", "least", "paper", "largest", "paper", ""]
-    rows, notes = [], []
-    for line in _lines(problem):
-        found = _found(line, results)
-        if not found:
-            notes += _not_run(line)
+def _errors(title: str, measured: Sequence[Measured], *, times: bool) -> Table:
+    header = ("optimizer", "runs", "median", "paper", "min", "paper", "max", "paper", "worse in")
+    rows = []
+    for item in measured:
+        if not item.finished:
             continue
-        errors = [result["relative_l2"] for result in found]
-        median = statistics.median(errors)
-        row = [line.network, line.optimizer, str(len(found)), _number(median), _number(line.median)]
-        row += [_number(min(errors)), _number(line.least), _number(max(errors)), _number(line.largest)]
-        rows.append((*row, _WORSE if line.median is not None and median > line.median else ""))
-        notes += _cut_short(line, found)
+        line, errors = item.line, item.errors
+        pairs = {
+            "median": (statistics.median(errors), line.median),
+            "min": (min(errors), line.least),
+            "max": (max(errors), line.largest),
+        }
+        row = (item.label, item.runs, *_beside(pairs), _worse(pairs))
+        rows.append(row + _time_cells(item, measured) if times else row)
+    notes = explain(measured)
     if times:
-        table = _times("", problem, results)
-        header, rows = [*header, *table.header[3:]], _joined(rows, table.rows)
-    return Table(title, tuple(header), tuple(rows), tuple(notes))
+        header, notes = header + _TIMES, (*notes, _about_times(measured))
+    return Table(title, header, tuple(rows), notes)
 
 
-def _joined(rows: Iterable[tuple[str, ...]], times: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    by_optimizer = {row[1]: row[3:] for row in times}
-    return [row + by_optimizer[row[1]] for row in rows]
+def _times(title: str, measured: Sequence[Measured]) -> Table:
+    rows = tuple((item.label, item.runs, *_time_cells(item, measured)) for item in measured if item.finished)
+    return Table(title, ("optimizer", "runs", *_TIMES), rows, (*explain(measured), _about_times(measured)))
 
 
-def _times(title: str, problem: str, results: Results) -> Table:
-    """Median seconds, and their ratio to those of two-pass SNGD beside the paper's ratio.
-
-    A ratio is that of two runs on the same machine; where one was cut short, of what the iterations asked for would
-    have taken.
-    """
-    header = ("network", "optimizer", "runs", "seconds for all iterations", "over two-pass", "paper")
-    rows, notes = [], []
-    for line in _lines(problem):
-        found = _found(line, results)
-        reference = _line(problem, line.network, _REFERENCE)
-        base = _found(reference, results)
-        if not found:
-            notes += _not_run(line)
+def _ranks(title: str, measured: Sequence[Measured]) -> Table:
+    header = ("optimizer", "runs", "loss", "paper", "rank", "paper", "worse in", *_TIMES)
+    rows = []
+    for item in measured:
+        if not item.finished:
             continue
-        ours = statistics.median(_full_seconds(result) for result in found)
-        ratio = f"{ours / statistics.median(_full_seconds(result) for result in base):.2g}" if base else "-"
-        paper = "-"
-        if line.minutes is not None and reference.minutes is not None:
-            paper = f"{line.minutes / reference.minutes:.2g}"
-        rows.append((line.network, line.optimizer, str(len(found)), f"{ours:.3g}", ratio, paper))
-        notes += _cut_short(line, found)
-    return Table(title, header, tuple(rows), tuple(notes))
-
-
-def _ranks(title: str, problem: str, results: Results) -> Table:
-    header = ("optimizer", "runs", "loss", "paper", "over two-pass in time", "paper", "rank", "paper")
-    times = {row[1]: row[4:] for row in _times("", problem, results).rows}
-    rows, notes = [], []
-    for line in _lines(problem):
-        found = _found(line, results)
-        if not found:
-            notes += _not_run(line)
-            continue
-        loss = statistics.mean(result["loss"] for result in found)
+        line, found = item.line, [result for _, result in item.finished]
+        pairs = {"loss": (statistics.mean(finite(result["loss"]) for result in found), line.loss)}
         rank = statistics.mean(result["gramian_rank"] for result in found)
-        row = [line.optimizer, str(len(found)), _number(loss), _number(line.loss), *times[line.optimizer]]
-        rows.append((*row, f"{rank:.1f}", "-" if line.rank is None else f"{line.rank:.1f}"))
-        notes += _cut_short(line, found)
-    notes.append("Means over the runs. Rank: eigenvalues of the Gramian above 1e-13 at the end of training.")
-    return Table(title, header, tuple(rows), tuple(notes))
+        ranks = (f"{rank:.1f}", "-" if line.rank is None else f"{line.rank:.1f}")
+        times = _time_cells(item, measured)
+        rows.append((item.label, item.runs, *_beside(pairs), *ranks, _worse(pairs), *times))
+    meaning = "Loss and rank: means. Rank: eigenvalues of the Gramian above 1e-13 at the end of training."
+    return Table(title, header, tuple(rows), (*explain(measured), meaning, _about_times(measured)))
 
 
-def _runs(title: str, problem: str, results: Results) -> Table:
-    header = ("optimizer", "run", "error", "paper", "loss", "paper", "rank", "paper")
-    rows, notes = [], []
-    for line in _lines(problem):
-        found = _found(line, results)
-        notes += _cut_short(line, found) if found else _not_run(line)
-        for result in found:
-            run = result["seed"] + 1
-            published = next((item for item in RUNS if (item.optimizer, item.run) == (line.optimizer, run)), None)
-            error, loss, rank = (None,) * 3 if published is None else (published.error, published.loss, published.rank)
-            row = [line.optimizer, str(run), _number(result["relative_l2"]), _number(error), _number(result["loss"])]
-            rows.append((*row, _number(loss), str(result["gramian_rank"]), "-" if rank is None else str(rank)))
-    return Table(title, header, tuple(rows), tuple(notes))
+def _runs(title: str, measured: Sequence[Measured]) -> Table:
+    header = ("optimizer", "run", "error", "paper", "loss", "paper", "rank", "paper", "iterations", "worse in")
+    published = {(run.optimizer, run.run): run for run in RUNS}
+    rows = []
+    for item in measured:
+        for cell, result in item.finished:
+            run = published.get((item.line.optimizer, cell.seed + 1))
+            pairs = {
+                "error": (finite(result["relative_l2"]), run and run.error),
+                "loss": (finite(result["loss"]), run and run.loss),
+            }
+            ranks = (str(result["gramian_rank"]), "-" if run is None or run.rank is None else str(run.rank))
+            made = f"{result['iterations']:,}"
+            rows.append((item.label, str(cell.seed + 1), *_beside(pairs), *ranks, made, _worse(pairs)))
+    meaning = "Our run is a seed; runs of the same number share nothing else with the paper's."
+    return Table(title, header, tuple(rows), (*explain(measured), meaning))
 
 
 def ordering(results: Results) -> Table:
-    """The paper's order of errors, SNGD below ENGD below BFGS below Adam, against ours, problem by problem."""
-    header = ("problem", "network", *_SHOWN, "two-pass < ENGD", "ENGD < BFGS", "BFGS < Adam")
-    rows = []
+    """Median errors, the paper's and their ratio, problem by problem, with the order that the paper claims.
+
+    SNGD lies below ENGD, ENGD below BFGS, BFGS below Adam; a link is told of our medians, and of the paper's own.
+    """
+    header = ("problem", "medians", *OPTIMIZERS, *(f"{small} < {large}" for small, large in _LINKS))
+    rows, high, endings = [], [], []
     for problem, network in dict.fromkeys((line.problem, line.network) for line in LINES):
-        medians = {}
-        for optimizer in _SHOWN:
-            lines = [line for line in _lines(problem) if (line.network, line.optimizer) == (network, optimizer)]
-            found = _found(lines[0], results) if lines else []
-            if found:
-                medians[optimizer] = statistics.median(result["relative_l2"] for result in found)
-        claims = [_claim(medians, *pair) for pair in (("two-pass", "engd"), ("engd", "bfgs"), ("bfgs", "adam"))]
-        rows.append((problem, network, *(_number(medians.get(name)) for name in _SHOWN), *claims))
-    notes = ("Medians of the relative L2 error over the runs that are finished.",)
-    return Table("The order of the optimizers", header, tuple(rows), notes)
+        measured = [item for item in measure(problem, results) if item.line.network == network]
+        ours = {item.line.optimizer: item.median for item in measured if item.median is not None}
+        paper = {item.line.optimizer: median for item in measured if (median := _published_median(item.line))}
+        ratios = {name: ours[name] / paper[name] for name in OPTIMIZERS if name in ours and name in paper}
+        label = f"{problem} {network}"
+        rows.append((label, "ours", *_by_optimizer(ours), *_links(ours, "not run")))
+        rows.append((label, "paper", *_by_optimizer(paper), *_links(paper, "not there")))
+        shown = [rounded(ratios[name]) if name in ratios else "-" for name in OPTIMIZERS]
+        rows.append((label, "ratio", *shown, *[""] * len(_LINKS)))
+        sketched = [(name, ratios[name]) for name in ("single-pass", "two-pass") if name in ratios]
+        high += [f"{label} {name} ({rounded(ratio)})" for name, ratio in sketched if ratio > _FACTOR]
+        endings += [f"{problem} {sentence}" for item in measured for sentence in item.endings()]
+    notes = (
+        f"Medians of SNGD above {_FACTOR} times the paper's: {', '.join(high) or 'none of those that are run'}.",
+        "heat A3, two-pass: the paper's median is a misprint, as it lies above its maximum, 1.99e-08.",
+        *endings,
+    )
+    return Table("The order of the optimizers: SNGD < ENGD < BFGS < Adam", header, tuple(rows), notes)
 
 
-def _claim(medians: dict[str, float], smaller: str, larger: str) -> str:
-    if smaller not in medians or larger not in medians:
-        return "not run"
-    return "confirmed" if medians[smaller] < medians[larger] else "refuted"
+def _published_median(line: Published) -> float | None:
+    errors = [run.error for run in RUNS if line.problem == TABLE_PROBLEMS[6] and run.optimizer == line.optimizer]
+    return statistics.median(errors) if errors else line.median
 
 
-def _lines(problem: str) -> list[Published]:
-    """The lines of a problem in the paper's order, and those that we add."""
-    lines = list(dict.fromkeys(cell.line for cell in all_cells() if cell.line.problem == problem))
-    networks = list(dict.fromkeys(line.network for line in LINES))
-    return sorted(lines, key=lambda line: (networks.index(line.network), _SHOWN.index(line.optimizer)))
+def _by_optimizer(medians: dict[str, float]) -> list[str]:
+    return [scientific(medians.get(name)) for name in OPTIMIZERS]
 
 
-def _line(problem: str, network: str, optimizer: str) -> Published:
-    wanted = (problem, network, optimizer)
-    return next(line for line in LINES if (line.problem, line.network, line.optimizer) == wanted)
-
-
-def _found(line: Published, results: Results) -> list[dict[str, Any]]:
-    names = [cell.name for cell in all_cells() if cell.line == line]
-    return [results[name] for name in names if name in results]
-
-
-def _full_seconds(result: dict[str, Any]) -> float:
-    """Seconds that all the iterations take: where they were cut short, at the pace of those that were made."""
-    if result["result"] != "seconds exhausted" or not result["iterations"]:
-        return result["seconds"]
-    stepping = result["seconds"] - result["compile_seconds"]
-    return result["compile_seconds"] + stepping * result["iterations_asked"] / result["iterations"]
-
-
-def _cut_short(line: Published, found: Sequence[dict[str, Any]]) -> list[str]:
-    cut = [result for result in found if result["iterations"] < result["iterations_asked"]]
-    if not cut:
-        return []
-    counts = sorted(result["iterations"] for result in cut)
-    reasons = ", ".join(sorted({result["result"] for result in cut}))
+def _links(medians: dict[str, float], unknown: str) -> list[str]:
+    """Whether each link of the order holds."""
     return [
-        f"{line.network}, {line.optimizer}: {len(cut)} of {len(found)} runs ended before the {line.iterations:,} "
-        f"iterations of the paper, after {counts[0]:,} to {counts[-1]:,} ({reasons})."
+        ("confirmed" if medians[small] < medians[large] else "refuted")
+        if small in medians and large in medians
+        else unknown
+        for small, large in _LINKS
     ]
 
 
-def _not_run(line: Published) -> list[str]:
-    return [f"{line.network}, {line.optimizer}: not run yet."]
+def _beside(pairs: dict[str, tuple[float, float | None]]) -> list[str]:
+    """Our number and the paper's, pair by pair."""
+    return [scientific(value) for pair in pairs.values() for value in pair]
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None or not math.isfinite(value) else f"{value:.2e}"
+def _worse(pairs: dict[str, tuple[float, float | None]]) -> str:
+    """The names of the pairs in which ours is larger."""
+    return ", ".join(name for name, (ours, paper) in pairs.items() if paper is not None and ours > paper)
+
+
+def _about_times(measured: Sequence[Measured]) -> str:
+    cores = sorted({result["cores"] for item in measured for _, result in item.finished})
+    return (
+        "Seconds: median until a run ended. All iterations: with those that it did not make, at the median pace of "
+        "those that it did. Over two-pass: the ratio of these; the paper's is of its minutes on a GPU. "
+        f"CPU cores of our runs: {' or '.join(map(str, cores)) or 'none yet'}."
+    )
+
+
+def _time_cells(item: Measured, measured: Sequence[Measured]) -> tuple[str, ...]:
+    """The columns `_TIMES`: ours are of the same machine, the paper's of another."""
+    reference = next(
+        other for other in measured if (other.line.network, other.line.optimizer) == (item.line.network, _REFERENCE)
+    )
+    ratio = rounded(item.full_seconds / reference.full_seconds) if reference.finished else "-"
+    paper = "-"
+    if item.line.minutes is not None and reference.line.minutes is not None:
+        paper = rounded(item.line.minutes / reference.line.minutes)
+    return (f"{item.seconds:,.0f}", f"{item.full_seconds:,.0f}", ratio, paper)
