@@ -71,44 +71,46 @@ def main() -> None:
 
 
 def kills() -> dict[str, Any]:
-    """Kill a process at random instants of its start and its steps, resume it, and compare it with one left alone."""
-    source = random.Random(0)
+    """Kill processes at random instants of their start and their steps, resume them, and compare with one left alone."""
+    source, killed, chains = random.Random(0), 0, []
     run = ["run", "poisson", "--network", "2x20", "--optimizer", "two-pass", "--iterations", "1500", "--points", "16"]
-    survived, identical, chains = 0, [], 0
     with tempfile.TemporaryDirectory() as folder:
         command([*run, "--out", f"{folder}/whole"]).wait()
         whole = last_line(Path(folder, "whole"))
-        while survived < KILLS:
-            out = Path(folder, f"chain{chains}")
-            process, done = command([*run, "--checkpoint-every", "0.2", "--out", str(out)]), False
-            while survived < KILLS and not done:
-                try:
-                    process.wait(source.uniform(3, 15))
-                except subprocess.TimeoutExpired:
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                    survived += 1
-                    process = command(
-                        ["resume", str(out)] if (out / "settings.json").exists() else [*run, "--out", str(out)]
-                    )
-                else:
-                    done = True
+        while killed < KILLS:
+            out = Path(folder, f"chain{len(chains)}")
+            count = kill_until_done([*run, "--checkpoint-every", "0.2", "--out", str(out)], out, source, KILLS - killed)
+            chains.append({"kills": count, "identical": last_line(out) == whole})
+            killed += count
+    survived = sum(chain["kills"] for chain in chains if chain["identical"])
+    return {"kills_tried": killed, "kills_survived": survived, "chains": chains, "last_line": whole}
+
+
+def kill_until_done(begin: list[str], out: Path, source: random.Random, most: int) -> int:
+    """Kill a run again and again, after a random time each, and resume it, until it ends; returns how often."""
+    process = command(begin)
+    for count in range(most):
+        try:
+            process.wait(source.uniform(3, 15))
+            return count
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
             process.wait()
-            identical.append(last_line(out) == whole)
-            chains += 1
-    return {"tried": KILLS, "survived": survived, "runs": chains, "identical_to_one_left_alone": sum(identical)}
+            process = command(["resume", str(out)] if (out / "settings.json").exists() else begin)
+    process.wait()
+    return most
 
 
 def command(arguments: list[str]) -> subprocess.Popen:
     """A process of the command line."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "sngd.cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    whole = [sys.executable, "-m", "sngd.cli", *arguments]
+    return subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def last_line(out: Path) -> list[str]:
     """The last line of a run's history but for its seconds: iteration, loss, error and the rest, to the last digit."""
-    return (out / "history.csv").read_text().splitlines()[-1].split(",")[:-1]
+    path = out / "history.csv"
+    return path.read_text().splitlines()[-1].split(",")[:-1] if path.exists() else []
 
 
 class KilledError(Exception):
@@ -116,7 +118,7 @@ class KilledError(Exception):
 
 
 def identity() -> dict[str, Any]:
-    """Stop a run of every optimizer and every search after four steps of twelve, and compare it with one that was not."""
+    """Stop a run of every optimizer and every search after four steps of twelve, and compare it with a whole one."""
     optimizers: dict[str, Any] = {name: name for name in OPTIMIZERS}
     optimizers |= {f"damped, {name}": Optimizer(FactorDescent(), search) for name, search in SEARCHES.items()}
     problem, found = find_problem("bvp"), {}
