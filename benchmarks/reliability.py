@@ -25,7 +25,6 @@ import jax
 import numpy as np
 from machine import RESULTS, machine
 
-import sngd
 from sngd.cli import main as command_line
 from sngd.descent import FactorDescent
 from sngd.library import PROBLEMS, find_problem
@@ -35,9 +34,11 @@ from sngd.train import (
     OPTIMIZERS,
     Checkpoints,
     Optimizer,
+    Record,
     Result,
     Solution,
     Stopping,
+    TrainState,
     load,
     save,
     solve,
@@ -71,7 +72,7 @@ def main() -> None:
 
 
 def kills() -> dict[str, Any]:
-    """Kill processes at random instants of their start and their steps, resume them, and compare with one left alone."""
+    """Kill processes at random instants of their start and their steps, resume them; compare with one left alone."""
     source, killed, chains = random.Random(0), 0, []
     run = ["run", "poisson", "--network", "2x20", "--optimizer", "two-pass", "--iterations", "1500", "--points", "16"]
     with tempfile.TemporaryDirectory() as folder:
@@ -137,7 +138,7 @@ def identity() -> dict[str, Any]:
 def stop_at(iteration: int) -> Callable:
     """A callback that ends a run where it stands."""
 
-    def callback(state: sngd.TrainState, record: sngd.Record) -> None:
+    def callback(state: TrainState, record: Record) -> None:
         if record.iteration == iteration:
             raise KilledError
 
@@ -323,7 +324,7 @@ def soak() -> dict[str, Any]:
     """One run for an hour, with checkpoints, and pauses so that other work can go on; its memory every five minutes."""
     resident, start = [], time.perf_counter()
 
-    def watch(state: sngd.TrainState, record: sngd.Record) -> None:
+    def watch(state: TrainState, record: Record) -> None:
         time.sleep(0.2)
         if record.seconds // 300 > len(resident):
             resident.append(round(memory_bytes() / 2**20, 1))
