@@ -37,10 +37,11 @@ from sngd.problem import (
     partial,
     space_time,
 )
-from sngd.train import Result, Solution, Stopping, load, plot, save, solve
+from sngd.train import Checkpoints, Result, Solution, Stopping, load, plot, save, solve
 
 __all__ = [
     "Boundary",
+    "Checkpoints",
     "Dirichlet",
     "Energy",
     "Field",

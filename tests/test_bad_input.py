@@ -1,11 +1,10 @@
-"""Bad input is refused before anything long is compiled, with the argument, the value and the way out."""
+"""Bad input beyond the tables of docs/errors.md, which takes more than a line to write down."""
 
 import subprocess
 import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 import sngd
@@ -25,36 +24,16 @@ def solve(*conditions, network="1x4", **options):
 @pytest.mark.parametrize(
     ("bad", "error", "message"),
     [
-        (lambda: sngd.Problem(DOMAIN, []), ValueError, "conditions is empty; give at least one"),
-        (lambda: sngd.Problem(DOMAIN, [lambda u, x: u(x)]), TypeError, "each must be a condition"),
-        (lambda: sngd.Dirichlet(0.0, weight=-1.0), ValueError, "weight of dirichlet is -1.0; it must be positive"),
-        (lambda: sngd.Dirichlet(0.0, weight=np.nan, name="lid"), ValueError, "weight of lid is nan"),
-        (lambda: solve(sngd.Dirichlet(0.0, on=())), ValueError, "on is empty in dirichlet"),
         (
             lambda: solve(sngd.Dirichlet(0.0, on=(sngd.box(x=(0, 2)).face("x", "lower"),))),
             ValueError,
             "has a face of another domain",
-        ),
-        (lambda: solve(sngd.Initial(0.0)), ValueError, "no time axis; make it with space_time"),
-        (lambda: solve(sngd.Periodic("z")), ValueError, "axis 'z' is not an axis of this domain; its axes are x, y"),
-        (
-            lambda: solve(sngd.Interior(lambda u, x: sngd.gradient(u.like(sngd.gradient(u)))(x))),
-            ValueError,
-            r"the residual of interior returns shape \(2, 2\) at one point; it must return a scalar",
-        ),
-        (
-            lambda: solve(sngd.Interior(lambda u, x: u(x) > 0, name="sign")),
-            ValueError,
-            "the residual of sign returns dtype bool",
         ),
         (
             lambda: solve(sngd.Interior(lambda u, x: u(x) / (x[0] - 0.5)), quadrature=sngd.UniformGrid(3)),
             ValueError,
             r"the residual of interior is .*(inf|nan) at the point \[0.5, 0.0\]",
         ),
-        (lambda: solve(EQUATION, network="1x4-1"), ValueError, "network is '1x4-1'"),
-        (lambda: solve(EQUATION, network=3), TypeError, "network is 3, which cannot be called"),
-        (lambda: solve(EQUATION, network=lambda x: x[0]), TypeError, "nothing to train; bind the parameters"),
         (
             lambda: solve(EQUATION, network=make_network("1x4", DOMAIN.bounds, 2, key=jax.random.key(0))),
             ValueError,
@@ -65,21 +44,7 @@ def solve(*conditions, network="1x4", **options):
             TypeError,
             "parameters of dtype float32; float64 is needed.*jax_enable_x64",
         ),
-        (lambda: solve(EQUATION, optimizer="newton"), ValueError, "optimizer is 'newton'; it must be one of damped"),
-        (lambda: solve(EQUATION, error_every=0), ValueError, "error_every is 0; it must be at least 1"),
-        (
-            lambda: solve(EQUATION, optimizer=sngd.train.Optimizer(sngd.descent.SNGD(sketch_size=99))),
-            ValueError,
-            r"sketch_size is 99, larger than min\(n, p\) = 17",
-        ),
-        (lambda: Stopping(patience=0), ValueError, "patience is 0; it must be at least 1"),
-        (lambda: MLP((2, 0, 1), DOMAIN.bounds, key=jax.random.key(0)), ValueError, r"widths is \(2, 0, 1\)"),
         (lambda: MLP((3, 4, 1), DOMAIN.bounds, key=jax.random.key(0)), ValueError, "the domain has 2 axes"),
-        (
-            lambda: MLP((2, 4, 1), DOMAIN.bounds, key=jax.random.key(0), activation="swish"),
-            ValueError,
-            "activation is 'swish'; it must be one of tanh",
-        ),
     ],
 )
 def test_bad_input_is_refused(bad, error, message):

@@ -160,7 +160,6 @@ class CheckpointFolder:
         """Raises `ValueError` for a folder with checkpoints of a run that is not to be resumed."""
         self._options, self._identity, self._folder = options, identity, Path(options.folder)
         self._written = time.perf_counter()
-        self._folder.mkdir(parents=True, exist_ok=True)
         if self._files() and not options.resume:
             raise ValueError(
                 f"checkpoints is {str(self._folder)!r}, which holds those of another run; give another folder, or go "
@@ -196,6 +195,7 @@ class CheckpointFolder:
         arrays |= {} if valley is None else _arrays("lowest", valley.best)
         arrays |= {} if best is None else {"best": np.asarray(best.theta)}
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             write_archive(self._folder / f"{records[moment.records - 1].iteration:08d}.npz", header, arrays)
         except OSError as error:
             _LOG.warning("no checkpoint was written to %s: %s", self._folder, error.strerror)

@@ -1,0 +1,105 @@
+"""Every row of docs/errors.md: the input it states ends in the message it states, and leaves nothing behind."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import sngd
+from sngd import descent, networks, search, train
+from sngd.cli import main
+from sngd.library import bvp
+
+TEXT = (Path(__file__).parent.parent / "docs" / "errors.md").read_text()
+
+
+def rows_of(table):
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()[2:]]
+    return [[cell.strip().replace("\\|", "|") for cell in row] for row in cells]
+
+
+IN_PYTHON, ON_THE_COMMAND_LINE, IN_FILES = map(rows_of, re.findall(r"(?:^\|.*\n)+", TEXT, re.MULTILINE))
+SQUARE = sngd.box(x=(0, 1), y=(0, 1))
+
+
+def solve(*conditions, network="1x4", **options):
+    return sngd.solve(sngd.Problem(SQUARE, conditions), network, key=jax.random.key(0), **options)
+
+
+NAMES = {
+    **{name: getattr(module, name) for module in (descent, search, train, networks) for name in module.__all__},
+    "sngd": sngd,
+    "np": np,
+    "square": SQUARE,
+    "key": jax.random.key(0),
+    "solve": solve,
+    "equation": sngd.Interior(lambda u, x: sngd.laplacian(u)(x)),
+}
+
+
+def code(cell):
+    return re.fullmatch(r"`(.*)`", cell)[1]
+
+
+def assert_says(message, stated):
+    assert re.fullmatch(re.escape(stated).replace("…", ".*"), message), message
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What the rows on the command line take for granted."""
+    monkeypatch.chdir(tmp_path)
+    Path("empty.py").write_text("")
+    for name, problem in (("taken", "bvp"), ("ended", "bvp"), ("mine", None)):
+        Path(name).mkdir()
+        Path(name, "settings.json").write_text(json.dumps({"problem": problem, "settings": {}}))
+    Path("ended", "result.json").write_text(json.dumps({"result": "stagnated"}))
+    return tmp_path
+
+
+def error_of(command):
+    """What a command says; that it fails as bad input does, and prints nothing else."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        assert main(shlex.split(command)[1:]) == 2
+    assert not output.getvalue()
+    return errors.getvalue().strip().removeprefix("sngd: error: ")
+
+
+def test_the_tables_are_complete():
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (35, 21, 8)
+
+
+@pytest.mark.parametrize(("source", "stated"), IN_PYTHON)
+def test_in_python(source, stated):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        eval(code(source), dict(NAMES))
+    assert_says(str(caught.value), stated)
+
+
+@pytest.mark.parametrize(("command", "stated"), ON_THE_COMMAND_LINE)
+def test_on_the_command_line(command, stated, folder):
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    assert_says(error_of(code(command)), stated)
+    left = {path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert left <= before
+
+
+@pytest.mark.parametrize(("path", "content", "reader", "stated"), IN_FILES)
+def test_in_files(path, content, reader, stated, folder):
+    file = Path(code(path))
+    os.makedirs(file.parent, exist_ok=True)
+    file.write_text("" if content == "nothing" else code(content))
+    if code(reader).startswith("sngd "):
+        assert_says(error_of(code(reader)), stated)
+        return
+    with pytest.raises(ValueError, match="is not") as caught:
+        eval(code(reader), {"sngd": sngd, "problem": bvp()})
+    assert_says(str(caught.value), stated)
