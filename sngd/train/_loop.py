@@ -17,6 +17,7 @@ from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
 from sngd.train._compilation import CompilationCounter
+from sngd.train._devices import agreed, mesh_of, on_one_device, require_points, whole_on
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import Record, collect
 from sngd.train._optimizer import AbstractOptimizer
@@ -52,6 +53,7 @@ def solve(
     callbacks: Sequence[Callback] = (),
     error_every: int = 10,
     memory: float | None = None,
+    devices: int = 1,
 ) -> Solution:
     """Train `network` to solve `problem`.
 
@@ -65,14 +67,17 @@ def solve(
       raise `KeyboardInterrupt` to end the run.
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
     - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
+    - `devices`: how many devices divide the points between them; all there are, `jax.device_count()`, where several
+      processes solve one problem (docs/devices.md).
 
     The plan, with what it is predicted to take, goes to the logger `sngd` before the first step is compiled.
 
     An interrupt (Ctrl-C) ends the run with what it has reached. Bad input raises `TypeError` or `ValueError` before the
     step is compiled: a residual of the wrong shape or with values that are not finite, float32 parameters, a sketch
-    larger than the factor, an optimizer that does not fit into the memory.
+    larger than the factor, an optimizer that does not fit into the memory, more devices than there are.
     """
     _require_float64()
+    mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
     network_key, train_key = jax.random.split(key)
     architecture = network if isinstance(network, str) else None
@@ -80,8 +85,10 @@ def solve(
         network = _make(network, problem, network_key, None)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    memory = machine_bytes() if memory is None else memory
-    objective, theta = make_objective(problem, network, limits_for(memory))
+    memory = agreed(mesh, machine_bytes() if memory is None else memory)
+    objective, theta = make_objective(problem, network, limits_for(memory), mesh)
+    require_points(objective, mesh)
+    theta, train_key = whole_on(mesh, (theta, train_key))
     problem = problem.with_points(len(theta))
     plan = make_plan(objective, theta, optimizer, memory)
     _LOG.info("%s", plan)
@@ -95,11 +102,11 @@ def solve(
     with share_cores_with_lapack():
         run.check_start(theta)
         if begin is not None:
-            theta = begin(objective, network_key)
+            theta = whole_on(mesh, begin(objective, network_key))
         end = run.solve(TrainState(theta, train_key, jnp.zeros((), int)), stopping)
     return Solution(
         problem=problem,
-        network=end.objective.trial.network(end.state.theta),
+        network=end.objective.trial.network(on_one_device(end.state.theta)),
         result=end.result,
         loss=float(values_of(end.objective, end.state.theta)[0]),
         history=collect(run.records),
@@ -150,7 +157,8 @@ class _Run:
             if self.begin is None or not stuck or not best.diagnosis.error > _WRONG or self.is_late(stopping):
                 break
             key = jax.random.fold_in(state.key, attempt)
-            fresh = dataclasses.replace(state, theta=self.begin(self.objective, key), key=key)
+            theta = whole_on(self.objective.mesh, self.begin(self.objective, key))
+            fresh = dataclasses.replace(state, theta=theta, key=key)
             self.restart(fresh)
             end = self.refine(fresh, stopping)
             if end.diagnosis.error < best.diagnosis.error:
@@ -161,7 +169,11 @@ class _Run:
 
     def is_late(self, stopping: Stopping) -> bool:
         """Whether there is no time to do as much again."""
-        return time.perf_counter() - self.start > stopping.seconds / 2
+        return self.elapsed() > stopping.seconds / 2
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return float(agreed(self.objective.mesh, time.perf_counter() - self.start))
 
     def restart(self, state: TrainState) -> None:
         """Take note of other initial parameters; they count as an iteration."""
@@ -184,7 +196,8 @@ class _Run:
 
     def continue_on(self, problem: AbstractProblem, theta: Float[Array, " p"]) -> bool:
         """Go on with these parameters on the points of `problem`; or say that it is too large or not finite there."""
-        objective, theta = make_objective(problem, self.objective.trial.network(theta), self.objective.limits)
+        limits, mesh = self.objective.limits, self.objective.mesh
+        objective, theta = make_objective(problem, self.objective.trial.network(theta), limits, mesh)
         try:
             make_plan(objective, theta, self.optimizer, self.memory)
         except ValueError as error:
@@ -217,7 +230,7 @@ class _Run:
                 if info is not None:
                     optimizer = optimizer.adapt(info, escape=ceiling > -math.inf)
                 new_state, info = self._timed(optimizer.step, self.objective, state, ceiling)
-                info = jax.device_get(info)
+                info = agreed(self.objective.mesh, jax.device_get(info))
                 if not math.isfinite(info.loss):
                     result = Result.NON_FINITE
                     break
@@ -251,7 +264,7 @@ class _Run:
         return exhausted(examine(self.problem, self.objective, state, self.key))
 
     def _report(self, state: TrainState, record: Record) -> None:
-        record = dataclasses.replace(record, seconds=time.perf_counter() - self.start)
+        record = dataclasses.replace(record, seconds=self.elapsed())
         self.records.append(record)
         for callback in self.callbacks:
             callback(state, record)
