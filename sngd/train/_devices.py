@@ -18,13 +18,15 @@ T = TypeVar("T")
 def mesh_of(devices: int) -> Mesh | None:
     """The first `devices` that JAX sees, in all processes together; `None` for one.
 
-    Raises `ValueError` where there are fewer, or where a process would be left without one.
+    Raises `ValueError` for less than one, where there are fewer, or where a process would be left without one.
     """
     seen = jax.devices()
-    if not 1 <= devices <= len(seen):
+    if devices < 1:
+        raise ValueError(f"devices is {devices}; it must be at least 1")
+    if devices > len(seen):
         raise ValueError(
-            f"devices is {devices}; it must be at least 1, and JAX sees {len(seen)} ({seen[0].platform}). To make "
-            "several of one processor, set the environment variable "
+            f"devices is {devices}, and JAX sees {len(seen)} ({seen[0].platform}); take at most {len(seen)}, or make "
+            "more of a processor with the environment variable "
             f"XLA_FLAGS=--xla_force_host_platform_device_count={devices}"
         )
     if devices == 1:
