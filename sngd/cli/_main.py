@@ -62,6 +62,8 @@ class _Settings:
     """At most so many, compilation included."""
     memory: str | None = None
     """At most so much, as predicted, for instance 4GB; by default what the machine has."""
+    devices: int = 1
+    """So many devices divide the points between them."""
     points: int | None = None
     """Gauss-Legendre points an axis; by default the problem's own, or as many as suit the network."""
     error_every: int = 10
@@ -249,6 +251,7 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
                 callbacks=[_settings_writer(options, folder), *([display] if display else [])],
                 error_every=options.error_every,
                 memory=memory,
+                devices=options.devices,
                 checkpoints=checkpoints,
             )
         summary = summarize(solution, network=label, seed=options.seed)

@@ -17,7 +17,7 @@ def coordinates_of(linearization: Linearization, svd: AbstractSVD) -> Float[Arra
     The norm of the latter is that of the gradient in the dual of the Gramian's norm.
     """
     if linearization.residual is not None:
-        return svd.left.T @ linearization.residual
+        return svd.left_rmatmul(linearization.residual)
     values = svd.singular_values
     kept = values > _ENERGY_TOLERANCE * values[0]
     return jnp.where(kept, svd.right_rmatmul(linearization.gradient) / jnp.where(kept, values, 1.0), 0.0)

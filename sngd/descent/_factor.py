@@ -11,8 +11,9 @@ from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import Damped, coordinates_of
 from sngd.descent._ladder import sketch_size_on_ladder
-from sngd.linearize import AbstractFactor, DenseFactor, Linearization
-from sngd.sketch import SVD, TestMatrix, dense_svd, gaussian, range_finder_svd
+from sngd.descent._stored import stored_svd
+from sngd.linearize import AbstractFactor, Linearization
+from sngd.sketch import AbstractSVD, TestMatrix, gaussian, range_finder_svd
 
 _FAMILIES = ("damped", "truncated")
 
@@ -99,10 +100,10 @@ class FactorDescent(AbstractDescent):
         wanted = 2 * self.sketch_size if escape or not resolved else max(rank + rank // 4, _SMALLEST_SKETCH)
         return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(wanted, self.largest, rungs=2))
 
-    def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> SVD:
+    def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractSVD:
         factor = linearization.factor
-        if self.sketch_size is None and isinstance(factor, DenseFactor):
-            return dense_svd(factor.matrix)
+        if self.sketch_size is None and (svd := stored_svd(factor)) is not None:
+            return svd
         assert self.largest is not None
         size = self.sketch_size or self.largest
         test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.gradient.dtype)

@@ -9,8 +9,9 @@ from sngd._cost import Cost
 from sngd._curve import AbstractCurve
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import Damped, coordinates_of
-from sngd.linearize import AbstractFactor, DenseFactor, LayeredFactor, Linearization
-from sngd.sketch import AbstractSVD, TestMatrix, dense_svd, gaussian, kernel_svd, sketched_svd
+from sngd.descent._stored import is_stored, stored_svd
+from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
+from sngd.sketch import AbstractSVD, TestMatrix, gaussian, kernel_svd, sketched_svd
 
 # Columns of the sketch, for every row: its singular values are then those of the factor within a factor of three.
 _COLUMNS = 2
@@ -48,7 +49,7 @@ class ResidualSpace(AbstractDescent):
 
     def cost(self, factor: AbstractFactor) -> Cost:
         rows, parameters = factor.shape
-        copies = 3 * rows * parameters if isinstance(factor, DenseFactor) else 0
+        copies = 3 * rows * parameters if is_stored(factor) else 0
         return Cost(8 * (copies + 12 * rows**2), factor.kernel_operations + 20 * rows**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
@@ -60,9 +61,11 @@ class ResidualSpace(AbstractDescent):
         return dataclasses.replace(self, bolder=self.adapts and (escape or at_its_limit))
 
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
-        if self.bolder and isinstance(factor, DenseFactor):
-            return dense_svd(factor.matrix)
-        if self.bolder and isinstance(factor, LayeredFactor):
-            sketch, columns = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0])
-            return sketched_svd(sketch, columns.matmul, columns.rmatmul)
-        return kernel_svd(factor.kernel(), factor.matmul, factor.rmatmul)
+        if self.bolder and (svd := stored_svd(factor)) is not None:
+            return svd
+        match factor:
+            case LayeredFactor() | ShardedFactor(local=LayeredFactor()) if self.bolder:
+                sketch, columns = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0])
+                return sketched_svd(sketch, columns.matmul, columns.rmatmul)
+            case _:
+                return kernel_svd(factor.kernel(), factor.matmul, factor.rmatmul)

@@ -10,6 +10,7 @@ from sngd.linearize._objective import (
     Linearization,
     make_objective,
 )
+from sngd.linearize._sharded import ShardedFactor
 from sngd.linearize._trial import TrialFunction
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "LeastSquares",
     "Limits",
     "Linearization",
+    "ShardedFactor",
     "TrialFunction",
     "make_objective",
 ]

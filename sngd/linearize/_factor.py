@@ -130,18 +130,22 @@ class ChunkedFactor(AbstractFactor):
 
     def kernel(self) -> Float[Array, "n n"]:
         """By pairs of blocks, each recomputed as often as there are blocks."""
+        return self.kernel_with(self)
+
+    def kernel_with(self, other: "ChunkedFactor") -> Float[Array, "n m"]:
+        """`F @ H.T`, the inner products of its rows with those of another one at the same parameters."""
 
         def beside(block: Term) -> Array:
             rows = block.jacobian(self.trial, self.theta)
             parts = []
-            for term in self.terms:
+            for term in other.terms:
                 blocks = term.blocks(self.chunk)
-                products = jax.lax.map(lambda other: rows @ other.jacobian(self.trial, self.theta).T, blocks)
+                products = jax.lax.map(lambda their: rows @ their.jacobian(self.trial, self.theta).T, blocks)
                 parts.append(jnp.moveaxis(products, 0, 1).reshape(len(rows), -1)[:, : term.rows])
             return jnp.concatenate(parts, axis=1)
 
         kernels = [jax.lax.map(beside, term.blocks(self.chunk)) for term in self.terms]
-        columns = self.shape[0]
+        columns = other.shape[0]
         flat = [part.reshape(-1, columns)[: term.rows] for part, term in zip(kernels, self.terms, strict=True)]
         return jnp.concatenate(flat)
 

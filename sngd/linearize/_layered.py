@@ -21,7 +21,7 @@ Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows column
 _POINTS = 128
 
 
-class _Layout(eqx.Module):
+class LeafLayout(eqx.Module):
     """Where the derivatives by each leaf of the network stand: which are outer products, and all shapes."""
 
     shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
@@ -113,7 +113,7 @@ class ProductColumns(eqx.Module):
 
     sides: dict[int, tuple[Float[Array, "a l"], Float[Array, "b l"]]]
     rest: Float[Array, "d l"]
-    layout: _Layout
+    layout: LeafLayout
 
     def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
         """`M @ z`."""
@@ -135,7 +135,7 @@ class LayeredFactor(AbstractFactor):
     """
 
     terms: tuple[_Rows, ...]
-    layout: _Layout
+    layout: LeafLayout
     chunk: int = eqx.field(static=True)
 
     @property
@@ -190,6 +190,10 @@ class LayeredFactor(AbstractFactor):
         }
         count = range(len(self.terms))
         return jnp.block([[below[i, j] if j <= i else below[j, i].T for j in count] for i in count])
+
+    def kernel_with(self, other: "LayeredFactor") -> Float[Array, "n m"]:
+        """`F @ H.T`, the inner products of its rows with those of another one."""
+        return jnp.block([[mine.kernel_with(theirs) for theirs in other.terms] for mine in self.terms])
 
     @property
     def kernel_operations(self) -> int:
@@ -247,13 +251,17 @@ class LayeredFactor(AbstractFactor):
         return jax.lax.scan(add, total, blocks)[0]
 
 
-def layered_factor(
-    terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int], chunk: int
-) -> LayeredFactor:
-    """The factor of these terms, with the leaves in `linear` by outer products."""
-    leaves = jax.tree.leaves(trial.unravel(theta))
-    layout = _Layout(tuple(leaf.shape for leaf in leaves), linear)
-    return LayeredFactor(tuple(_rows(term, trial, theta, layout) for term in terms), layout, chunk)
+def leaf_layout(trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int]) -> LeafLayout:
+    """That of the network's leaves, with those in `linear` by outer products."""
+    return LeafLayout(tuple(leaf.shape for leaf in jax.tree.leaves(trial.unravel(theta))), linear)
+
+
+def layered_rows(
+    terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int]
+) -> tuple[_Rows, ...]:
+    """What a `LayeredFactor` keeps of these terms."""
+    layout = leaf_layout(trial, theta, linear)
+    return tuple(_rows(term, trial, theta, layout) for term in terms)
 
 
 def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"]) -> frozenset[int]:
@@ -266,7 +274,7 @@ def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[A
     return linear_leaves(rows, jax.tree.leaves(trial.unravel(theta)))
 
 
-def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: _Layout) -> _Rows:
+def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: LeafLayout) -> _Rows:
     leaves = jax.tree.leaves(trial.unravel(theta))
 
     def at(point: tuple[Array, Array, Array]) -> _Rows:

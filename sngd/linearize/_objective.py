@@ -9,10 +9,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PyTree
 
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
-from sngd.linearize._layered import LayeredFactor, layered_factor, linear_leaves_of
+from sngd.linearize._layered import LayeredFactor, layered_rows, leaf_layout, linear_leaves_of
+from sngd.linearize._sharded import LocalFactor, all_rows, sharded_factor
 from sngd.linearize._terms import Term, make_term
 from sngd.linearize._trial import TrialFunction, split_network
 from sngd.problem import (
@@ -71,13 +73,17 @@ class Linearization(eqx.Module):
 
 
 class AbstractObjective(eqx.Module):
-    """A loss over parameter vectors `theta` of shape `(p,)`."""
+    """A loss over parameter vectors `theta` of shape `(p,)`.
+
+    - `mesh`: the devices between which its rows are divided; `None` for one.
+    """
 
     trial: eqx.AbstractVar[TrialFunction]
     factor_terms: eqx.AbstractVar[tuple[Term, ...]]
     chunk: eqx.AbstractVar[int | None]
     linear: eqx.AbstractVar[frozenset[int]]
     limits: eqx.AbstractVar[Limits]
+    mesh: eqx.AbstractVar[Mesh | None]
 
     @property
     @abc.abstractmethod
@@ -97,7 +103,7 @@ class AbstractObjective(eqx.Module):
         """The weighted residuals of all conditions, one after the other; for an energy, of its Euler-Lagrange equation
         and its natural boundary conditions.
         """
-        return _values_of(self.residual_terms, self.trial.field(theta))
+        return self._values_of(self.residual_terms, self.trial.field, theta)
 
     @property
     @abc.abstractmethod
@@ -106,7 +112,9 @@ class AbstractObjective(eqx.Module):
 
     def residual_jacobian(self, theta: Float[Array, " p"]) -> Float[Array, "n p"]:
         """The derivative of `residual`, stored: for small networks."""
-        return jnp.concatenate([term.jacobian(self.trial, theta) for term in self.residual_terms])
+        if self.mesh is None:
+            return self._jacobian_of(self.residual_terms, theta)
+        return all_rows(self._jacobian_of, self.residual_terms, self.mesh, theta)
 
     @abc.abstractmethod
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
@@ -133,11 +141,38 @@ class AbstractObjective(eqx.Module):
         """The factor of the Gramian: stored where `chunk` is `None`, as outer products where the network has `linear`
         leaves, or recomputed in blocks of rows.
         """
+        kind = self._kind(theta)
+        if self.mesh is None:
+            return kind(self._keep(self.factor_terms, theta))
+        return sharded_factor(kind, self._keep, self.factor_terms, theta, self.mesh)
+
+    def _kind(self, theta: Float[Array, " p"]) -> Callable[[PyTree], LocalFactor]:
+        """Makes the factor from what `_keep` returns."""
         if self.chunk is None:
-            return DenseFactor(jnp.concatenate([term.jacobian(self.trial, theta) for term in self.factor_terms]))
+            return DenseFactor
         if self.linear:
-            return layered_factor(self.factor_terms, self.trial, theta, self.linear, self.chunk)
-        return ChunkedFactor(self.trial, theta, self.factor_terms, self.chunk)
+            return eqx.Partial(LayeredFactor, layout=leaf_layout(self.trial, theta, self.linear), chunk=self.chunk)
+        return eqx.Partial(ChunkedFactor, self.trial, theta, chunk=self.chunk)
+
+    def _keep(self, terms: tuple[Term, ...], theta: Float[Array, " p"]) -> PyTree:
+        """What the rows of these terms are kept as: a matrix, outer products, or the terms themselves."""
+        if self.chunk is None:
+            return self._jacobian_of(terms, theta)
+        return layered_rows(terms, self.trial, theta, self.linear) if self.linear else terms
+
+    def _jacobian_of(self, terms: tuple[Term, ...], theta: Float[Array, " p"]) -> Float[Array, "n p"]:
+        return jnp.concatenate([term.jacobian(self.trial, theta) for term in terms])
+
+    def _values_of(
+        self, terms: tuple[Term, ...], make_field: Callable[..., Field], *parameters: Array
+    ) -> Float[Array, " n"]:
+        """The values of these terms for the field that `make_field` makes of `parameters`."""
+
+        def values(terms: tuple[Term, ...], *parameters: Array) -> Array:
+            field = make_field(*parameters)
+            return jnp.concatenate([_by_blocks(term, lambda block: block.values_of(field)) for term in terms])
+
+        return values(terms, *parameters) if self.mesh is None else all_rows(values, terms, self.mesh, *parameters)
 
 
 class LeastSquares(AbstractObjective):
@@ -148,6 +183,7 @@ class LeastSquares(AbstractObjective):
     chunk: int | None = eqx.field(static=True)
     linear: frozenset[int] = eqx.field(static=True)
     limits: Limits = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True)
 
     @property
     def lower_bound(self) -> float:
@@ -189,6 +225,7 @@ class EnergyObjective(AbstractObjective):
     chunk: int | None = eqx.field(static=True)
     linear: frozenset[int] = eqx.field(static=True)
     limits: Limits = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True)
 
     @property
     def lower_bound(self) -> float:
@@ -199,7 +236,7 @@ class EnergyObjective(AbstractObjective):
         return (self.density_term,)
 
     def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
-        return jnp.sum(_by_blocks(self.density_term, lambda block: block.values(self.trial, theta)))
+        return jnp.sum(self._values_of(self.value_terms, self.trial.field, theta))
 
     @property
     def residual_terms(self) -> tuple[Term, ...]:
@@ -208,7 +245,7 @@ class EnergyObjective(AbstractObjective):
     def gradient(self, theta: Float[Array, " p"]) -> Float[Array, " p"]:
         """The derivative of the energy by the parameters, shape `(p,)`."""
         residual = self.residual(theta)
-        return jax.grad(lambda t: residual @ _values_of(self.trace_terms, self.trial.field(t)))(theta)
+        return jax.grad(lambda t: residual @ self._values_of(self.trace_terms, self.trial.field, t))(theta)
 
     def change(self, theta: Float[Array, " p"], other: Float[Array, " p"]) -> Float[Array, ""]:
         """The energy at `other` less that at `theta`.
@@ -217,12 +254,15 @@ class EnergyObjective(AbstractObjective):
         product of a residual and a difference, which are both small where the two energies are nearly equal. Exact
         in that direction for densities up to degree six; where the move is too bold for that, the plain difference.
         """
-        here, there = self.trial.field(theta), self.trial.field(other)
-        moved = _values_of(self.trace_terms, there) - _values_of(self.trace_terms, here)
+        field = self.trial.field
+        moved = self._values_of(self.trace_terms, field, other) - self._values_of(self.trace_terms, field, theta)
+
+        def between(theta: Array, other: Array, fraction: Array) -> Field:
+            here, there = field(theta), field(other)
+            return here.like(lambda x: (1 - fraction) * here(x) + fraction * there(x))
 
         def slope(fraction: Array) -> Array:
-            between = here.like(lambda x: (1 - fraction) * here(x) + fraction * there(x))
-            return _values_of(self.residual_terms, between) @ moved
+            return self._values_of(self.residual_terms, between, theta, other, fraction) @ moved
 
         nodes, weights = np.polynomial.legendre.leggauss(3)
         along = jax.lax.map(slope, jnp.asarray((nodes + 1) / 2)) @ jnp.asarray(weights / 2)
@@ -234,9 +274,11 @@ class EnergyObjective(AbstractObjective):
 
 
 def make_objective(
-    problem: AbstractProblem, network: Callable, limits: Limits | None = None
+    problem: AbstractProblem, network: Callable, limits: Limits | None = None, mesh: Mesh | None = None
 ) -> tuple[AbstractObjective, Float[Array, " p"]]:
     """The objective of `problem` for `network`, and the network's present parameter vector. Nothing is compiled.
+
+    - `mesh`: of one axis, `"rows"`; its devices divide the points of every term between them.
 
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
     """
@@ -249,9 +291,11 @@ def make_objective(
             terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
             chunk = _chunk(terms, len(theta), limits)
             linear = _linear(terms, trial, theta, chunk, limits)
-            return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits), theta
+            return LeastSquares(
+                trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits, mesh=mesh
+            ), theta
         case Energy():
-            return _energy_objective(problem, trial, theta, limits), theta
+            return _energy_objective(problem, trial, theta, limits, mesh), theta
         case _:
             raise TypeError(f"problem is {problem!r}; it must be a Problem or an Energy")
 
@@ -273,10 +317,6 @@ def _linear(
     leaves = jax.tree.leaves(trial.unravel(theta))
     linear = frozenset(leaf for leaf in linear_leaves_of(terms, trial, theta) if min(leaves[leaf].shape) >= _NARROW)
     return linear if 2 * sum(leaves[leaf].size for leaf in linear) > len(theta) else frozenset()
-
-
-def _values_of(terms: tuple[Term, ...], field: Field) -> Array:
-    return jnp.concatenate([_by_blocks(term, lambda block: block.values_of(field)) for term in terms])
 
 
 def _by_blocks(term: Term, function: Callable[[Term], Array]) -> Array:
@@ -338,7 +378,9 @@ def _condition_term(problem: Problem, condition: AbstractCondition, trial: Trial
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)
 
 
-def _energy_objective(problem: Energy, trial: TrialFunction, theta: Array, limits: Limits) -> EnergyObjective:
+def _energy_objective(
+    problem: Energy, trial: TrialFunction, theta: Array, limits: Limits, mesh: Mesh | None
+) -> EnergyObjective:
     interior, boundary = problem.interior(), problem.natural_boundary()
 
     def term(function: Callable, label: str, collocation: Collocation, scales: np.ndarray) -> Term:
@@ -365,6 +407,7 @@ def _energy_objective(problem: Energy, trial: TrialFunction, theta: Array, limit
         chunk=chunk,
         linear=_linear((metric,), trial, theta, chunk, limits),
         limits=limits,
+        mesh=mesh,
     )
 
 

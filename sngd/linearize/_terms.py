@@ -57,11 +57,14 @@ class Term(eqx.Module):
         return jax.vmap(at)(self.points, self.normals, self.scales).reshape(-1, len(theta))
 
     def blocks(self, size: int) -> "Term":
-        """The same rows as a stack of equal blocks of at most `size` points, for `jax.lax.scan`.
+        """The same rows as a stack of equal blocks of at most `size` points, for `jax.lax.scan`."""
+        return self.divided(-(-len(self.scales) // size))
 
-        The last block is filled up with its last point at scale zero, so the rows it adds are zero.
+    def divided(self, count: int) -> "Term":
+        """The same rows as a stack of `count` equal blocks.
+
+        Where there are too few points, the last one fills up the rest at scale zero, so the rows it adds are zero.
         """
-        count = -(-len(self.scales) // size)
         size = -(-len(self.scales) // count)
         missing = count * size - len(self.scales)
 

@@ -7,26 +7,28 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-_PRECISION = float(jnp.finfo(jnp.float64).eps)
+PRECISION = float(jnp.finfo(jnp.float64).eps)
 
 Matmul = Callable[[Float[Array, "p l"]], Float[Array, "n l"]]
 Rmatmul = Callable[[Float[Array, "n l"]], Float[Array, "p l"]]
 
 
 class AbstractSVD(eqx.Module):
-    """`F ~ U diag(singular_values) V^T`, with `V` known by its products with vectors.
+    """`F ~ U diag(singular_values) V^T`, with `U` and `V` known by their products with vectors.
 
-    - `left`: `U`, shape `(n, k)`, orthonormal columns.
     - `singular_values`: shape `(k,)`, falling.
     """
 
-    left: eqx.AbstractVar[Float[Array, "n k"]]
     singular_values: eqx.AbstractVar[Float[Array, " k"]]
 
     @property
     @abc.abstractmethod
     def resolution(self) -> float:
         """The absolute errors of the singular values, relative to the first."""
+
+    @abc.abstractmethod
+    def left_rmatmul(self, residual: Float[Array, " n"]) -> Float[Array, " k"]:
+        """`U.T @ r`."""
 
     @abc.abstractmethod
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
@@ -44,6 +46,7 @@ class AbstractSVD(eqx.Module):
 class SVD(AbstractSVD):
     """With `V = Q W` kept as its two factors: forming `V` would cost as much as the sketch.
 
+    - `left`: `U`, shape `(n, k)`, orthonormal columns.
     - `basis`: `Q`, shape `(p, l)`, orthonormal columns, or `None` for the identity; `rotation`: `W`, shape `(l, k)`.
     """
 
@@ -54,7 +57,10 @@ class SVD(AbstractSVD):
 
     @property
     def resolution(self) -> float:
-        return _PRECISION
+        return PRECISION
+
+    def left_rmatmul(self, residual: Float[Array, " n"]) -> Float[Array, " k"]:
+        return self.left.T @ residual
 
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
         image = self.rotation @ coefficients
@@ -79,7 +85,10 @@ class KernelSVD(AbstractSVD):
 
     @property
     def resolution(self) -> float:
-        return _PRECISION**0.5
+        return PRECISION**0.5
+
+    def left_rmatmul(self, residual: Float[Array, " n"]) -> Float[Array, " n"]:
+        return self.left.T @ residual
 
     def right_matmul(self, coefficients: Float[Array, " n"]) -> Float[Array, " p"]:
         return self.rmatmul((self.left @ self._divided(coefficients))[:, None])[:, 0]
@@ -110,7 +119,10 @@ class SketchedSVD(AbstractSVD):
 
     @property
     def resolution(self) -> float:
-        return _PRECISION
+        return PRECISION
+
+    def left_rmatmul(self, residual: Float[Array, " n"]) -> Float[Array, " k"]:
+        return self.left.T @ residual
 
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
         return self.columns_matmul(self.rotation @ coefficients)

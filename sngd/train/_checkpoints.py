@@ -282,9 +282,8 @@ def _array(name: str, template: Array, arrays: dict[str, np.ndarray]) -> Array:
     expected, values = jax.random.key_data(template) if _is_key(template) else template, arrays[name]
     if values.shape != expected.shape or values.dtype != expected.dtype:
         raise ValueError(f"{name} is {values.dtype} {values.shape}, not {expected.dtype} {expected.shape}")
-    if _is_key(template):
-        return jax.random.wrap_key_data(jnp.asarray(values), impl=jax.random.key_impl(template))
-    return jnp.asarray(values)
+    placed = jax.device_put(values, expected.sharding)
+    return jax.random.wrap_key_data(placed, impl=jax.random.key_impl(template)) if _is_key(template) else placed
 
 
 def _settings(settings: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sngd.linearize import AbstractFactor, DenseFactor
+from sngd.linearize import AbstractFactor, DenseFactor, ShardedFactor
 
 # Rows to fit and rows to check, at most.
 _FITTED, _CHECKED = 672, 672
@@ -97,6 +97,11 @@ def _left_over(residual: Float[Array, " n"], factor: AbstractFactor, key: PRNGKe
 
 def _kernel(factor: AbstractFactor, rows: Array) -> Float[Array, "m m"]:
     """The inner products of these rows."""
-    if isinstance(factor, DenseFactor):
-        return factor.matrix[rows] @ factor.matrix[rows].T
-    return factor.kernel()[rows][:, rows]
+    match factor:
+        case DenseFactor():
+            chosen = factor.matrix[rows]
+        case ShardedFactor(local=DenseFactor()):
+            chosen = factor.take(rows)
+        case _:
+            return factor.kernel()[rows][:, rows]
+    return chosen @ chosen.T

@@ -14,6 +14,7 @@ from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
 from sngd.train._checkpoints import Checkpoints
 from sngd.train._compilation import CompilationCounter
+from sngd.train._devices import agreed, mesh_of, on_one_device, require_points, whole_on
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import collect
 from sngd.train._optimizer import AbstractOptimizer
@@ -40,6 +41,7 @@ def solve(
     callbacks: Sequence[Callback] = (),
     error_every: int = 10,
     memory: float | None = None,
+    devices: int = 1,
     checkpoints: Checkpoints | None = None,
 ) -> Solution:
     """Train `network` to solve `problem`.
@@ -54,15 +56,19 @@ def solve(
       raise `KeyboardInterrupt` to end the run.
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
     - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
+    - `devices`: how many devices divide the points between them; all there are, `jax.device_count()`, where several
+      processes solve one problem (docs/devices.md).
     - `checkpoints`: a folder for what the run needs to go on after it was killed; left out, a killed run is lost.
 
     The plan, with what it is predicted to take, goes to the logger `sngd` before the first step is compiled.
 
     An interrupt (Ctrl-C) ends the run with what it has reached. Bad input raises `TypeError` or `ValueError` before the
     step is compiled: a residual of the wrong shape or with values that are not finite, float32 parameters, a sketch
-    larger than the factor, an optimizer that does not fit into the memory, checkpoints of another run.
+    larger than the factor, an optimizer that does not fit into the memory, more devices than there are, checkpoints of
+    another run.
     """
     _require_float64()
+    mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
     network_key, train_key = jax.random.split(key)
     architecture = network if isinstance(network, str) else None
@@ -70,8 +76,10 @@ def solve(
         network = _make(network, problem, network_key, None)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    memory = machine_bytes() if memory is None else memory
-    objective, theta = make_objective(problem, network, limits_for(memory))
+    memory = agreed(mesh, machine_bytes() if memory is None else memory)
+    objective, theta = make_objective(problem, network, limits_for(memory), mesh)
+    require_points(objective, mesh)
+    theta, train_key = whole_on(mesh, (theta, train_key))
     problem = problem.with_points(len(theta))
     plan = make_plan(objective, theta, optimizer, memory)
     _LOG.info("%s", plan)
@@ -96,7 +104,7 @@ def solve(
     verdict = end.verdict
     return Solution(
         problem=problem,
-        network=run.objective.trial.network(end.theta),
+        network=run.objective.trial.network(on_one_device(end.theta)),
         result=verdict.result,
         loss=float(values_of(run.objective, end.theta)[0]),
         history=collect(run.records),

@@ -17,6 +17,7 @@ from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import AbstractProblem
 from sngd.train._checkpoints import CheckpointFolder, Checkpoints, Clock, identify
 from sngd.train._compilation import CompilationCounter
+from sngd.train._devices import agreed, whole_on
 from sngd.train._history import Record
 from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
@@ -87,7 +88,7 @@ class Run:
         if self.checkpoints is not None and self.checkpoints.resumes:
             moment = self._resumed(self.checkpoints, theta)
         else:
-            begun = theta if self.begin is None else self.begin(self.objective, start_key)
+            begun = theta if self.begin is None else self._begun(self.begin, start_key)
             moment = self._first_of_round(Place(), TrainState(begun, self.key, jnp.zeros((), int)))
         return self._from(moment)
 
@@ -143,7 +144,7 @@ class Run:
         if moment.info is not None:
             optimizer = optimizer.adapt(moment.info, escape=ceiling > -math.inf)
         state, info = self._timed(optimizer.step, self.objective, moment.state, ceiling)
-        info = jax.device_get(info)
+        info = agreed(self.objective.mesh, jax.device_get(info))
         if not (math.isfinite(info.loss) and math.isfinite(info.gradient_norm)):
             return self._nudged(moment, state.theta)
         self.records.append(self._record(state, info))
@@ -205,7 +206,8 @@ class Run:
 
     def _move_to(self, problem: AbstractProblem, theta: Float[Array, " p"]) -> bool:
         """Go on with the points of `problem`; or say that they are too many, or the residual not finite there."""
-        objective, theta = make_objective(problem, self.objective.trial.network(theta), self.objective.limits)
+        limits, mesh = self.objective.limits, self.objective.mesh
+        objective, theta = make_objective(problem, self.objective.trial.network(theta), limits, mesh)
         try:
             make_plan(objective, theta, self.optimizer, self.memory)
         except ValueError as error:
@@ -227,12 +229,16 @@ class Run:
         """The first moment from other initial parameters; they count as an iteration."""
         assert self.begin is not None
         key = jax.random.fold_in(self.key, moment.place.attempt)
-        state = TrainState(self.begin(self.objective, key), key, jnp.zeros((), int))
+        state = TrainState(self._begun(self.begin, key), key, jnp.zeros((), int))
         loss = self.check_start(state.theta)
         self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
         self._report(state)
         place = Place(moment.place.attempt + 1, 0, moment.place.finer, len(self.records) - 1, loss)
         return self._first_of_round(place, state, best)
+
+    def _begun(self, begin: Begin, key: PRNGKeyArray) -> Float[Array, " p"]:
+        """Initial parameters, on every device."""
+        return whole_on(self.objective.mesh, begin(self.objective, key))
 
     def _is_late(self) -> bool:
         """Whether there is no time to do as much again."""
@@ -240,7 +246,7 @@ class Run:
 
     def _seconds(self) -> float:
         """Since the start of training, what it took before a checkpoint included."""
-        return time.perf_counter() - self.start
+        return float(agreed(self.objective.mesh, time.perf_counter() - self.start))
 
     def _first_of_round(self, place: Place, state: TrainState, best: End | None = None) -> Moment:
         """The moment before the first step on the present points."""
@@ -257,9 +263,9 @@ class Run:
         return Moment(place, state, optimizer, valley, len(self.records), best=best)
 
     def _keep(self, moment: Moment) -> None:
-        """Write a checkpoint."""
-        if self.checkpoints is not None:
-            clock = Clock(self._seconds(), self.compile_seconds)
+        """Write a checkpoint; of several processes, the first one does."""
+        if self.checkpoints is not None and jax.process_index() == 0:
+            clock = Clock(self.records[moment.records - 1].seconds, self.compile_seconds)
             self.checkpoints.write(moment, self.records, clock)
 
     def _resumed(self, checkpoints: CheckpointFolder, theta: Float[Array, " p"]) -> Moment:

@@ -55,7 +55,7 @@ def examine(problem: AbstractProblem, objective: AbstractObjective, state: Train
     elsewhere = with_other_rules(problem, rule_between)
     between = math.nan
     if elsewhere is not None:
-        other, _ = make_objective(elsewhere, objective.trial.network(theta), objective.limits)
+        other, _ = make_objective(elsewhere, objective.trial.network(theta), objective.limits, objective.mesh)
         between = _half_square(np.asarray(values_of(other, theta)[1]))
     size = _root_mean_square(problem, objective.trial.network(theta))
     error = math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf

@@ -1,0 +1,141 @@
+"""The rows of an objective divided between devices: each linearizes at its own points.
+
+Two kinds of arrays exist: the rows of the factor, which stay where they are made, and all others, which are whole on
+every device. So whatever uses an objective or a factor is the same for one device and for several; what is exchanged
+is exchanged within their methods.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from sngd._rows import DIVIDED, ROWS, RowLayout, on_every_device
+from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
+from sngd.linearize._layered import LayeredFactor, ProductColumns, Sample
+from sngd.linearize._terms import Term
+
+LocalFactor = DenseFactor | LayeredFactor | ChunkedFactor
+
+
+class ShardedFactor(AbstractFactor):
+    """A factor of any kind, with its rows divided between devices. Products see and return whole arrays.
+
+    Of `n` rows, `p` parameters and `l` columns, `matmul` gathers `n l` numbers, `rmatmul` and `gramian_matmul` sum
+    `p l` over the devices, `gramian_compress` sums `l l`.
+
+    - `kind`: makes the factor from what its rows are kept as.
+    - `kept`: that of all rows, block by block.
+    """
+
+    kind: Callable[[PyTree], LocalFactor]
+    kept: PyTree
+    layout: RowLayout = eqx.field(static=True)
+
+    @property
+    def local(self) -> LocalFactor:
+        """The factor of all blocks, one after the other, with the rows of zeros that fill them up."""
+        return self.kind(self.kept)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.layout.rows, self.local.shape[1]
+
+    def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
+        return self._each(lambda factor, y: self.layout.whole(factor.matmul(y)), columns)
+
+    def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
+        return self._sum(lambda factor, z: factor.rmatmul(self.layout.part(z)), columns)
+
+    def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
+        return self._sum(lambda factor, y: factor.gramian_matmul(y), columns)
+
+    def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
+        return self._sum(lambda factor, q: factor.gramian_compress(q), basis)
+
+    def kernel(self) -> Float[Array, "n n"]:
+        """Of stored rows by columns, `n p` numbers exchanged over all devices, and a sum of `n n`; of others by rows,
+        where every device gathers the vectors or points that the rows are made of, and then `n n`.
+        """
+        match self.local:
+            case DenseFactor():
+                return self._sum(lambda factor: _gramian(self.layout.columns(factor.matrix)))
+            case _:
+                return self._each(self._kernel_rows)
+
+    @property
+    def kernel_operations(self) -> int:
+        return self.local.kernel_operations
+
+    def take(self, rows: Int[Array, " m"]) -> Float[Array, "m p"]:
+        """Some rows of a stored factor, by their indices: sums `m p` numbers over the devices."""
+        return self._each(lambda factor, rows: self.layout.take(factor.matrix, rows), rows)
+
+    def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
+        """That of a `LayeredFactor`: gathers `n l` numbers. Every device draws the same columns."""
+
+        def block(factor: LayeredFactor, key: PRNGKeyArray) -> tuple[Array, ProductColumns]:
+            sketch, test_matrix = factor.sketch(sample, key, columns)
+            return self.layout.whole(sketch), test_matrix
+
+        return self._each(block, key)
+
+    def _kernel_rows(self, factor) -> Float[Array, "n n"]:
+        kept = jax.lax.all_gather(factor.terms, ROWS)
+        beside = jax.lax.map(lambda terms: factor.kernel_with(self.kind(terms)), kept)
+        rows = self.layout.whole(jnp.moveaxis(beside, 1, 0).reshape(beside.shape[1], -1))
+        return rows[:, self.layout.order]
+
+    def _sum(self, function: Callable, *arguments: Array) -> Array:
+        return self._each(lambda *block: jax.lax.psum(function(*block), ROWS), *arguments)
+
+    def _each(self, function: Callable, *arguments: Array):
+        """`function` of every device's factor and of `arguments`."""
+
+        def block(kept: PyTree, kind: PyTree, *arguments: Array):
+            return function(eqx.combine(kind, static)(kept), *arguments)
+
+        kind, static = eqx.partition(self.kind, eqx.is_array)
+        return on_every_device(block, self.layout.mesh, 1)(self.kept, kind, *arguments)
+
+
+def sharded_factor(
+    kind: Callable[[PyTree], LocalFactor],
+    keep: Callable[[tuple[Term, ...], Float[Array, " p"]], PyTree],
+    terms: tuple[Term, ...],
+    theta: Float[Array, " p"],
+    mesh: Mesh,
+) -> ShardedFactor:
+    """The factor of these terms, whose rows `keep` makes and `kind` knows to multiply."""
+    kept = on_every_device(lambda terms, t: keep(_own(terms, mesh), t), mesh, 0, DIVIDED)(terms, theta)
+    return ShardedFactor(kind, kept, layout_of(terms, mesh))
+
+
+def all_rows(
+    function: Callable[..., Float[Array, "block ..."]], terms: tuple[Term, ...], mesh: Mesh, *parameters: Array
+) -> Float[Array, "n ..."]:
+    """`function` of the terms and of `parameters`, which has a row for each of theirs, gathered from all devices."""
+    layout = layout_of(terms, mesh)
+
+    def block(terms: tuple[Term, ...], *parameters: Array) -> Array:
+        return layout.whole(function(_own(terms, mesh), *parameters))
+
+    return on_every_device(block, mesh, 0)(terms, *parameters)
+
+
+def layout_of(terms: tuple[Term, ...], mesh: Mesh) -> RowLayout:
+    """Which device has which rows of these terms."""
+    return RowLayout(mesh, tuple((len(term.scales), term.components) for term in terms))
+
+
+def _own(terms: tuple[Term, ...], mesh: Mesh) -> tuple[Term, ...]:
+    """The same terms at the points of this device. Points are few numbers: every device has all of them."""
+    blocks = tuple(term.divided(mesh.size) for term in terms)
+    return jax.tree.map(lambda array: array[jax.lax.axis_index(ROWS)], blocks)
+
+
+def _gramian(columns: Float[Array, "n part"]) -> Float[Array, "n n"]:
+    return columns @ columns.T
