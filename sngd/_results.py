@@ -18,6 +18,7 @@ class Result(enum.Enum):
     UNRESOLVED = "fits its points only"
     CONTRADICTED = "contradicts its exact solution"
     RANK_COLLAPSED = "rank collapsed"
+    ILL_SCALED = "ill scaled"
     NON_FINITE = "non-finite"
     INTERRUPTED = "interrupted"
 
@@ -43,6 +44,7 @@ _SUMMARIES = {
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
     Result.CONTRADICTED: "The equation holds, but its solution is far from the exact solution that was given.",
     Result.RANK_COLLAPSED: "Hardly any parameter changes the solution any more.",
+    Result.ILL_SCALED: "The rounding errors of the residual are as large as the data: no better solution can be found.",
     Result.NON_FINITE: "The loss became infinite or not a number.",
     Result.INTERRUPTED: "The run was interrupted; what it had reached is kept.",
 }
@@ -67,17 +69,22 @@ _CAUSES = {
         "The units are saturated or dead: take another activation, a smaller gain, or another seed.",
         "The network is far outside its range: rescale the domain or the solution.",
     ),
+    Result.ILL_SCALED: (
+        "Lengths or coefficients are very large or very small: take units that make them near one.",
+        "One condition outweighs the others: give the smaller ones a `weight`.",
+    ),
     Result.NON_FINITE: (
         "The residual overflows or divides by zero for the current network.",
         "The problem's data are very large or very small: rescale the equation.",
     ),
 }
 
-# Three to six: there is no solution to trust. 130 is the shell's convention for a process ended by an interrupt.
+# Three to seven: there is no solution to trust. 130 is the shell's convention for a process ended by an interrupt.
 _EXIT_STATUSES = {
     Result.NON_FINITE: 3,
     Result.UNRESOLVED: 4,
     Result.CONTRADICTED: 5,
     Result.RANK_COLLAPSED: 6,
+    Result.ILL_SCALED: 7,
     Result.INTERRUPTED: 130,
 }

@@ -105,6 +105,17 @@ class AbstractObjective(eqx.Module):
         """
         return self._values_of(self.residual_terms, self.trial.field, theta)
 
+    def data(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
+        """The residual of the function that is zero everywhere, in the rows of `residual`: of a linear problem, its
+        data. Reads the shape of `theta` only.
+        """
+
+        def zero(theta: Array) -> Field:
+            field = self.trial.field(theta)
+            return field.like(lambda x: jnp.zeros_like(field(x)))
+
+        return self._values_of(self.residual_terms, zero, theta)
+
     @property
     @abc.abstractmethod
     def residual_terms(self) -> tuple[Term, ...]:

@@ -45,6 +45,7 @@ def make_network(
     gain: float = DEFAULT_GAIN,
     bias: float = DEFAULT_BIAS,
     frequencies: tuple[float, ...] | None = None,
+    scale: float = 1.0,
 ) -> MLP:
     """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds, as in `Box.bounds`.
 
@@ -58,5 +59,12 @@ def make_network(
         )
     widths = widths_of(architecture, len(bounds), outputs)
     return MLP(
-        widths, bounds, key=key, periodic=periodic if wanted else (), gain=gain, bias=bias, frequencies=frequencies
+        widths,
+        bounds,
+        key=key,
+        periodic=periodic if wanted else (),
+        gain=gain,
+        bias=bias,
+        frequencies=frequencies,
+        scale=scale,
     )

@@ -21,7 +21,7 @@ DEFAULT_BIAS = 0.5
 
 
 class MLP(eqx.Module):
-    """A fully connected network on a box: `x -> W_k a(... a(W_1 s(x) + b_1) ...) + b_k`.
+    """A fully connected network on a box: `x -> scale (W_k a(... a(W_1 s(x) + b_1) ...) + b_k)`.
 
     `s` maps the box to `[-1, 1]^d` and is not trained; a coordinate `s` of a periodic axis enters as `cos(pi s)` and
     `sin(pi s)`, so that the network has the period of the box. With one output the network returns a scalar.
@@ -30,6 +30,7 @@ class MLP(eqx.Module):
     - `bounds`: a lower and an upper bound for each input, as in `Box.bounds`.
     - `activation`: a name in `ACTIVATIONS`; a name so that a saved model can be read back.
     - `periodic`: the periodic axes, by their indices.
+    - `scale`: the size of the solution, for one that is very large or very small; not trained.
     - `key`: the source of the initial parameters, float64 wherever JAX allows it.
     - `gain`: hidden weights are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
     - `bias`: hidden biases are uniform in `[-bias, bias]`; the output bias starts at zero.
@@ -44,6 +45,7 @@ class MLP(eqx.Module):
     bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
     periodic: tuple[int, ...] = eqx.field(static=True)
+    scale: float = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class MLP(eqx.Module):
         gain: float = DEFAULT_GAIN,
         bias: float = DEFAULT_BIAS,
         frequencies: tuple[float, ...] | None = None,
+        scale: float = 1.0,
     ):
         if len(widths) < 2 or any(width < 1 for width in widths):
             raise ValueError(f"widths is {widths}; give the input dimension, positive hidden widths and the outputs")
@@ -69,7 +72,9 @@ class MLP(eqx.Module):
             raise ValueError(f"frequencies is {frequencies}; give {len(bounds)} positive numbers, one for each axis")
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
-        self.bounds, self.activation, self.periodic = bounds, activation, periodic
+        if not 0 < scale < np.inf:
+            raise ValueError(f"scale is {scale}; it must be positive and finite")
+        self.bounds, self.activation, self.periodic, self.scale = bounds, activation, periodic, scale
         weights, biases = [], []
         pairs = list(itertools.pairwise((widths[0] + len(periodic), *widths[1:])))
         # One draw for all layers and NumPy for the rest: eager JAX would compile something for every shape.
@@ -95,6 +100,7 @@ class MLP(eqx.Module):
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = ACTIVATIONS[self.activation](weight @ hidden + bias)
         output = self.weights[-1] @ hidden + self.biases[-1]
+        output = output if self.scale == 1 else self.scale * output
         return output[0] if output.shape == (1,) else output
 
     def _features(self, scaled: Float[Array, " d"]) -> Float[Array, " features"]:

@@ -33,6 +33,7 @@ class _MLPHeader:
     bounds: tuple[tuple[float, float], ...]
     activation: str
     periodic: tuple[int, ...]
+    scale: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _network_header(network: Callable) -> _MLPHeader | None:
     if not isinstance(network, MLP):
         return None
     bounds = tuple((float(low), float(high)) for low, high in network.bounds)
-    return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic))
+    return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic), network.scale)
 
 
 def _mlp(header: _MLPHeader | None, parameters: int, path: str | Path) -> MLP:
@@ -130,6 +131,6 @@ def _mlp(header: _MLPHeader | None, parameters: int, path: str | Path) -> MLP:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has more units than parameters")
     key = jax.random.key(0)
     try:
-        return MLP(header.widths, header.bounds, key=key, activation=header.activation, periodic=header.periodic)
+        return MLP(key=key, **vars(header))
     except (IndexError, TypeError, ValueError) as error:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error

@@ -20,6 +20,7 @@ from sngd.train._history import collect
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
+from sngd.train._scales import scales_of
 from sngd.train._solution import Solution
 from sngd.train._start import suitable_start
 from sngd.train._step import values_of
@@ -73,12 +74,16 @@ def solve(
     network_key, train_key = jax.random.split(key)
     architecture = network if isinstance(network, str) else None
     if isinstance(network, str):
-        network = _make(network, problem, network_key, None)
+        network = _make(network, problem, network_key)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
     memory = agreed(mesh, machine_bytes() if memory is None else memory)
     objective, theta = make_objective(problem, network, limits_for(memory), mesh)
     require_points(objective, mesh)
+    scales = scales_of(objective, theta)
+    if architecture is not None and scales.output != 1:
+        network = _make(architecture, problem, network_key, scale=scales.output)
+        objective, theta = make_objective(problem, network, limits_for(memory), mesh)
     theta, train_key = whole_on(mesh, (theta, train_key))
     problem = problem.with_points(len(theta))
     plan = make_plan(objective, theta, optimizer, memory)
@@ -86,7 +91,7 @@ def solve(
     stopping = stopping or Stopping()
     if stopping.patience is None:
         stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
-    begin = None if architecture is None else functools.partial(_start, architecture, problem)
+    begin = None if architecture is None else functools.partial(_start, architecture, problem, scales.output)
     run = Run(
         problem=problem,
         objective=objective,
@@ -98,6 +103,7 @@ def solve(
         start=start,
         begin=begin,
         memory=memory,
+        scales=scales,
     )
     with share_cores_with_lapack():
         end = run.solve(theta, network_key, checkpoints)
@@ -120,7 +126,13 @@ def solve(
     )
 
 
-def _make(architecture: str, problem: AbstractProblem, key: PRNGKeyArray, frequencies: Frequencies | None) -> MLP:
+def _make(
+    architecture: str,
+    problem: AbstractProblem,
+    key: PRNGKeyArray,
+    frequencies: Frequencies | None = None,
+    scale: float = 1.0,
+) -> MLP:
     return make_network(
         architecture,
         problem.domain.bounds,
@@ -128,13 +140,14 @@ def _make(architecture: str, problem: AbstractProblem, key: PRNGKeyArray, freque
         key=key,
         periodic=problem.periodic_axes,
         frequencies=frequencies,
+        scale=scale,
     )
 
 
 def _start(
-    architecture: str, problem: AbstractProblem, objective: AbstractObjective, key: PRNGKeyArray
+    architecture: str, problem: AbstractProblem, scale: float, objective: AbstractObjective, key: PRNGKeyArray
 ) -> Float[Array, " p"]:
-    make = functools.partial(_make, architecture, problem, key)
+    make = functools.partial(_make, architecture, problem, key, scale=scale)
     return suitable_start(objective, make, problem.domain.dimension, key=key)
 
 

@@ -22,11 +22,12 @@ from sngd.train._history import Record
 from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import make_plan
+from sngd.train._scales import Scales
 from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
-from sngd.train._verdict import examine, exhausted, judge, refined, trouble
+from sngd.train._verdict import Diagnosis, examine, exhausted, judge, refined, trouble
 
 # A run that is stuck with an estimated relative error above this has not found the solution.
 _WRONG = 1e-3
@@ -59,6 +60,7 @@ class Run:
 
     - `problem`, `objective`: on the points of the present round. `begin`: makes other initial parameters, if any can.
     - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
+    - `scales`: of the conditions, by the network before its start.
     """
 
     problem: AbstractProblem
@@ -71,6 +73,7 @@ class Run:
     start: float
     begin: Begin | None
     memory: float
+    scales: Scales
     records: list[Record] = dataclasses.field(default_factory=list)
     compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
@@ -130,7 +133,7 @@ class Run:
         if ended in FROM_OUTSIDE:
             self._keep(moment)
         state = moment.state if moment.valley is None else moment.valley.best
-        diagnosis = examine(self.problem, self.objective, state, jax.random.fold_in(self.key, 0))
+        diagnosis = self._examine(state)
         collapsed = ended is Result.STAGNATED and self._collapsed(moment)
         result = judge(Result.RANK_COLLAPSED if collapsed else ended, diagnosis, self._error(state.theta))
         return moment, ended, End(state.theta, Verdict(result, diagnosis, detail))
@@ -180,7 +183,11 @@ class Run:
 
     def _exhausted(self, state: TrainState) -> bool:
         """Whether the points have no more to say: the residual is at rounding, or far below that between the points."""
-        return exhausted(examine(self.problem, self.objective, state, jax.random.fold_in(self.key, 0)))
+        return exhausted(self._examine(state))
+
+    def _examine(self, state: TrainState) -> Diagnosis:
+        """What the state is worth."""
+        return examine(self.problem, self.objective, self.scales, state, jax.random.fold_in(self.key, 0))
 
     def _collapsed(self, moment: Moment) -> bool:
         """Whether hardly any direction changes the solution any more."""

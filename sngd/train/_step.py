@@ -115,6 +115,12 @@ def values_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[
 
 
 @eqx.filter_jit
+def data_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, " n"]:
+    """The residual of the function that is zero everywhere."""
+    return objective.data(theta)
+
+
+@eqx.filter_jit
 def evaluate(network, points: Float[Array, "chunk d"]) -> Array:
     """The network at many points."""
     return jax.vmap(network)(points)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import AbstractProblem, finer_rule, rule_between, with_other_rules
+from sngd.train._scales import Scales, norms_of
 from sngd.train._solution import error_points, evaluate_in_chunks
 from sngd.train._step import TrainState, values_of
 
@@ -22,6 +23,9 @@ _MATTERS = 1e-10
 
 # An error so many times its estimate says that the equation and the exact solution do not belong together.
 _CONTRADICTION = 100.0
+
+# At the rounding floor, an estimated relative error that is none of a solution.
+_USELESS = 1e-3
 
 # Half squared norms: a residual within a hundred times its rounding errors is at its floor.
 _FLOOR = 1e4
@@ -38,8 +42,8 @@ class Diagnosis:
     - `rounding`: of what the residual changes by when every parameter is changed in its last digit.
 
     And `error`, an estimate of the relative L2 error: the norm of the residual between the points over that of the
-    solution. It suits a problem that is well posed with constants near one; for an equation of second order it is
-    usually larger than the error.
+    solution, or the largest residual of a condition over its data, where that is more. It suits a problem that is well
+    posed with constants near one; for an equation of second order it is usually larger than the error.
     """
 
     fitted: float
@@ -48,17 +52,20 @@ class Diagnosis:
     error: float
 
 
-def examine(problem: AbstractProblem, objective: AbstractObjective, state: TrainState, key: PRNGKeyArray) -> Diagnosis:
+def examine(
+    problem: AbstractProblem, objective: AbstractObjective, scales: Scales, state: TrainState, key: PRNGKeyArray
+) -> Diagnosis:
     """The residual at the points of the run, between them, and its rounding errors."""
     theta = state.theta
     residual, change = _residual_and_change(objective, theta, key)
     elsewhere = with_other_rules(problem, rule_between)
-    between = math.nan
+    between = relative = math.nan
     if elsewhere is not None:
         other, _ = make_objective(elsewhere, objective.trial.network(theta), objective.limits, objective.mesh)
-        between = _half_square(np.asarray(values_of(other, theta)[1]))
+        found = np.asarray(values_of(other, theta)[1])
+        between, relative = _half_square(found), scales.relative(norms_of(other, found))
     size = _root_mean_square(problem, objective.trial.network(theta))
-    error = math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf
+    error = max(math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf, relative)
     return Diagnosis(_half_square(residual), between, _half_square(change), error)
 
 
@@ -93,7 +100,9 @@ def judge(result: Result, diagnosis: Diagnosis, error: float) -> Result:
         return Result.UNRESOLVED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
-    return Result.FLOOR_REACHED if result in _ENDED_BY_ITSELF and diagnosis.fitted <= floor else result
+    if result not in _ENDED_BY_ITSELF or diagnosis.fitted > floor:
+        return result
+    return Result.ILL_SCALED if diagnosis.error > _USELESS else Result.FLOOR_REACHED
 
 
 def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:

@@ -1,0 +1,73 @@
+"""Equations in other units: solved as well, or said to be beyond what numbers can hold."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sngd
+from sngd.linearize import make_objective
+from sngd.networks import MLP
+from sngd.train import Result, Stopping
+from sngd.train._scales import norms_of, scales_of
+
+
+def problem(amplitude=1.0, length=1.0, factor=1.0):
+    """`factor (u'' + (pi / length)^2 exact) = 0` on an interval of this length, for a solution of this amplitude."""
+    exact = lambda x: amplitude * jnp.sin(jnp.pi * x[0] / length)
+    equation = sngd.Interior(lambda u, x: factor * (sngd.laplacian(u)(x) + (jnp.pi / length) ** 2 * exact(x)))
+    return sngd.Problem(sngd.interval(x=(0, length)), [equation, sngd.Dirichlet(0.0)], exact=exact)
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-4, 1e4, 1e8])
+@pytest.mark.parametrize("unit", ["amplitude", "length", "factor"])
+def test_other_units_are_solved_or_named(unit, size, key):
+    solution = sngd.solve(problem(**{unit: size}), "2x10", key=key, stopping=Stopping(300))
+    error = solution.relative_l2()
+    assert error < 1e-7 or solution.result is Result.ILL_SCALED
+    assert error < 10 * solution.error_estimate
+    if unit == "amplitude":
+        assert error < 1e-12
+
+
+def test_scales_are_norms_of_data_and_response(key):
+    """Against the integrals: the data of the equation are `(pi / L)^2 A sin`, of norm `(pi / L)^2 A sqrt(L / 2)`."""
+    network = MLP((1, 8, 1), ((0.0, 2.0),), key=key)
+    objective, theta = make_objective(problem(amplitude=1e6, length=2.0), network)
+    scales = scales_of(objective, theta)
+    np.testing.assert_allclose(scales.data, [(np.pi / 2) ** 2 * 1e6, 0.0], rtol=1e-12)
+    residual = np.asarray(objective.residual(theta))
+    np.testing.assert_allclose(scales.response, norms_of(objective, residual - np.asarray(objective.data(theta))))
+    assert 1e5 < scales.output < 1e8
+    assert np.log10(scales.output) == round(np.log10(scales.output))
+    np.testing.assert_allclose(scales.relative((3.0, 7.0)), 3 / scales.data[0])
+
+
+def test_a_network_of_another_size_is_multiplied(key, tmp_path):
+    plain, large = (MLP((1, 4, 1), ((0.0, 1.0),), key=key, scale=scale) for scale in (1.0, 1e6))
+    x = jnp.array([0.3])
+    np.testing.assert_allclose(large(x), 1e6 * plain(x), rtol=1e-15)
+    solution = sngd.solve(problem(), large, key=key, stopping=Stopping(1))
+    sngd.save(solution, tmp_path / "s.npz")
+    points = np.linspace(0, 1, 5)[:, None]
+    np.testing.assert_array_equal(sngd.load(tmp_path / "s.npz", problem())(points), solution(points))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.inf])
+def test_a_scale_that_is_none_is_refused(scale, key):
+    with pytest.raises(ValueError, match="it must be positive and finite"):
+        MLP((1, 4, 1), ((0.0, 1.0),), key=key, scale=scale)
+
+
+def test_a_residual_that_zero_does_not_have_is_no_data(key):
+    """`1 / u` at the function that is zero everywhere."""
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "x")(x) - 1 / u(x))
+    network = MLP((1, 4, 1), ((0.0, 1.0),), key=key)
+    objective, theta = make_objective(sngd.Problem(sngd.interval(x=(0, 1)), [equation]), network)
+    scales = scales_of(objective, theta)
+    assert np.isfinite([scales.output, scales.relative((1.0,)), *scales.data]).all()
+
+
+def test_a_run_keeps_its_scale_when_it_starts_again():
+    solution = sngd.solve(problem(amplitude=1e8), "1x6", key=jax.random.key(1), stopping=Stopping(5))
+    assert solution.network.scale > 1e4
