@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
-from sngd.sketch import gaussian, range_finder_svd, single_pass, two_pass
+from sngd.sketch import dense, dense_svd, gaussian, range_finder_svd, single_pass, two_pass
 
 SIZE = 300
 METHODS = {"two-pass": two_pass, "single-pass": single_pass}
@@ -127,3 +128,36 @@ def test_a_zero_operator_has_no_directions():
     low_rank = two_pass(jnp.zeros_like, gaussian(jax.random.key(0), 20, 5, float))
     assert int(low_rank.rank(1e-10)) == 0
     np.testing.assert_array_equal(low_rank.pinv_matmul(jnp.ones(20), 1e-10), np.zeros(20))
+
+
+def failing(decompose):
+    """The decomposition as it looks where LAPACK did not converge."""
+
+    def fail(matrix):
+        return jax.tree.map(lambda part: jnp.full_like(part, jnp.nan), decompose(matrix))
+
+    return fail
+
+
+@pytest.mark.parametrize("values", [np.exp(-np.arange(60.0)), np.r_[np.ones(30), np.zeros(30)]])
+def test_decompositions_that_do_not_converge_are_made_by_another_algorithm(values, monkeypatch):
+    monkeypatch.setattr(jnp.linalg, "svd", failing(jnp.linalg.svd))
+    monkeypatch.setattr(jnp.linalg, "eigh", failing(jnp.linalg.eigh))
+    rng = np.random.default_rng(2)
+    left, right = (np.linalg.qr(rng.standard_normal((60, 60)))[0] for _ in range(2))
+    factor = (left * values) @ right.T
+    svd = dense_svd(factor)
+    vectors = svd.basis @ svd.rotation
+    np.testing.assert_allclose((svd.left * svd.singular_values) @ vectors.T, factor, atol=1e-14)
+    np.testing.assert_allclose(svd.singular_values, values, atol=1e-14)
+
+    gramian = (left * values) @ left.T
+    low_rank = dense(lambda block: gramian @ block, 60, float)
+    vectors = low_rank.eigenvectors
+    np.testing.assert_allclose((vectors * low_rank.eigenvalues) @ vectors.T, gramian, atol=1e-14)
+    np.testing.assert_allclose(low_rank.eigenvalues, scipy.linalg.eigvalsh(gramian)[::-1], atol=1e-14)
+
+
+def test_what_is_not_finite_is_not_decomposed_twice():
+    svd = dense_svd(jnp.full((5, 5), jnp.nan))
+    assert not np.any(np.isfinite(svd.singular_values))

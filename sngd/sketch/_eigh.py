@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from sngd.sketch._lapack import eigh
+
 Operator = Callable[[Float[Array, "p l"]], Float[Array, "p l"]]
 
 
@@ -82,5 +84,5 @@ def dense(operator: Operator, size: int, dtype: DTypeLike) -> LowRank:
 def _rotate(basis: Float[Array, "p k"], core: Float[Array, "k k"]) -> LowRank:
     # Rounding, and in a single pass the fit, leave the core slightly asymmetric; its symmetric part is the nearest
     # symmetric matrix.
-    eigenvalues, rotation = jnp.linalg.eigh((core + core.T) / 2)
+    eigenvalues, rotation = eigh((core + core.T) / 2)
     return LowRank(eigenvalues[::-1], basis, rotation[:, ::-1])

@@ -7,6 +7,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from sngd._rows import DIVIDED, ROWS, WHOLE, RowLayout, on_every_device
+from sngd.sketch._lapack import svd
 from sngd.sketch._svd import PRECISION, AbstractSVD
 
 
@@ -62,7 +63,7 @@ def sharded_svd(blocks: Float[Array, "blocks p"], layout: RowLayout) -> ShardedS
         blocks = on_every_device(lambda block: layout.columns(block).T, layout.mesh, 1, DIVIDED)(blocks)
         layout = RowLayout(layout.mesh, ((columns, 1),))
     frame, triangle = tall_qr(blocks, layout.mesh)
-    outer, values, inner = jnp.linalg.svd(triangle if tall else triangle.T)
+    outer, values, inner = svd(triangle if tall else triangle.T)
     short, rotation = (inner.T, outer) if tall else (outer, inner.T)
     return ShardedSVD(values, short, frame, rotation, layout, tall)
 

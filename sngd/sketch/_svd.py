@@ -7,6 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sngd.sketch._lapack import eigh, svd
+
 PRECISION = float(jnp.finfo(jnp.float64).eps)
 
 Matmul = Callable[[Float[Array, "p l"]], Float[Array, "n l"]]
@@ -139,10 +141,10 @@ def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
     rows, columns = matrix.shape
     if rows <= columns:
         basis, triangle = jnp.linalg.qr(matrix.T)
-        left, values, right = jnp.linalg.svd(triangle.T)
+        left, values, right = svd(triangle.T)
         return SVD(left, values, basis, right.T)
     frame, triangle = jnp.linalg.qr(matrix)
-    left, values, right = jnp.linalg.svd(triangle)
+    left, values, right = svd(triangle)
     return SVD(frame @ left, values, None, right.T)
 
 
@@ -156,13 +158,13 @@ def range_finder_svd(matmul: Matmul, rmatmul: Rmatmul, test_matrix: Float[Array,
     """
     basis, _ = jnp.linalg.qr(rmatmul(test_matrix))
     frame, triangle = jnp.linalg.qr(matmul(basis))
-    left, values, right = jnp.linalg.svd(triangle)
+    left, values, right = svd(triangle)
     return SVD(frame @ left, values, basis, right.T)
 
 
 def kernel_svd(kernel: Float[Array, "n n"], matmul: Matmul, rmatmul: Rmatmul) -> KernelSVD:
     """All singular triplets from the symmetric matrix `F F^T`, in some ten times `n^3`."""
-    values, vectors = jnp.linalg.eigh(kernel)
+    values, vectors = eigh(kernel)
     return KernelSVD(vectors[:, ::-1], jnp.sqrt(jnp.maximum(values[::-1], 0.0)), matmul, rmatmul)
 
 
@@ -172,6 +174,6 @@ def sketched_svd(
     columns_rmatmul: Callable[[Float[Array, " p"]], Float[Array, " l"]],
 ) -> SketchedSVD:
     """All singular triplets of `sketch = F M`, by way of `dense_svd`."""
-    svd = dense_svd(sketch)
-    rotation = svd.rotation if svd.basis is None else svd.basis @ svd.rotation
-    return SketchedSVD(svd.left, svd.singular_values, rotation, columns_matmul, columns_rmatmul)
+    exact = dense_svd(sketch)
+    rotation = exact.rotation if exact.basis is None else exact.basis @ exact.rotation
+    return SketchedSVD(exact.left, exact.singular_values, rotation, columns_matmul, columns_rmatmul)
