@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sngd.bench._cells import Cells, run_command
+from sngd.train import DEFAULT_NETWORK
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +22,13 @@ class Row:
 
 
 ROWS = (
-    Row("poisson", "4x20", 1e-12, 3e-14, 20),
-    Row("heat", "4x20", 1e-12, 3e-14, 20),
-    Row("bvp", "4x20", 1e-13, 5e-15, 10),
-    Row("bvp-energy", "4x20", 1e-10, 1e-12, 30),
+    Row("poisson", DEFAULT_NETWORK, 1e-12, 3e-14, 20),
+    Row("heat", DEFAULT_NETWORK, 1e-12, 3e-14, 20),
+    Row("bvp", DEFAULT_NETWORK, 1e-13, 5e-15, 10),
+    Row("bvp-energy", DEFAULT_NETWORK, 1e-10, 1e-12, 30),
     Row("heat", "A1", 1e-7, 1e-8, 30),
-    Row("transport", "4x20", 1e-4, 1e-6, 180),
-    Row("transport", "4x20+periodic", 1e-9, 1e-11, 180),
+    Row("transport", "1x330", 1e-4, 1e-6, 180),
+    Row("transport", "1x330+periodic", 1e-9, 1e-11, 180),
 )
 
 
@@ -35,7 +36,7 @@ def precision(seeds: Sequence[int], path: Path, report: Callable[[str], None], o
     """Run what is missing in `path`, one process a run so that each compiles all it needs, and return the table.
 
     Results are kept after every run: an interrupted measurement goes on where it was. `only` restricts to rows whose
-    problem or network contains it, or that it names in full: `transport-4x20` leaves out `transport-4x20+periodic`.
+    problem or network contains it, or that it names in full: `transport-1x330` leaves out `transport-1x330+periodic`.
     """
     cells = Cells(path, report)
     for seed in seeds:

@@ -24,6 +24,7 @@ from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.train import (
     AUTO,
     CHECKPOINTS,
+    DEFAULT_NETWORK,
     OPTIMIZERS,
     SETTINGS,
     Callback,
@@ -52,8 +53,8 @@ class _Settings:
 
     optimizer: str = AUTO
     """Damped, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs; auto is what suits."""
-    network: str = "4x20"
-    """A1, A2, A3, depth x width as in 4x20, or all the widths as in 2-64-64-1."""
+    network: str = DEFAULT_NETWORK
+    """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
     seed: int = 0
     """For the network's initial parameters and the sketches."""
     iterations: int = 1000

@@ -19,6 +19,10 @@ ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": sine, "relu": jax
 DEFAULT_GAIN = 1.3
 DEFAULT_BIAS = 0.5
 
+# Weights of the first layer at a frequency of one, at most. Glorot's bound would fall with the width of the layer, but
+# how finely a unit oscillates is not a matter of how many others there are.
+_FIRST_BOUND = 2 / 3
+
 
 class MLP(eqx.Module):
     """A fully connected network on a box: `x -> scale (W_k a(... a(W_1 s(x) + b_1) ...) + b_k)`.
@@ -32,9 +36,10 @@ class MLP(eqx.Module):
     - `periodic`: the periodic axes, by their indices.
     - `scale`: the size of the solution, for one that is very large or very small; not trained.
     - `key`: the source of the initial parameters, float64 wherever JAX allows it.
-    - `gain`: hidden weights are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
+    - `gain`: weights between hidden layers are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
     - `bias`: hidden biases are uniform in `[-bias, bias]`; the output bias starts at zero.
-    - `frequencies`: one for each input; the first layer's weights are multiplied by these, its biases by the largest.
+    - `frequencies`: one for each input; the first layer's weights are uniform up to two thirds of these, whatever its
+      width, and its biases are multiplied by the largest.
 
     The defaults, sine units a little steeper than Glorot's and spread by their biases, were chosen by measurement
     (docs/choices.md).
@@ -82,7 +87,8 @@ class MLP(eqx.Module):
         draws = iter(np.split(np.asarray(jax.random.uniform(key, (count,), float, -1.0, 1.0)), _ends(pairs)))
         for layer, (fan_in, fan_out) in enumerate(pairs):
             hidden = layer < len(pairs) - 1
-            bound = (gain if hidden else 1.0) * np.sqrt(6 / (fan_in + fan_out))
+            glorot = (gain if hidden else 1.0) * np.sqrt(6 / (fan_in + fan_out))
+            bound = glorot if layer else _FIRST_BOUND
             weights.append(bound * next(draws).reshape(fan_out, fan_in))
             biases.append((bias if hidden else 0.0) * next(draws))
         frequencies = frequencies or (1.0,) * len(bounds)

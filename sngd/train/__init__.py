@@ -6,7 +6,7 @@ from sngd.train._checkpoints import Checkpoints
 from sngd.train._files import load, save
 from sngd.train._folder import CHECKPOINTS, SETTINGS, prepare_folder, run_folder, summarize, write_folder
 from sngd.train._history import History, Record
-from sngd.train._loop import solve
+from sngd.train._loop import DEFAULT_NETWORK, solve
 from sngd.train._named import OPTIMIZERS, find_optimizer
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
 from sngd.train._plan import AUTO, Plan, make_plan
@@ -21,6 +21,7 @@ from sngd.train._threads import share_cores_with_lapack
 __all__ = [
     "AUTO",
     "CHECKPOINTS",
+    "DEFAULT_NETWORK",
     "OPTIMIZERS",
     "SETTINGS",
     "AbstractOptimizer",

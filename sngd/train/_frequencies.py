@@ -27,8 +27,9 @@ _BOUNDS = (3.0, 10.0, 30.0, 100.0)
 # Logarithms of squared residuals below this count as equally good.
 _FLOOR = -12.0
 
-# Doublings without improvement after which the search ends, and the largest frequency tried.
-_PATIENCE, _LARGEST = 2, 64.0
+# Doublings without improvement after which the search ends, by how much a score must fall to count as one, and the
+# largest frequency tried. Scores fall slowly at first where a solution oscillates, and steeply once features follow it.
+_PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
 
 
 Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
@@ -71,7 +72,7 @@ def choose_frequencies(
         if not moves:
             break
         here = min(moves, key=candidates.score)
-        improved = candidates.score(here) < candidates.score(best) - 0.05
+        improved = candidates.score(here) < candidates.score(best) - _IMPROVEMENT
         best, stale = (here, 0) if improved else (best, stale + 1)
     return best
 

@@ -29,12 +29,13 @@ from sngd.train._threads import share_cores_with_lapack
 
 _LOG = logging.getLogger("sngd")
 
-_NETWORK = "4x20"
+DEFAULT_NETWORK = "3x24"
+"""Three hidden layers of 24: fewer parameters and less overfitting than four of 20, at the same accuracy or better."""
 
 
 def solve(
     problem: AbstractProblem,
-    network: Callable | str = _NETWORK,
+    network: Callable | str = DEFAULT_NETWORK,
     *,
     key: PRNGKeyArray,
     optimizer: AbstractOptimizer | str = AUTO,
@@ -47,7 +48,7 @@ def solve(
 ) -> Solution:
     """Train `network` to solve `problem`.
 
-    - `network`: a callable PyTree with float64 parameters, or a text such as `"4x20"` or `"2-64-64-1"` for an `MLP`.
+    - `network`: a callable PyTree with float64 parameters, or a text such as `"3x24"` or `"2-64-64-1"` for an `MLP`.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
       the sketches. The same key gives the same run, bit for bit, on the same machine.
     - `optimizer`: an `Optimizer` of a descent and a search, or a name in `OPTIMIZERS`; left out, the one that suits the
