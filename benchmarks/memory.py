@@ -30,7 +30,7 @@ def main() -> None:
     objective, theta = make_objective(problem, network)
     before = _peak_bytes()
     descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
-    state = TrainState(theta, jax.random.key(1), jax.numpy.zeros((), int))
+    state = TrainState(theta, jax.random.key(1), jax.numpy.zeros((), int), jax.numpy.zeros(()))
     seconds = []
     for _ in range(2):
         start = time.perf_counter()

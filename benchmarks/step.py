@@ -42,7 +42,7 @@ def measure(activation: str) -> dict:
     network = MLP((2, 20, 20, 20, 20, 1), problem.domain.bounds, key=jax.random.key(0), activation=activation)
     objective, theta = make_objective(problem, network)
     descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
-    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int))
+    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int), jnp.zeros(()))
 
     linearize = eqx.filter_jit(lambda o, t: o.linearize(t))
     descend = eqx.filter_jit(lambda d, at, key: d.step(at, key))
@@ -53,7 +53,7 @@ def measure(activation: str) -> dict:
             loss = lambda t: objective.value(theta + curve.update(t))
             return jax.lax.map(loss, step_sizes, batch_size=objective.values_at_once)
 
-        return search.choose(losses, value, curve, jnp.asarray(-jnp.inf))
+        return search.choose(losses, value, curve, jnp.asarray(-jnp.inf), jnp.zeros(()))
 
     at = linearize(objective, theta)
     curve = descend(descent, at, jax.random.key(2))

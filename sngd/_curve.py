@@ -22,6 +22,10 @@ class AbstractCurve(eqx.Module):
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
         """How many directions `update(t)` is made of, or -1 where that has no meaning."""
 
+    @abc.abstractmethod
+    def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        """How cautious `update(t)` is, falling in `t` like `1 / t`, in a unit that all curves of one descent share."""
+
     @property
     @abc.abstractmethod
     def numerical_rank(self) -> Int[Array, ""] | int:
@@ -51,6 +55,9 @@ class Ray(AbstractCurve):
 
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
         return jnp.asarray(self.kept)
+
+    def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        return 1 / t
 
     @property
     def numerical_rank(self) -> Int[Array, ""] | int:

@@ -113,6 +113,7 @@ def test_residual_space_turns_to_the_factor_where_the_kernel_ends():
     assert descent.adapt(rank=200, numerical_rank=200).bolder
     assert not descent.adapt(rank=150, numerical_rank=200).bolder
     assert descent.adapt(rank=150, numerical_rank=200, escape=True).bolder
+    assert descent.adapt(rank=150, numerical_rank=200, promise=0.1).bolder
     assert not descent.adapt(rank=200, numerical_rank=200).adapt(rank=400, numerical_rank=400).bolder
     assert not ResidualSpace(adapts=False).adapt(rank=200, numerical_rank=200).bolder
 

@@ -109,15 +109,16 @@ def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
     objective, theta = objective_of("heat", key, dense_bytes=0)
     factor = objective.factor(theta)
     sketch, columns = factor.sketch(gaussian, key, 40)
-    dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(40)))
-    assert dense.shape == (len(theta), 40)
+    assert sketch.shape[1] == 48, "groups of four by four"
+    dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(48)))
+    assert dense.shape == (len(theta), 48)
     np.testing.assert_allclose(sketch, factor.matmul(jnp.asarray(dense)), atol=1e-12 * np.abs(sketch).max())
     vector = jax.random.normal(key, (len(theta),))
     np.testing.assert_allclose(columns.rmatmul(vector), dense.T @ np.asarray(vector), atol=1e-12)
-    # It keeps norms on average: here within five standard deviations, of which the largest is 3 / sqrt(columns).
+    # It keeps norms on average: here within five standard deviations, of which the largest is 3 / sqrt(groups).
     many = factor.sketch(gaussian, key, 20_000)[1]
     ratio = float(jnp.sum(many.rmatmul(vector) ** 2) / jnp.sum(vector**2))
-    assert abs(ratio - 1) < 5 * 3 / 20_000**0.5
+    assert abs(ratio - 1) < 5 * 3 / (20_000 / 16) ** 0.5
 
 
 class Unusual(eqx.Module):

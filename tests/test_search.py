@@ -12,9 +12,9 @@ from sngd.search import FixedStep, GainRatio, GridSearch
 RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0))
 
 
-def choose(search, loss, curve=RAY, ceiling=-jnp.inf):
+def choose(search, loss, curve=RAY, ceiling=-jnp.inf, damping=0.0):
     """What the search picks where the loss at `t` is `loss(t)`."""
-    return search.choose(jax.vmap(loss), loss(jnp.zeros(())), curve, jnp.asarray(ceiling))
+    return search.choose(jax.vmap(loss), loss(jnp.zeros(())), curve, jnp.asarray(ceiling), jnp.asarray(damping))
 
 
 @pytest.mark.parametrize("minimum", [1.0, 0.7, 3e-2, 2e-5, 4e-8])
@@ -76,21 +76,22 @@ def test_gain_ratio_escapes_to_a_higher_loss():
     np.testing.assert_allclose(choice.value, 101, rtol=1e-12)
 
 
+@pytest.mark.parametrize("damping", [0.0, 10.0, 1e5, 1e16, 1e30])
 @pytest.mark.parametrize("largest", [1.0, 0.7, 0.1, 3e-5, 1e-16, 1e-20])
-def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest):
-    """Steps up to `largest` keep their promise, and none beyond."""
+def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, damping):
+    """Steps up to `largest` keep their promise, and none beyond; wherever the last step was."""
     tried = []
 
     def losses(step_sizes):
         jax.debug.callback(lambda count: tried.append(int(count)), len(step_sizes))
         return jax.vmap(lambda t: jnp.where(t <= largest, 5 - (2 * t - t**2), jnp.nan))(step_sizes)
 
-    value, ceiling = jnp.asarray(5.0), jnp.asarray(-jnp.inf)
+    known = jnp.asarray(5.0), RAY, jnp.asarray(-jnp.inf), jnp.asarray(damping)
     search, all_tried = (GainRatio(bisect=bisect) for bisect in (True, False))
-    choice = search.choose(losses, value, RAY, ceiling)
+    choice = search.choose(losses, *known)
     jax.effects_barrier()
-    assert sum(tried) <= 10
-    expected = all_tried.choose(losses, value, RAY, ceiling)
+    assert sum(tried) <= (2 if damping * largest == 1 else 12)
+    expected = all_tried.choose(losses, *known)
     assert (float(choice.step_size), float(choice.value)) == (float(expected.step_size), float(expected.value))
 
 

@@ -7,6 +7,7 @@ import pytest
 import scipy.linalg
 
 from sngd.sketch import dense, dense_svd, gaussian, range_finder_svd, single_pass, two_pass
+from sngd.sketch._lapack import orthonormal_basis
 
 SIZE = 300
 METHODS = {"two-pass": two_pass, "single-pass": single_pass}
@@ -161,3 +162,12 @@ def test_decompositions_that_do_not_converge_are_made_by_another_algorithm(value
 def test_what_is_not_finite_is_not_decomposed_twice():
     svd = dense_svd(jnp.full((5, 5), jnp.nan))
     assert not np.any(np.isfinite(svd.singular_values))
+
+
+@pytest.mark.parametrize("rows", [100, 2048, 10_001])
+def test_the_basis_of_a_tall_matrix_is_orthonormal_and_spans_it(rows, key):
+    """By blocks and in one, for columns that fall over twelve orders of magnitude."""
+    matrix = jax.random.normal(key, (rows, 20)) @ jnp.diag(jnp.geomspace(1, 1e-12, 20))
+    basis = orthonormal_basis(matrix)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
+    np.testing.assert_allclose(basis @ (basis.T @ matrix), matrix, atol=1e-13)

@@ -30,9 +30,10 @@ class AbstractDescent(eqx.Module):
         """The curve at one linearization. Called under `jax.jit`."""
 
     @abc.abstractmethod
-    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "AbstractDescent":
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "AbstractDescent":
         """The descent for the next step. Called on the host, between steps.
 
         - `rank`: that of the point chosen on the last curve; `numerical_rank`: the curve's.
+        - `promise`: the part of the loss that the boldest point of the last curve promised to remove.
         - `escape`: whether the next step is to leave the neighborhood, which may need more directions.
         """

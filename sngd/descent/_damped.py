@@ -48,6 +48,10 @@ class Damped(AbstractCurve):
         """The number of singular values above the root of the damping."""
         return jnp.sum(self._kept(t) > 0.5)
 
+    def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        """`sqrt(lambda) / s_1`."""
+        return self.svd.resolution / t
+
     @property
     def numerical_rank(self) -> Int[Array, ""]:
         return self.svd.rank(self.svd.resolution)

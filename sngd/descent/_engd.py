@@ -39,5 +39,5 @@ class ENGD(AbstractDescent):
         slope = gradient @ direction
         return Ray(direction, slope, slope, gramian.rank(tolerance), gramian.rank(precision))
 
-    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "ENGD":
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "ENGD":
         return self

@@ -92,7 +92,7 @@ class FactorDescent(AbstractDescent):
         slope = jnp.sum(jnp.where(kept, coordinates, 0.0) ** 2)
         return Ray(svd.right_matmul(scaled), slope, slope, svd.rank(self.tolerance), svd.rank(svd.resolution))
 
-    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "FactorDescent":
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "FactorDescent":
         if self.sketch_size is None:
             return self
         assert self.largest is not None

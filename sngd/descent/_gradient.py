@@ -30,5 +30,5 @@ class GradientDescent(AbstractDescent):
         image = linearization.factor.matmul(direction[:, None])
         return Ray(direction, linearization.gradient @ direction, jnp.sum(image**2))
 
-    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "GradientDescent":
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "GradientDescent":
         return self

@@ -13,6 +13,9 @@ from sngd.descent._stored import is_stored, stored_svd
 from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, kernel_svd, sketched_svd
 
+# The kernel is at its limit where the directions that it knows hold a smaller part of the loss than this.
+_SEEN = 0.5
+
 # Columns of the sketch, for every row: its singular values are then those of the factor within a factor of three.
 _COLUMNS = 2
 
@@ -22,9 +25,10 @@ class ResidualSpace(AbstractDescent):
 
     Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r`, at a cost that hardly
     grows with the parameters for a factor kept as outer products (ENGD-W in arXiv:2505.12149). The kernel is a square:
-    it knows singular values down to the root of the machine precision only. After a step as bold as that, and to
-    escape, one comes from the factor itself: stored, in full; kept as outer products, from a sketch of its columns,
-    whose steps are longer than need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
+    it knows singular values down to the root of the machine precision only. After a step as bold as that, where most of
+    the loss is in the directions below, and to escape, one comes from the factor itself: stored, in full; kept as outer
+    products, from a sketch of its columns, whose steps are longer than need be (`SketchedSVD`); recomputed in blocks,
+    from the kernel all the same.
 
     - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that changes. If not, and all
       steps come from the kernel, they are those of ENGD-W.
@@ -56,8 +60,8 @@ class ResidualSpace(AbstractDescent):
         svd = self._decompose(linearization.factor, key)
         return Damped(svd, coordinates_of(linearization, svd))
 
-    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "ResidualSpace":
-        at_its_limit = not self.bolder and 0 < numerical_rank <= rank
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "ResidualSpace":
+        at_its_limit = not self.bolder and (0 < numerical_rank <= rank or promise < _SEEN)
         return dataclasses.replace(self, bolder=self.adapts and (escape or at_its_limit))
 
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:

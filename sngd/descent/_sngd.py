@@ -91,7 +91,7 @@ class SNGD(AbstractDescent):
         numerical_rank = gramian.rank(float(jnp.finfo(gradient.dtype).eps))
         return Ray(direction, slope, slope, gramian.rank(tolerance), numerical_rank)
 
-    def adapt(self, rank: int, numerical_rank: int, escape: bool = False) -> "SNGD":
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "SNGD":
         assert self.largest is not None
         oversampling = numerical_rank if self.oversampling is None else self.oversampling
         size = sketch_size_on_ladder(rank + oversampling, self.largest)

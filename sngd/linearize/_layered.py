@@ -20,12 +20,22 @@ Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows column
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
 _POINTS = 128
 
+# Vectors on either side of a random matrix that are shared: every pair of them makes a column. The products with the
+# vectors, most of the work, become as many times fewer, and columns are still uncorrelated.
+_SHARED = 4
+
 
 class LeafLayout(eqx.Module):
     """Where the derivatives by each leaf of the network stand: which are outer products, and all shapes."""
 
     shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     linear: frozenset[int] = eqx.field(static=True)
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The place of each leaf's first parameter."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        return tuple(int(end) - size for end, size in zip(np.cumsum(sizes), sizes, strict=True))
 
     def assemble(self, by_leaf: dict[int, Array], stored: Float[Array, "rows d"]) -> Float[Array, "rows p"]:
         """Rows, from their parts of shape `(rows, a, b)` for linear leaves and the stored ones for the others."""
@@ -55,17 +65,6 @@ class _Rows(eqx.Module):
     outer: dict[int, Outer]
     stored: Float[Array, "rows d"]
 
-    def blocks(self, size: int) -> "_Rows":
-        """The same rows as a stack of blocks of at most `size`; the last one is filled up with rows of zeros."""
-        count = -(-len(self.stored) // size)
-        size = -(-len(self.stored) // count)
-
-        def stack(array: Array) -> Array:
-            missing = [(0, count * size - len(array))] + [(0, 0)] * (array.ndim - 1)
-            return jnp.pad(array, missing).reshape(count, size, *array.shape[1:])
-
-        return jax.tree.map(stack, self)
-
     def kernel_with(self, other: "_Rows") -> Float[Array, "rows others"]:
         """The inner products of these rows with others; of outer products they are products of inner products."""
         total = self.stored @ other.stored.T
@@ -79,9 +78,9 @@ class _Rows(eqx.Module):
     def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
         total = self.stored @ test_matrix.rest
         for leaf, pairs in self.outer.items():
-            left, right = test_matrix.sides[leaf]
-            for s in range(pairs.left.shape[1]):
-                total += (pairs.left[:, s] @ left) * (pairs.right[:, s] @ right)
+            vectors = test_matrix.sides[leaf]
+            left, right = _grouped(pairs.left @ vectors[0]), _grouped(pairs.right @ vectors[1])
+            total += jnp.sum(left[..., :, None] * right[..., None, :], axis=1).reshape(total.shape)
         return total
 
     def kernel(self) -> Float[Array, "rows rows"]:
@@ -106,24 +105,32 @@ class ProductColumns(eqx.Module):
     """A random test matrix `M`, shape `(p, l)`: every column is the outer product of two normal vectors for each linear
     leaf, and a normal vector for the others, so that its products with rows of outer products are cheap.
 
-    Scaled so that `||M^T x||` is `||x||` on average.
+    The vectors come in groups of `g`, and every pair of a group makes a column. Scaled so that `||M^T x||` is `||x||`
+    on average.
 
-    - `sides`: for every linear leaf of shape `(a, b)` the vectors, `(a, l)` and `(b, l)`; `rest`: shape `(d, l)`.
+    - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g` vectors, `(a, m)` and `(b, m)`; `rest`: `(d, l)`.
     """
 
-    sides: dict[int, tuple[Float[Array, "a l"], Float[Array, "b l"]]]
+    sides: dict[int, tuple[Float[Array, "a m"], Float[Array, "b m"]]]
     rest: Float[Array, "d l"]
     layout: LeafLayout
 
     def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
         """`M @ z`."""
-        matrices = {leaf: (left * coefficients) @ right.T for leaf, (left, right) in self.sides.items()}
+        pairs = coefficients.reshape(-1, _SHARED, _SHARED)
+        matrices = {
+            leaf: jnp.einsum("agi,gij->agj", _grouped(left), pairs).reshape(left.shape) @ right.T
+            for leaf, (left, right) in self.sides.items()
+        }
         return self.layout.assemble(matrices, (self.rest @ coefficients)[None])[0]
 
     def rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " l"]:
         """`M.T @ x`."""
         matrices, others = self.layout.split(vector)
-        images = [jnp.sum(left * (matrices[leaf] @ right), axis=0) for leaf, (left, right) in self.sides.items()]
+        images = [
+            jnp.einsum("agi,agj->gij", _grouped(left), _grouped(matrices[leaf] @ right)).ravel()
+            for leaf, (left, right) in self.sides.items()
+        ]
         return functools.reduce(jnp.add, images, self.rest.T @ others)
 
 
@@ -131,7 +138,9 @@ class LayeredFactor(AbstractFactor):
     """A factor whose rows are sums of outer products of vectors: `8 n (S w + d)` bytes for matrices whose sides sum to
     `w` and `d` other parameters.
 
-    Blocks of `chunk` rows are formed where many columns are multiplied at once; for one column the vectors suffice.
+    Where many columns are multiplied at once, blocks of columns of the factor are formed, of at most as many numbers as
+    `chunk` rows have; a block of rows would take as many sums of `p l` numbers as there are blocks. For one column the
+    vectors suffice.
     """
 
     terms: tuple[_Rows, ...]
@@ -152,31 +161,26 @@ class LayeredFactor(AbstractFactor):
     def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
         if columns.shape[1] == 1:
             return self._times_vector(columns[:, 0])[:, None]
-        parts = []
-        for rows in self.terms:
-            images = jax.lax.map(lambda block: self._formed(block) @ columns, rows.blocks(self.chunk))
-            parts.append(images.reshape(-1, columns.shape[1])[: len(rows.stored)])
-        return jnp.concatenate(parts)
+
+        def add(total: Array, block: Array, start: Array | int) -> Array:
+            return total + block @ jax.lax.dynamic_slice_in_dim(columns, start, block.shape[1])
+
+        return self._fold(add, jnp.zeros((self.shape[0], columns.shape[1])))
 
     def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
-        ends = np.cumsum([len(rows.stored) for rows in self.terms])[:-1]
         if columns.shape[1] == 1:
+            ends = np.cumsum([len(rows.stored) for rows in self.terms])[:-1]
             weights = jnp.split(columns[:, 0], ends)
             sums = [self._combined(rows, weight) for rows, weight in zip(self.terms, weights, strict=True)]
             return functools.reduce(jnp.add, sums)[:, None]
-        total = jnp.zeros((self.shape[1], columns.shape[1]))
-        for rows, part in zip(self.terms, jnp.split(columns, ends), strict=True):
-            blocks = rows.blocks(self.chunk)
-            count, size = blocks.stored.shape[:2]
-            padded = jnp.pad(part, ((0, count * size - len(part)), (0, 0))).reshape(count, size, -1)
-            total = self._accumulate(total, (blocks, padded), lambda formed, z: formed.T @ z)
-        return total
+
+        def put(total: Array, block: Array, start: Array | int) -> Array:
+            return jax.lax.dynamic_update_slice_in_dim(total, block.T @ columns, start, axis=0)
+
+        return self._fold(put, jnp.zeros((self.shape[1], columns.shape[1])))
 
     def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
-        total = jnp.zeros_like(columns)
-        for rows in self.terms:
-            total = self._accumulate(total, (rows.blocks(self.chunk),), lambda formed: formed.T @ (formed @ columns))
-        return total
+        return self.rmatmul(self.matmul(columns))
 
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         image = self.matmul(basis)
@@ -204,26 +208,26 @@ class LayeredFactor(AbstractFactor):
         return 2 * self.shape[0] ** 2 * max(map(pairs_of, self.terms))
 
     def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
-        """`F @ M` for a random `M` of outer products, and `M`: `2 n S w l` operations, where a dense one has `2 n p l`.
+        """`F @ M` for a random `M` of outer products, and `M`: `2 n S w l / g` operations for groups of `g` vectors,
+        where a dense one has `2 n p l`.
 
         - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
+        - `columns`: how many `M` has, or a few more, to fill the last group.
         """
+        groups = -(-columns // _SHARED**2)
+        vectors, columns = groups * _SHARED, groups * _SHARED**2
         dtype, scale = self.terms[0].stored.dtype, columns**-0.5
         keys = iter(jax.random.split(key, 2 * len(self.layout.linear) + 1))
         sides = {}
         for leaf in sorted(self.layout.linear):
             rows, width = self.layout.shapes[leaf]
             sides[leaf] = (
-                scale * sample(next(keys), rows, columns, dtype),
-                sample(next(keys), width, columns, dtype),
+                scale * sample(next(keys), rows, vectors, dtype),
+                sample(next(keys), width, vectors, dtype),
             )
         rest = scale * sample(next(keys), self.terms[0].stored.shape[1], columns, dtype)
         test_matrix = ProductColumns(sides, rest, self.layout)
         return jnp.concatenate([rows.times_products(test_matrix) for rows in self.terms]), test_matrix
-
-    def _formed(self, rows: _Rows) -> Float[Array, "rows p"]:
-        products = {leaf: jnp.einsum("nsa,nsb->nab", pairs.left, pairs.right) for leaf, pairs in rows.outer.items()}
-        return self.layout.assemble(products, rows.stored)
 
     def _times_vector(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:
         matrices, others = self.layout.split(vector)
@@ -243,12 +247,40 @@ class LayeredFactor(AbstractFactor):
         }
         return self.layout.assemble(sums, (weights @ rows.stored)[None])[0]
 
-    def _accumulate(self, total: Array, blocks: tuple, product: Callable[..., Array]) -> Array:
-        def add(total: Array, block: tuple) -> tuple[Array, None]:
-            rows, *rest = block
-            return total + product(self._formed(rows), *rest), None
+    def _fold(self, add: Callable[[Array, Array, Array | int], Array], total: Array) -> Array:
+        """`add(total, block, start)` for blocks of columns, `F[:, start:start + width]`, that make up the factor."""
+        stored, place = jnp.concatenate([rows.stored for rows in self.terms]), 0
+        for leaf, start in enumerate(self.layout.starts):
+            if leaf in self.layout.linear:
+                total = self._fold_matrix(add, total, leaf, start)
+            else:
+                size = int(np.prod(self.layout.shapes[leaf]))
+                total = add(total, stored[:, place : place + size], start)
+                place += size
+        return total
 
-        return jax.lax.scan(add, total, blocks)[0]
+    def _fold_matrix(self, add: Callable[[Array, Array, Array], Array], total: Array, leaf: int, start: int) -> Array:
+        """That for the columns of one linear leaf, some rows of the weight matrix at a time."""
+        rows, width = self.layout.shapes[leaf]
+        fitting = max(1, self.chunk * self.shape[1] // (self.shape[0] * width))
+        height = max(size for size in range(1, min(rows, fitting) + 1) if rows % size == 0)
+
+        def step(index: Array, total: Array) -> Array:
+            block = jnp.concatenate([_columns(term.outer[leaf], index * height, height) for term in self.terms])
+            return add(total, block, start + index * (height * width))
+
+        return jax.lax.fori_loop(0, rows // height, step, total)
+
+
+def _grouped(vectors: Float[Array, "... m"]) -> Float[Array, "... m/g g"]:
+    """With the groups of vectors that are shared as an axis of their own."""
+    return vectors.reshape(*vectors.shape[:-1], -1, _SHARED)
+
+
+def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows columns"]:
+    """The derivatives by some rows of the weight matrix."""
+    left = jax.lax.dynamic_slice_in_dim(pairs.left, first, height, axis=2)
+    return jnp.einsum("nsa,nsb->nab", left, pairs.right).reshape(len(left), -1)
 
 
 def leaf_layout(trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int]) -> LeafLayout:

@@ -40,7 +40,12 @@ class AbstractSearch(eqx.Module):
 
     @abc.abstractmethod
     def choose(
-        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+        self,
+        losses: Losses,
+        value: Float[Array, ""],
+        curve: AbstractCurve,
+        ceiling: Float[Array, ""],
+        damping: Float[Array, ""],
     ) -> Choice:
         """The point to take. Called under `jax.jit`.
 
@@ -48,4 +53,5 @@ class AbstractSearch(eqx.Module):
           objective finds fit.
         - `value`: the loss at `t = 0`.
         - `ceiling`: minus infinity, or how high the loss may climb to leave the neighborhood, if the search can.
+        - `damping`: that of the last step, near which the next one may lie; zero before the first.
         """

@@ -28,7 +28,12 @@ class FixedStep(AbstractSearch):
         return 1
 
     def choose(
-        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+        self,
+        losses: Losses,
+        value: Float[Array, ""],
+        curve: AbstractCurve,
+        ceiling: Float[Array, ""],
+        damping: Float[Array, ""],
     ) -> Choice:
         step_size = jnp.asarray(self.step_size, value.dtype)
         return Choice(step_size, losses(step_size[None])[0])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from sngd._curve import AbstractCurve
 from sngd.search._base import AbstractSearch, Choice, Losses
@@ -15,7 +15,13 @@ from sngd.search._base import AbstractSearch, Choice, Losses
 _EXPENSIVE = 2e7
 
 # Losses that a bisection takes in most steps.
-_FEW = 4
+_FEW = 3
+
+# A change of the loss below this fraction of it may be rounding.
+_ROUNDING = 1e-14
+
+# Dampings that differ by less are the same: the steps between them are much larger.
+_SLACK = 1e-2
 
 
 class GainRatio(AbstractSearch):
@@ -29,9 +35,9 @@ class GainRatio(AbstractSearch):
     loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide. With
     `escapes=False` a run never asks for that.
 
-    - `bisect`: whether to look for it by bisection, with a logarithm of the number of losses: it finds the largest of
-      all where small steps keep their promise and large ones do not. Left out, that is for `prepare` to say: where
-      losses are expensive.
+    - `bisect`: whether to look for it by bisection, from the damping of the last step on, with two losses where it has
+      not changed and a logarithm of the number of step sizes at most: it finds the largest of all where small steps
+      keep their promise and large ones do not. Left out, that is for `prepare` to say: where losses are expensive.
     """
 
     fraction: float = 0.25
@@ -61,7 +67,12 @@ class GainRatio(AbstractSearch):
         return _FEW if self.bisect else len(self._step_sizes())
 
     def choose(
-        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+        self,
+        losses: Losses,
+        value: Float[Array, ""],
+        curve: AbstractCurve,
+        ceiling: Float[Array, ""],
+        damping: Float[Array, ""],
     ) -> Choice:
         step_sizes = jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
@@ -70,9 +81,15 @@ class GainRatio(AbstractSearch):
             return (value - values >= self.fraction * predicted) & (values < value)
 
         def suits(values: Array, predicted: Array) -> Array:
-            return keeps(values, predicted) | (values <= ceiling)
+            # What less is promised of than rounding shows counts as kept, so that bisection goes on to larger steps.
+            hidden = predicted <= _ROUNDING * value
+            return keeps(values, predicted) | (values <= ceiling) | hidden
 
-        values = _bisected(losses, suits, step_sizes, predicted) if self.bisect else losses(step_sizes)
+        if self.bisect:
+            first = jnp.argmax(jax.vmap(curve.damping)(step_sizes) >= damping * (1 - _SLACK))
+            values = _bisected(losses, suits, step_sizes, predicted, first)
+        else:
+            values = losses(step_sizes)
         values = jnp.where(jnp.isfinite(values), values, jnp.inf)
         kept = keeps(values, predicted)
         index = jnp.where(jnp.any(kept), jnp.argmax(kept), jnp.argmin(values))
@@ -92,19 +109,24 @@ def _bisected(
     suits: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
+    first: Int[Array, ""],
 ) -> Float[Array, " k"]:
     """The losses at the step sizes that a search for the largest one that suits tries, infinity at the others.
 
-    The first, the third, the seventh, ..., and from the first one that suits, bisection.
+    From `first` on, by strides of one, two, four, ..., to larger steps while they suit, else to smaller ones until one
+    does; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
     """
     count = len(step_sizes)
 
-    def probe(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        low, high, values = state
-        middle = jnp.where(high == count, jnp.minimum(2 * low, count - 1), (low + high) // 2)
+    def probe(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        low, high, stride, values = state
+        larger, smaller = jnp.maximum(high - stride, low), jnp.minimum(low + stride - 1, high - 1)
+        middle = jnp.where(low == 0, larger, jnp.where(high == count, smaller, (low + high) // 2))
+        middle = jnp.where(stride == 0, first, middle)
         found = losses(step_sizes[middle][None])[0]
         suited = jnp.isfinite(found) & suits(found, predicted[middle])
-        return jnp.where(suited, low, middle + 1), jnp.where(suited, middle, high), values.at[middle].set(found)
+        low, high = jnp.where(suited, low, middle + 1), jnp.where(suited, middle, high)
+        return low, high, jnp.maximum(1, 2 * stride), values.at[middle].set(found)
 
-    start = (jnp.asarray(0), jnp.asarray(count), jnp.full(count, jnp.inf))
-    return jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)[2]
+    start = (jnp.asarray(0), jnp.asarray(count), jnp.asarray(0), jnp.full(count, jnp.inf))
+    return jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)[3]

@@ -45,7 +45,12 @@ class GridSearch(AbstractSearch):
         return int(np.size(self._batches()[0]))
 
     def choose(
-        self, losses: Losses, value: Float[Array, ""], curve: AbstractCurve, ceiling: Float[Array, ""]
+        self,
+        losses: Losses,
+        value: Float[Array, ""],
+        curve: AbstractCurve,
+        ceiling: Float[Array, ""],
+        damping: Float[Array, ""],
     ) -> Choice:
         factors, refining = self._batches()
 

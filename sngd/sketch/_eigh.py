@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from sngd.sketch._lapack import eigh
+from sngd.sketch._lapack import eigh, orthonormal_basis
 
 Operator = Callable[[Float[Array, "p l"]], Float[Array, "p l"]]
 
@@ -55,7 +55,7 @@ def two_pass(operator: Operator, test_matrix: Float[Array, "p l"], compress: Ope
     of `Q` come out roughly in the order of the eigenvectors, so those of `F Q` fall like the singular values, and an
     entry of the core carries rounding errors in proportion to the two columns that it comes from, not to the largest.
     """
-    basis, _ = jnp.linalg.qr(operator(test_matrix))
+    basis = orthonormal_basis(operator(test_matrix))
     return _rotate(basis, basis.T @ operator(basis) if compress is None else compress(basis))
 
 
@@ -70,7 +70,7 @@ def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank
     """
     sketch = operator(test_matrix)
     columns = sketch.shape[1]
-    basis, _ = jnp.linalg.qr(sketch[:, : columns - columns // 4])
+    basis = orthonormal_basis(sketch[:, : columns - columns // 4])
     transposed, *_ = jnp.linalg.lstsq(test_matrix.T @ basis, sketch.T @ basis)
     return _rotate(basis, transposed.T)
 

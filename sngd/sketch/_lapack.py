@@ -1,4 +1,4 @@
-"""The two iterative decompositions of dense matrices, each by a second algorithm where the first one fails.
+"""Decompositions of dense matrices: a tall one by blocks, the two iterative ones by a second algorithm where one fails.
 
 LAPACK's divide and conquer is the fastest and now and then does not converge; the QR iteration is slower and more
 robust. What a failed decomposition leaves is not a number, and one such number would spread to all parameters. Where
@@ -11,6 +11,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+# Rows of a tall matrix decomposed at once: a hundred columns of so many fit into a cache.
+_ROWS = 2048
+
+
+def orthonormal_basis(matrix: Float[Array, "p l"]) -> Float[Array, "p l"]:
+    """`Q` of the QR decomposition of a tall matrix, `p >= l`.
+
+    A very tall one by blocks of rows, and then that of their triangles, stacked: TSQR, as stable as Householder's
+    (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012). LAPACK would go through all rows for every
+    column.
+    """
+    rows, columns = matrix.shape
+    size = max(_ROWS, 4 * columns)
+    count = -(-rows // size)
+    if count == 1:
+        return jnp.linalg.qr(matrix)[0]
+    blocks = jnp.pad(matrix, ((0, count * size - rows), (0, 0))).reshape(count, size, columns)
+    frames, triangles = jax.lax.map(lambda block: tuple(jnp.linalg.qr(block)), blocks)
+    inner = orthonormal_basis(triangles.reshape(-1, columns))
+    return (frames @ inner.reshape(count, columns, columns)).reshape(-1, columns)[:rows]
 
 
 def svd(matrix: Float[Array, "k k"]) -> tuple[Float[Array, "k k"], Float[Array, " k"], Float[Array, "k k"]]:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sngd.sketch._lapack import eigh, svd
+from sngd.sketch._lapack import eigh, orthonormal_basis, svd
 
 PRECISION = float(jnp.finfo(jnp.float64).eps)
 
@@ -156,7 +156,7 @@ def range_finder_svd(matmul: Matmul, rmatmul: Rmatmul, test_matrix: Float[Array,
     the Gramian `F^T F`, whose singular values are squared: there everything below the root of the machine precision
     times the first singular value of `F` is rounding, here nothing above the machine precision is.
     """
-    basis, _ = jnp.linalg.qr(rmatmul(test_matrix))
+    basis = orthonormal_basis(rmatmul(test_matrix))
     frame, triangle = jnp.linalg.qr(matmul(basis))
     left, values, right = svd(triangle)
     return SVD(frame @ left, values, basis, right.T)

@@ -67,7 +67,7 @@ def _adam_step(objective: AbstractObjective, state: TrainState) -> tuple[TrainSt
     update, moments = optax.adam(_LEARNING_RATE).update(gradient, moments)
     theta = jax.tree.map(jnp.add, state.theta, update)
     value, next_gradient = _value_and_gradient(objective, theta)
-    info = StepInfo(value, jnp.asarray(jnp.nan), -1, -1, jnp.linalg.norm(gradient))
+    info = StepInfo(value, jnp.asarray(jnp.nan), -1, -1, jnp.linalg.norm(gradient), jnp.asarray(jnp.nan))
     return TrainState(theta, state.key, state.iteration + 1, (moments, next_gradient)), info
 
 
@@ -125,7 +125,7 @@ class QuasiNewton(AbstractOptimizer):
             if int(memory.num_accepted_steps) > int(accepted):
                 step_size = tried
                 break
-        info = StepInfo(memory.f_info.f, step_size, -1, -1, norm)
+        info = StepInfo(memory.f_info.f, step_size, -1, -1, norm, jnp.asarray(jnp.nan))
         return TrainState(theta, state.key, state.iteration + 1, memory), info
 
     def adapt(self, info: StepInfo, *, escape: bool) -> "QuasiNewton":

@@ -25,7 +25,7 @@ from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._step import StepInfo, TrainState
 from sngd.train._valley import Valley, Watch
 
-_FORMAT = "sngd-checkpoint-1"
+_FORMAT = "sngd-checkpoint-2"
 _WHAT = "a checkpoint"
 _PACKAGES = ("sngd", "jax", "jaxlib", "numpy")
 _HISTORY = "history_"
@@ -137,6 +137,7 @@ class _Info:
     rank: int
     numerical_rank: int
     gradient_norm: float
+    promise: float
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ import dataclasses
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from sngd._cost import Cost
@@ -93,12 +94,14 @@ class Optimizer(AbstractOptimizer):
         losses = self.search.trials + _LINEARIZATION
         return Cost(2 * held + descent.bytes, losses * loss_operations(factor) + descent.operations)
 
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
-        return ()
+    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, ""]:
+        """The damping of the last step, zero before the first."""
+        return jnp.zeros(())
 
     def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
         return take_step(objective, self.descent, self.search, state, ceiling)
 
     def adapt(self, info: StepInfo, *, escape: bool) -> "Optimizer":
-        descent = self.descent.adapt(int(info.rank), int(info.numerical_rank), escape=escape)
+        rank, numerical_rank, promise = int(info.rank), int(info.numerical_rank), float(info.promise)
+        descent = self.descent.adapt(rank, numerical_rank, promise, escape=escape)
         return dataclasses.replace(self, descent=descent)

@@ -27,13 +27,16 @@ class TrainState(eqx.Module):
 
 
 class StepInfo(eqx.Module):
-    """What one step reports: the loss it reached, its step size, the rank it used, the norm of the gradient before."""
+    """What one step reports: the loss it reached, its step size, the rank it used, the norm of the gradient before, and
+    the part of the loss that the boldest point of its curve promised to remove.
+    """
 
     loss: Float[Array, ""]
     step_size: Float[Array, ""]
     rank: Int[Array, ""] | int
     numerical_rank: Int[Array, ""] | int
     gradient_norm: Float[Array, ""]
+    promise: Float[Array, ""]
 
 
 def take_step(
@@ -78,13 +81,14 @@ def _search(
     ceiling: Array,
 ) -> tuple[TrainState, StepInfo]:
     losses, start = _along(objective, state.theta, value, curve)
-    choice = search.choose(losses, start, curve, ceiling)
+    choice = search.choose(losses, start, curve, ceiling, state.memory)
     # A curve that is not finite has no step; then the parameters stay what they are.
     theta = jnp.where(choice.step_size == 0, state.theta, state.theta + curve.update(choice.step_size))
     value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
-    norm = jnp.linalg.norm(gradient)
-    report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm)
-    return TrainState(theta, next_key, state.iteration + 1, state.memory), report
+    norm, promise = jnp.linalg.norm(gradient), curve.predicted_reduction(jnp.ones(())) / start
+    report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm, promise)
+    damping = jnp.where(choice.step_size == 0, state.memory, curve.damping(choice.step_size))
+    return TrainState(theta, next_key, state.iteration + 1, damping), report
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> tuple[Losses, Array]:
