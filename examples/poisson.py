@@ -13,7 +13,7 @@ def main(iterations: int = 200) -> float:
     square = sngd.box(x=(0, 1), y=(0, 1))
     equation = sngd.Interior(lambda u, x: sngd.laplacian(u)(x) + 2 * jnp.pi**2 * exact(x))
     problem = sngd.Problem(square, [equation, sngd.Dirichlet(0.0)])
-    solution = sngd.solve(problem, "4x20", key=jax.random.key(0), stopping=sngd.Stopping(iterations=iterations))
+    solution = sngd.solve(problem, key=jax.random.key(0), stopping=sngd.Stopping(iterations=iterations))
     return solution.relative_l2(exact)
 
 

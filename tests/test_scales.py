@@ -32,7 +32,7 @@ def test_other_units_are_solved_or_named(unit, size, key):
 
 def test_scales_are_norms_of_data_and_response(key):
     """Against the integrals: the data of the equation are `(pi / L)^2 A sin`, of norm `(pi / L)^2 A sqrt(L / 2)`."""
-    network = MLP((1, 8, 1), ((0.0, 2.0),), key=key)
+    network = MLP((1, 16, 16, 1), ((0.0, 2.0),), key=key)
     objective, theta = make_objective(problem(amplitude=1e6, length=2.0), network)
     scales = scales_of(objective, theta)
     np.testing.assert_allclose(scales.data, [(np.pi / 2) ** 2 * 1e6, 0.0], rtol=1e-12)

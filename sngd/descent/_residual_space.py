@@ -25,10 +25,10 @@ class ResidualSpace(AbstractDescent):
 
     Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r`, at a cost that hardly
     grows with the parameters for a factor kept as outer products (ENGD-W in arXiv:2505.12149). The kernel is a square:
-    it knows singular values down to the root of the machine precision only. After a step as bold as that, where most of
-    the loss is in the directions below, and to escape, one comes from the factor itself: stored, in full; kept as outer
-    products, from a sketch of its columns, whose steps are longer than need be (`SketchedSVD`); recomputed in blocks,
-    from the kernel all the same.
+    it knows singular values down to the root of the machine precision only. Where the last step was as bold as that,
+    where most of the loss lies in directions that the kernel does not know, and to escape, the next step comes from the
+    factor itself: stored, in full; kept as outer products, from a sketch of its columns, whose steps are longer than
+    need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
 
     - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that changes. If not, and all
       steps come from the kernel, they are those of ENGD-W.

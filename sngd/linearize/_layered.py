@@ -247,19 +247,19 @@ class LayeredFactor(AbstractFactor):
         }
         return self.layout.assemble(sums, (weights @ rows.stored)[None])[0]
 
-    def _fold(self, add: Callable[[Array, Array, Array | int], Array], total: Array) -> Array:
-        """`add(total, block, start)` for blocks of columns, `F[:, start:start + width]`, that make up the factor."""
+    def _fold(self, use: Callable[[Array, Array, Array | int], Array], total: Array) -> Array:
+        """`use(total, block, start)` for blocks of columns, `F[:, start:start + width]`, that make up the factor."""
         stored, place = jnp.concatenate([rows.stored for rows in self.terms]), 0
         for leaf, start in enumerate(self.layout.starts):
             if leaf in self.layout.linear:
-                total = self._fold_matrix(add, total, leaf, start)
+                total = self._fold_matrix(use, total, leaf, start)
             else:
                 size = int(np.prod(self.layout.shapes[leaf]))
-                total = add(total, stored[:, place : place + size], start)
+                total = use(total, stored[:, place : place + size], start)
                 place += size
         return total
 
-    def _fold_matrix(self, add: Callable[[Array, Array, Array], Array], total: Array, leaf: int, start: int) -> Array:
+    def _fold_matrix(self, use: Callable[[Array, Array, Array], Array], total: Array, leaf: int, start: int) -> Array:
         """That for the columns of one linear leaf, some rows of the weight matrix at a time."""
         rows, width = self.layout.shapes[leaf]
         fitting = max(1, self.chunk * self.shape[1] // (self.shape[0] * width))
@@ -267,14 +267,14 @@ class LayeredFactor(AbstractFactor):
 
         def step(index: Array, total: Array) -> Array:
             block = jnp.concatenate([_columns(term.outer[leaf], index * height, height) for term in self.terms])
-            return add(total, block, start + index * (height * width))
+            return use(total, block, start + index * (height * width))
 
         return jax.lax.fori_loop(0, rows // height, step, total)
 
 
 def _grouped(vectors: Float[Array, "... m"]) -> Float[Array, "... m/g g"]:
     """With the groups of vectors that are shared as an axis of their own."""
-    return vectors.reshape(*vectors.shape[:-1], -1, _SHARED)
+    return vectors.reshape(*vectors.shape[:-1], vectors.shape[-1] // _SHARED, _SHARED)
 
 
 def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows columns"]:

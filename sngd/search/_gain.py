@@ -81,12 +81,13 @@ class GainRatio(AbstractSearch):
             return (value - values >= self.fraction * predicted) & (values < value)
 
         def suits(values: Array, predicted: Array) -> Array:
-            # What less is promised of than rounding shows counts as kept, so that bisection goes on to larger steps.
+            # A step that promises less than rounding hides counts as kept, so that the search goes on to larger ones.
             hidden = predicted <= _ROUNDING * value
             return keeps(values, predicted) | (values <= ceiling) | hidden
 
         if self.bisect:
-            first = jnp.argmax(jax.vmap(curve.damping)(step_sizes) >= damping * (1 - _SLACK))
+            bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < damping * (1 - _SLACK))
+            first = jnp.minimum(bolder, len(step_sizes) - 1)
             values = _bisected(losses, suits, step_sizes, predicted, first)
         else:
             values = losses(step_sizes)

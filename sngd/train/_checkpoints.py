@@ -137,7 +137,8 @@ class _Info:
     rank: int
     numerical_rank: int
     gradient_norm: float
-    promise: float
+    # Absent from the first format, which is then refused by its name.
+    promise: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)

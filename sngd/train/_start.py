@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor, LeastSquares
 from sngd.networks import MLP
 from sngd.train._frequencies import Frequencies, choose_frequencies
-from sngd.train._step import TrainState, linearize, linearize_residual
+from sngd.train._step import linearize, linearize_residual
 
 # Rows of the largest kernel: half a gigabyte.
 _LARGEST = 8192
@@ -32,7 +31,7 @@ def suitable_start(
             residual, jacobian = linearize_residual(objective, theta)
             return residual, DenseFactor(jacobian)
         # The function that training compiles anyway.
-        linearization, *_ = linearize(objective, TrainState(theta, key, jnp.zeros((), int)))
+        linearization, *_ = linearize(objective, theta, key)
         assert linearization.residual is not None
         return linearization.residual, linearization.factor
 

@@ -48,20 +48,24 @@ def take_step(
 ) -> tuple[TrainState, StepInfo]:
     """Linearize, make the curve, pick a point on it; or, with a `ceiling`, one from which to escape.
 
+    The memory of the state is the damping of the last step, zero before the first.
+
     Three compiled functions, because a new sketch size concerns the middle one, and the last only where the curve has
     the size of the sketch: the first takes longest to compile. Between them nothing leaves the device.
     """
-    linearization, next_key, key = linearize(objective, state)
+    linearization, next_key, key = linearize(objective, state.theta, state.key)
     curve = _descend(descent, linearization, key)
     value, gradient = linearization.value, linearization.gradient
     return _search(objective, search, state, value, gradient, curve, next_key, jnp.asarray(ceiling))
 
 
 @eqx.filter_jit
-def linearize(objective: AbstractObjective, state: TrainState) -> tuple[Linearization, PRNGKeyArray, PRNGKeyArray]:
-    """The linearization at the state, the key of the next state, and one for this step."""
-    next_key, key = jax.random.split(state.key)
-    return objective.linearize(state.theta), next_key, key
+def linearize(
+    objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray
+) -> tuple[Linearization, PRNGKeyArray, PRNGKeyArray]:
+    """The linearization at `theta`, the key of the next state, and one for this step."""
+    next_key, step_key = jax.random.split(key)
+    return objective.linearize(theta), next_key, step_key
 
 
 @eqx.filter_jit
@@ -85,10 +89,16 @@ def _search(
     # A curve that is not finite has no step; then the parameters stay what they are.
     theta = jnp.where(choice.step_size == 0, state.theta, state.theta + curve.update(choice.step_size))
     value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
-    norm, promise = jnp.linalg.norm(gradient), curve.predicted_reduction(jnp.ones(())) / start
+    norm, promise = jnp.linalg.norm(gradient), _promise(curve, start)
     report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm, promise)
     damping = jnp.where(choice.step_size == 0, state.memory, curve.damping(choice.step_size))
     return TrainState(theta, next_key, state.iteration + 1, damping), report
+
+
+def _promise(curve: AbstractCurve, start: Array) -> Array:
+    """The part of the loss that the boldest point promises to remove; one for an energy, which starts at zero."""
+    positive = start > 0
+    return jnp.where(positive, curve.predicted_reduction(jnp.ones(())) / jnp.where(positive, start, 1.0), 1.0)
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> tuple[Losses, Array]:
