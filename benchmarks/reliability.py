@@ -2,8 +2,8 @@
 
     python benchmarks/reliability.py [kills] [identity] [files] [claims] [soak]
 
-All parts take about an hour and a half, most of it the soak. Each one is kept in `results/reliability.json` as soon as
-it is done; without a name, those that are missing are run.
+All parts take about two hours, half of it the soak. Each one is kept in `results/reliability.json` as soon as it is
+done, with a table in `results/reliability.md`; without a name, those that are missing are run.
 """
 
 import dataclasses
@@ -47,6 +47,14 @@ from sngd.train import (
 
 PATH = RESULTS / "reliability.json"
 
+PARTS = {
+    "kills": "runs killed at random instants, and resumed",
+    "identity": "runs of every optimizer and search, stopped and resumed",
+    "files": "damaged files of every kind, read",
+    "claims": "problems with too few points, too small a network, a wrong condition or contradictory ones",
+    "soak": "memory of one run over an hour",
+}
+
 KILLS, MUTATIONS, SOAK_SECONDS = 30, 10_000, 3600.0
 
 # Results with which a run says that it has found the solution.
@@ -68,7 +76,40 @@ def main() -> None:
         kept = (json.loads(PATH.read_text()) if PATH.exists() else {}) | {name: result}
         text = json.dumps(kept, indent=1) + "\n"
         write_atomically(PATH, lambda partial, text=text: partial.write_text(text))
+        PATH.with_suffix(".md").write_text(tabulate(kept))
         print(json.dumps({name: result}, indent=1))
+
+
+def tabulate(kept: dict[str, Any]) -> str:
+    """A Markdown table, one line a part."""
+    said = {name: _said(name, kept[name]) if name in kept else "not measured" for name in PARTS}
+    return (
+        "\n".join(["| measured | found |", "|---|---|", *(f"| {PARTS[name]} | {said[name]} |" for name in PARTS)])
+        + "\n"
+    )
+
+
+def _said(name: str, found: dict[str, Any]) -> str:
+    match name:
+        case "kills":
+            return (
+                f"{found['kills_survived']} of {found['kills_tried']} survived, with the same last line of the history"
+            )
+        case "identity":
+            return f"{found['identical']} of {found['optimizers']} identical to the last bit"
+        case "files":
+            counts: dict[str, int] = {}
+            for outcomes in found["outcomes"].values():
+                for outcome, count in outcomes.items():
+                    counts[outcome] = counts.get(outcome, 0) + count
+            return ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(counts.items()))
+        case "claims":
+            return (
+                f"{found['false_successes']} false successes in {found['runs']} runs, of which "
+                f"{found['said_to_have_converged']} said that they had converged"
+            )
+        case _:
+            return f"{found['mib_at_minute_5']:.0f} MiB at minute 5, {found['mib_at_minute_60']:.0f} MiB at minute 60"
 
 
 def kills() -> dict[str, Any]:

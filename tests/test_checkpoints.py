@@ -24,7 +24,7 @@ from sngd.train import Checkpoints, Optimizer, Result, Stopping, solve
 
 # One problem for all runs: its compiled functions are found again.
 BVP = find_problem("bvp")
-TRUNCATED = Optimizer(FactorDescent("truncated"), GridSearch())
+TRUNCATED = Optimizer(FactorDescent("truncated", tolerance=1e-6), GridSearch())
 FIXED = Optimizer(FactorDescent("damped"), FixedStep(1e-8))
 
 
