@@ -136,6 +136,42 @@ class Unusual(eqx.Module):
         return jnp.sum(hidden)
 
 
+def test_a_sketch_with_two_columns_a_row_has_the_singular_values_of_the_factor_within_a_factor_of_three(key):
+    stored, theta = objective_of("heat", key)
+    layered, _ = objective_of("heat", key, dense_bytes=0)
+    values = np.linalg.svd(stored.factor(theta).matrix, compute_uv=False)
+    sketch, _ = layered.factor(theta).sketch(gaussian, key, 2 * stored.rows)
+    found = np.linalg.svd(sketch, compute_uv=False)
+    known = values > 1e-12 * values[0]
+    assert np.all(np.maximum(found / values, values / found)[known] < 3)
+
+
+class TwoParts(eqx.Module):
+    """A network of two outputs, of which the second one has a matrix of its own."""
+
+    first: jax.Array
+    second: jax.Array
+    shift: jax.Array
+
+    def __call__(self, x):
+        return jnp.stack([jnp.sum(jnp.sin(self.first @ x + self.shift)), jnp.sum(jnp.sin(self.second @ x))])
+
+
+def test_conditions_that_do_not_depend_on_a_matrix(key):
+    square = sngd.box(**dict.fromkeys("abcdefgh", (0, 1)))
+    conditions = [sngd.Interior(lambda u, x: u(x)[0]), sngd.Dirichlet(lambda x: jnp.ones(2))]
+    problem = sngd.Problem(square, conditions, outputs=2, quadrature=sngd.Sobol(4))
+    network = TwoParts(*jax.random.normal(key, (2, 16, 8)), jnp.ones(16))
+    (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
+    factor, matrix = layered.factor(theta), np.asarray(stored.factor(theta).matrix)
+    assert layered.linear == {0, 1}
+    sketch, columns = factor.sketch(gaussian, key, 16)
+    dense = jax.vmap(columns.matmul, 1, 1)(jnp.eye(16))
+    np.testing.assert_allclose(sketch, matrix @ dense, atol=1e-12)
+    np.testing.assert_allclose(factor.kernel(), matrix @ matrix.T, atol=1e-12)
+    np.testing.assert_allclose(factor.rmatmul(jnp.asarray(matrix)), matrix.T @ matrix, atol=1e-12)
+
+
 def test_outer_products_of_a_network_that_is_not_ours(key):
     """The factor of a network whose weights enter in every way, against the stored one."""
     keys = jax.random.split(key, 4)

@@ -105,8 +105,8 @@ class ProductColumns(eqx.Module):
     """A random test matrix `M`, shape `(p, l)`: every column is the outer product of two normal vectors for each linear
     leaf, and a normal vector for the others, so that its products with rows of outer products are cheap.
 
-    The vectors come in groups of `g`, and every pair of a group makes a column. Scaled so that `||M^T x||` is `||x||`
-    on average.
+    The vectors come in groups of `g`, four, and every pair of a group makes a column. Scaled so that `||M^T x||` is
+    `||x||` on average.
 
     - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g` vectors, `(a, m)` and `(b, m)`; `rest`: `(d, l)`.
     """
@@ -310,17 +310,14 @@ def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: L
     leaves = jax.tree.leaves(trial.unravel(theta))
 
     def at(point: tuple[Array, Array, Array]) -> _Rows:
-        values, outer, stored = outer_products(
-            lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear
-        )
-        for leaf in layout.linear - outer.keys():
-            shape = layout.shapes[leaf]
-            outer[leaf] = Outer(jnp.zeros((len(stored), 0, shape[0])), jnp.zeros((len(stored), 0, shape[1])))
-        return _Rows(values, outer, stored)
+        return _Rows(*outer_products(lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear))
 
     batch = min(_POINTS, len(term.scales))
     rows = jax.lax.map(at, (term.points, term.normals, term.scales), batch_size=batch)
-    return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), rows)
+    rows = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), rows)
+    missing = {leaf: layout.shapes[leaf] for leaf in layout.linear - rows.outer.keys()}
+    none = {leaf: Outer(*(jnp.zeros((len(rows.stored), 0, side)) for side in shape)) for leaf, shape in missing.items()}
+    return _Rows(rows.values, rows.outer | none, rows.stored)
 
 
 def _at(

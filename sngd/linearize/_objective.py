@@ -49,7 +49,8 @@ class Limits:
 
     - `dense_bytes`: it is stored where it takes at most so many.
     - `layered`: else, whether it is kept as outer products for a network made of linear layers.
-    - `chunk_bytes`: for any other network blocks of rows of at most so many (one point at least) are recomputed.
+    - `chunk_bytes`: of blocks that are formed at a time: of columns of outer products, and for any other network of
+      rows, one point at least, which are recomputed.
     """
 
     dense_bytes: int = 2**30
