@@ -89,8 +89,8 @@ def test_list_names_everything_that_run_takes(capsys):
 
 def test_control_c_saves_what_was_reached(tmp_path):
     """A real process, a real signal; sent later again where a slow machine had not taken its first step yet."""
-    command = [sys.executable, "-m", "sngd.cli", "run", "bvp", "--network", "2x10", "--iterations", "1000000"]
-    command += ["--optimizer", "gd", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "sngd.cli", "run", "poisson", "--network", "4x40", "--iterations", "1000000"]
+    command += ["--optimizer", "adam", "--out", str(tmp_path)]
     for seconds in (15, 45, 90):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(seconds)
