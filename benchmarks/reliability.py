@@ -6,7 +6,9 @@ All parts take about two hours, half of it the soak. Each one is kept in `result
 done, with a table in `results/reliability.md`; without a name, those that are missing are run.
 """
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import random
@@ -61,7 +63,7 @@ KILLS, MUTATIONS, SOAK_SECONDS = 30, 10_000, 3600.0
 CONVERGED = (Result.FLOOR_REACHED, Result.TARGET_REACHED)
 
 # What an error about a file speaks of.
-NAMED = ("path", "checkpoint", "solution in", "refused")
+NAMED = ("path", "checkpoint", "solution in", "folder is", "it must be")
 
 SEARCHES = {"fixed": FixedStep(1e-8), "grid": GridSearch(), "gain ratio": GainRatio()}
 
@@ -271,17 +273,14 @@ def read_checkpoint(folder: Path, content: bytes, problem: AbstractProblem) -> N
 
 
 def read_settings(folder: Path, content: bytes) -> None:
-    """By `sngd resume`, with a budget that it refuses once it has read them: the exit status tells."""
+    """By `sngd resume`, with a budget that it refuses once it has read them: what it says tells which it was."""
     folder.mkdir(exist_ok=True)
     (folder / "settings.json").write_bytes(content)
-    with Path(os.devnull).open("w") as nowhere:
-        sys.stderr, kept = nowhere, sys.stderr
-        try:
-            status = command_line(["resume", str(folder), "--iterations", "-1"])
-        finally:
-            sys.stderr = kept
-    if status == 2:
-        raise ValueError("refused")
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        status = command_line(["resume", str(folder), "--iterations", "-1"])
+    if status == 2 and "iterations is -1" not in said.getvalue():
+        raise ValueError(said.getvalue())
 
 
 def claims() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Files are data: whatever is in them, reading them ends in what was written, or in an error of ours."""
 
 import json
+import struct
 import warnings
 import zipfile
 
@@ -104,6 +105,16 @@ def test_a_file_that_promises_more_than_it_holds_is_refused(folder, tmp_path):
         load(path, BVP)
     np.savez(path, header=np.array([print], dtype=object))
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        load(path, BVP)
+
+
+def test_offsets_below_zero_are_refused(folder, tmp_path):
+    """The end of the file says where its directory begins; a thousand more puts the first array before the file."""
+    content, path = bytearray((folder / "solution.npz").read_bytes()), tmp_path / "file.npz"
+    (begin,) = struct.unpack("<L", content[-6:-2])
+    content[-6:-2] = struct.pack("<L", begin + 1000)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not a saved solution"):
         load(path, BVP)
 
 

@@ -222,6 +222,14 @@ def test_frequencies_follow_the_solution():
     assert along_y > 1.5 * along_x
 
 
+def test_frequencies_of_one_axis_are_found_over_flat_scores():
+    """A wave on a circle that passes each point five times: only features that oscillate in time follow it."""
+    problem, none = transport(), Stopping(iterations=0)
+    solution = sngd.solve(problem, "1x60+periodic", key=jax.random.key(3), stopping=none)
+    in_time = np.abs(np.asarray(solution.network.weights[0])).max(axis=0)[1]
+    assert in_time > 10
+
+
 def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):
     """Four points an axis: the network passes through them and is wrong between; refined, still too few."""
     few = dataclasses.replace(poisson(), quadrature=sngd.GaussLegendre(4))

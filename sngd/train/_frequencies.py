@@ -30,6 +30,10 @@ _FLOOR = -12.0
 # Doublings without improvement after which the search ends, by how much a score must fall to count as one, and the
 # largest frequency tried. Scores fall slowly at first where a solution oscillates, and steeply once features follow it.
 _PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
+_DOUBLINGS = range(1, 7)
+
+# A score above this is poor: of the squared residual a hundredth is left.
+_POOR = -2.0
 
 
 Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
@@ -57,11 +61,23 @@ def choose_frequencies(
 ) -> Frequencies:
     """The frequencies with the best score on a path of doublings from one, for one axis or several at a time.
 
+    Where none on the path is good, those that oscillate along one axis only are tried too, and what is near the best of
+    them: along a characteristic, features that fit are rare, and the scores around them are flat.
+
     - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
     - `parameters`: maps frequencies to a parameter vector.
     - `together`: whether to double all axes at a time only, which takes fewer linearizations.
     """
     candidates = _Candidates(linearize, parameters, key)
+    best = _climb(candidates, axes, together)
+    if candidates.score(best) <= _POOR or together:
+        return best
+    alone = [tuple(2.0**k if axis == at else 1.0 for axis in range(axes)) for at in range(axes) for k in _DOUBLINGS]
+    return _descend(candidates, min([best, *alone], key=candidates.score))
+
+
+def _climb(candidates: _Candidates, axes: int, together: bool) -> Frequencies:
+    """The best on a path of doublings from one, each of them the best of all that there are from the last."""
     best = here = (1.0,) * axes
     stale = 0
     choices = [(2.0,) * axes] if together else itertools.product((1.0, 2.0), repeat=axes)
@@ -75,6 +91,17 @@ def choose_frequencies(
         improved = candidates.score(here) < candidates.score(best) - _IMPROVEMENT
         best, stale = (here, 0) if improved else (best, stale + 1)
     return best
+
+
+def _descend(candidates: _Candidates, best: Frequencies) -> Frequencies:
+    """From `best`, double or halve one frequency at a time while that improves the score."""
+    while True:
+        moves = [(*best[:at], best[at] * by, *best[at + 1 :]) for at in range(len(best)) for by in (0.5, 2.0)]
+        moves = [move for move in moves if min(move) >= 1 and max(move) <= _LARGEST]
+        move = min(moves, key=candidates.score)
+        if candidates.score(move) >= candidates.score(best) - _IMPROVEMENT:
+            return best
+        best = move
 
 
 @eqx.filter_jit
