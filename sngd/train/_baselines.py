@@ -67,7 +67,8 @@ def _adam_step(objective: AbstractObjective, state: TrainState) -> tuple[TrainSt
     update, moments = optax.adam(_LEARNING_RATE).update(gradient, moments)
     theta = jax.tree.map(jnp.add, state.theta, update)
     value, next_gradient = _value_and_gradient(objective, theta)
-    info = StepInfo(value, jnp.asarray(jnp.nan), -1, -1, jnp.linalg.norm(gradient), jnp.asarray(jnp.nan))
+    unknown = jnp.asarray(jnp.nan)
+    info = StepInfo(value, unknown, -1, -1, jnp.linalg.norm(gradient), promise=unknown, excess=unknown)
     return TrainState(theta, state.key, state.iteration + 1, (moments, next_gradient)), info
 
 
@@ -125,7 +126,8 @@ class QuasiNewton(AbstractOptimizer):
             if int(memory.num_accepted_steps) > int(accepted):
                 step_size = tried
                 break
-        info = StepInfo(memory.f_info.f, step_size, -1, -1, norm, jnp.asarray(jnp.nan))
+        unknown = jnp.asarray(jnp.nan)
+        info = StepInfo(memory.f_info.f, step_size, -1, -1, norm, promise=unknown, excess=unknown)
         return TrainState(theta, state.key, state.iteration + 1, memory), info
 
     def adapt(self, info: StepInfo, *, escape: bool) -> "QuasiNewton":

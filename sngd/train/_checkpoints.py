@@ -25,7 +25,7 @@ from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._step import StepInfo, TrainState
 from sngd.train._valley import Valley, Watch
 
-_FORMAT = "sngd-checkpoint-2"
+_FORMAT = "sngd-checkpoint-3"
 _WHAT = "a checkpoint"
 _PACKAGES = ("sngd", "jax", "jaxlib", "numpy")
 _HISTORY = "history_"
@@ -137,8 +137,9 @@ class _Info:
     rank: int
     numerical_rank: int
     gradient_norm: float
-    # Absent from the first format, which is then refused by its name.
+    # Absent from earlier formats, which are then refused by their names.
     promise: float = math.nan
+    excess: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)

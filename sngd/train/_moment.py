@@ -37,7 +37,8 @@ class Place:
     finer points than the one before.
 
     - `attempt`, `round`: the present ones, counted from zero. `finer`: how often the points have been refined so far.
-    - `first`: the record with which the round began; `initial_loss`: that of the attempt.
+    - `first`: the record with which the round began.
+    - `initial_excess`: how far above its minimum the loss was when the attempt began, once that is known.
     - `rejected`: steps in a row that led to numbers that are not finite.
     """
 
@@ -45,7 +46,7 @@ class Place:
     round: int = 0
     finer: int = 0
     first: int = 0
-    initial_loss: float = math.nan
+    initial_excess: float = math.nan
     rejected: int = 0
 
 

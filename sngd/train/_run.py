@@ -141,25 +141,25 @@ class Run:
     def _step(self, moment: Moment) -> Moment:
         """The moment after one more step. Raises `_NonFiniteError` for several in a row to numbers that are not."""
         valley, optimizer, ceiling = moment.valley, moment.optimizer, -math.inf
-        if valley is not None and valley.stuck:
+        escape = valley is not None and valley.stuck
+        if valley is not None and escape:
             valley = valley.escaping()
-            ceiling = valley.ceiling
+            ceiling = valley.ceiling(moment.place.initial_excess)
         if moment.info is not None:
-            optimizer = optimizer.adapt(moment.info, escape=ceiling > -math.inf)
+            optimizer = optimizer.adapt(moment.info, escape=escape)
         state, info = self._timed(optimizer.step, self.objective, moment.state, ceiling)
         info = agreed(self.objective.mesh, jax.device_get(info))
         if not (math.isfinite(info.loss) and math.isfinite(info.gradient_norm)):
             return self._nudged(moment, state.theta)
         self.records.append(self._record(state, info))
-        return dataclasses.replace(
-            moment,
-            place=dataclasses.replace(moment.place, rejected=0),
-            state=state,
-            optimizer=optimizer,
-            info=info,
-            valley=None if valley is None else valley.after(state, self.records[-1]),
-            records=len(self.records),
-        )
+        place, excess = dataclasses.replace(moment.place, rejected=0), float(info.excess)
+        if math.isnan(place.initial_excess):
+            place = dataclasses.replace(place, initial_excess=excess)
+        if valley is not None:
+            # The excess of an energy is that before the step, so after an escape it says nothing of the new state.
+            seen = moment.state if escape and not self._least_squares else state
+            valley = valley.after(seen, excess, no_step=float(info.step_size) == 0)
+        return Moment(place, state, optimizer, valley, len(self.records), info, moment.best)
 
     def _nudged(self, moment: Moment, reached: Float[Array, " p"]) -> Moment:
         """The moment instead of a step to `reached`: with parameters a little off those before, and a fresh key."""
@@ -240,12 +240,17 @@ class Run:
         loss = self.check_start(state.theta)
         self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
         self._report(state)
-        place = Place(moment.place.attempt + 1, 0, moment.place.finer, len(self.records) - 1, loss)
+        place = Place(moment.place.attempt + 1, 0, moment.place.finer, len(self.records) - 1)
         return self._first_of_round(place, state, best)
 
     def _begun(self, begin: Begin, key: PRNGKeyArray) -> Float[Array, " p"]:
         """Initial parameters, on every device."""
         return whole_on(self.objective.mesh, begin(self.objective, key))
+
+    @property
+    def _least_squares(self) -> bool:
+        """Whether the loss itself says how far it is above its minimum."""
+        return math.isfinite(self.objective.lower_bound)
 
     def _is_late(self) -> bool:
         """Whether there is no time to do as much again."""
@@ -261,12 +266,13 @@ class Run:
         memory = self._timed(optimizer.remember, self.objective, state.theta)
         state = dataclasses.replace(state, memory=memory)
         loss = self._timed(self.check_start, state.theta)
+        excess = loss if self._least_squares else math.inf
+        if self._least_squares and math.isnan(place.initial_excess):
+            place = dataclasses.replace(place, initial_excess=loss)
         if not self.records:
-            place = dataclasses.replace(place, initial_loss=loss)
             self.records.append(Record(0, loss, self._error(state.theta), seconds=self._seconds()))
             self._report(state)
-        least_squares = math.isfinite(self.objective.lower_bound)
-        valley = Valley.at(state, loss, place.initial_loss) if optimizer.can_escape and least_squares else None
+        valley = Valley.at(state, excess) if optimizer.can_escape else None
         return Moment(place, state, optimizer, valley, len(self.records), best=best)
 
     def _keep(self, moment: Moment) -> None:

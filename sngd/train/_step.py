@@ -27,8 +27,11 @@ class TrainState(eqx.Module):
 
 
 class StepInfo(eqx.Module):
-    """What one step reports: the loss it reached, its step size, the rank it used, the norm of the gradient before, and
-    the part of the loss that the boldest point of its curve promised to remove.
+    """What one step reports: the loss it reached, its step size, the rank it used, the norm of the gradient before.
+
+    - `promise`: the part of the loss that the boldest point of its curve promised to remove.
+    - `excess`: how far above its minimum the loss may be: a sum of squares after the step by as much as it is; an
+      energy, whose minimum is not known, before the step by what the boldest point promised to remove.
     """
 
     loss: Float[Array, ""]
@@ -37,6 +40,7 @@ class StepInfo(eqx.Module):
     numerical_rank: Int[Array, ""] | int
     gradient_norm: Float[Array, ""]
     promise: Float[Array, ""]
+    excess: Float[Array, ""]
 
 
 def take_step(
@@ -88,17 +92,15 @@ def _search(
     choice = search.choose(losses, start, curve, ceiling, state.memory)
     # A curve that is not finite has no step; then the parameters stay what they are.
     theta = jnp.where(choice.step_size == 0, state.theta, state.theta + curve.update(choice.step_size))
-    value = objective.value(theta) if isinstance(objective, EnergyObjective) else choice.value
-    norm, promise = jnp.linalg.norm(gradient), _promise(curve, start)
-    report = StepInfo(value, choice.step_size, curve.rank(choice.step_size), curve.numerical_rank, norm, promise)
+    norm, promised = jnp.linalg.norm(gradient), curve.predicted_reduction(jnp.ones(()))
+    if isinstance(objective, EnergyObjective):
+        value, promise, excess = objective.value(theta), jnp.ones(()), promised
+    else:
+        value, promise, excess = choice.value, jnp.where(start > 0, promised / start, 1.0), choice.value
+    rank = curve.rank(choice.step_size)
+    report = StepInfo(value, choice.step_size, rank, curve.numerical_rank, norm, promise, excess)
     damping = jnp.where(choice.step_size == 0, state.memory, curve.damping(choice.step_size))
     return TrainState(theta, next_key, state.iteration + 1, damping), report
-
-
-def _promise(curve: AbstractCurve, start: Array) -> Array:
-    """The part of the loss that the boldest point promises to remove; one for an energy, which starts at zero."""
-    positive = start > 0
-    return jnp.where(positive, curve.predicted_reduction(jnp.ones(())) / jnp.where(positive, start, 1.0), 1.0)
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> tuple[Losses, Array]:
