@@ -13,6 +13,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 
 import equinox as eqx
 import jax
@@ -28,7 +29,7 @@ from sngd.library import bvp, bvp_energy, poisson
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
 from sngd.sketch import sharded_svd
-from sngd.train import Optimizer, Stopping
+from sngd.train import Checkpoints, Optimizer, Stopping
 from sngd.train._devices import mesh_of
 
 ITERATIONS = 4
@@ -137,13 +138,24 @@ def _largest(found, expected) -> float:
 
 
 def runs(optimizer) -> dict:
-    """The same run on one device, on several, and on one with parameters changed in their last digits."""
+    """The same run on one device, on several, on several from a checkpoint on, and on one with parameters changed in
+    their last digits.
+    """
     counts = (2, 4) if optimizer == "damped" else (4,)
     cases = {f"{count} devices": run(optimizer, count) for count in counts}
+    with tempfile.TemporaryDirectory() as folder:
+        run(optimizer, 4, iterations=ITERATIONS // 2, checkpoints=Checkpoints(folder))
+        cases["4 devices, resumed"] = run(optimizer, 4, checkpoints=Checkpoints(folder, resume=True))
     return {"1 device": run(optimizer, 1), **cases, "last digits": run(optimizer, 1, np.finfo(float).eps)}
 
 
-def run(optimizer, devices: int, rounding: float = 0.0) -> dict:
+def run(
+    optimizer,
+    devices: int,
+    rounding: float = 0.0,
+    iterations: int = ITERATIONS,
+    checkpoints: Checkpoints | None = None,
+) -> dict:
     """The losses, seconds and final parameters of a short run. Devices must agree on the parameters, bit for bit."""
     states = []
     solution = sngd.solve(
@@ -151,8 +163,9 @@ def run(optimizer, devices: int, rounding: float = 0.0) -> dict:
         network(PROBLEM, NETWORK, rounding),
         key=jax.random.key(0),
         optimizer=optimizer,
-        stopping=Stopping(iterations=ITERATIONS),
+        stopping=Stopping(iterations=iterations),
         devices=devices,
+        checkpoints=checkpoints,
         callbacks=[lambda state, record: states.append(state)],
     )
     theta = states[-1].theta

@@ -44,6 +44,12 @@ def test_a_run_does_not_depend_on_the_number_of_devices(figures, optimizer, devi
     assert max(difference.values()) < bound
 
 
+@pytest.mark.parametrize("optimizer", ["damped", "two-pass", "residual-space"])
+def test_a_run_on_several_devices_goes_on_from_a_checkpoint_as_if_never_stopped(figures, optimizer):
+    cases = figures["runs"][optimizer]
+    assert cases["4 devices, resumed"] == cases["4 devices"]
+
+
 def test_two_processes_agree_with_one_and_with_each_other(figures):
     assert max(figures["runs"]["damped"]["2 processes"].values()) < 1e-10
     # Bit for bit, and in the seconds, by which a run may end.

@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +49,10 @@ def require_points(objective: AbstractObjective, mesh: Mesh | None) -> None:
 
 def whole_on(mesh: Mesh | None, tree: T) -> T:
     """The arrays of `tree`, whole on every device of the mesh."""
-    return tree if mesh is None else jax.jit(lambda same: same, out_shardings=NamedSharding(mesh, WHOLE))(tree)
+    if mesh is None:
+        return tree
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.jit(lambda same: same, out_shardings=NamedSharding(mesh, WHOLE))(arrays), rest)
 
 
 def on_one_device(array: Float[Array, "..."]) -> Float[Array, "..."]:

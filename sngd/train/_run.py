@@ -284,6 +284,7 @@ class Run:
     def _resumed(self, checkpoints: CheckpointFolder, theta: Float[Array, " p"]) -> Moment:
         """The moment of the last checkpoint, on its points."""
         template = TrainState(theta, self.key, jnp.zeros((), int), self.optimizer.remember(self.objective, theta))
+        template = whole_on(self.objective.mesh, template)
         moment, self.records, clock = checkpoints.read(template, self.optimizer)
         self.start, self.compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
         for _ in range(moment.place.finer):
