@@ -65,7 +65,7 @@ CONVERGED = (Result.FLOOR_REACHED, Result.TARGET_REACHED)
 # What an error about a file speaks of.
 NAMED = ("path", "checkpoint", "solution in", "folder is", "it must be")
 
-SEARCHES = {"fixed": FixedStep(1e-8), "grid": GridSearch(), "gain ratio": GainRatio()}
+SEARCHES = {"fixed": FixedStep(1e-8), "grid": GridSearch(smallest=1e-16), "gain ratio": GainRatio()}
 
 
 def main() -> None:
@@ -165,7 +165,7 @@ def identity() -> dict[str, Any]:
     """Stop a run of every optimizer and every search after four steps of twelve, and compare it with a whole one."""
     optimizers: dict[str, Any] = {name: name for name in OPTIMIZERS}
     optimizers |= {f"damped, {name}": Optimizer(FactorDescent(), search) for name, search in SEARCHES.items()}
-    problem, found = find_problem("bvp"), {}
+    problem, found = find_problem("bvp"), dict.fromkeys(optimizers, False)
     for name, optimizer in optimizers.items():
         with tempfile.TemporaryDirectory() as folder:
             settings = {"optimizer": optimizer, "stopping": Stopping(12, patience=1000), "key": jax.random.key(0)}
