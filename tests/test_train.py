@@ -262,22 +262,24 @@ def test_the_best_network_on_the_way_is_returned(key):
 
 def test_escapes_climb_higher_after_each_failure_and_keep_the_best():
     valley = Valley.at("start", 1.0)
-    for number in range(7):
-        valley = valley.after(f"state {number}", 1e-6, no_step=False)
+    for number, excess in enumerate([0.5, 1e-3, 1e-6, 1e-6]):
+        valley = valley.after(f"state {number}", excess, no_step=False)
+        assert not valley.stuck
+    valley = valley.after("fruitless", 0.99e-6, no_step=False)
     assert valley.stuck
     assert not valley.hopeless
     heights = []
     for _ in range(5):
         valley = valley.escaping()
         heights.append(valley.ceiling(100.0))
-    np.testing.assert_allclose(heights[0], 100 * 1e-8**0.25, rtol=1e-12)
+    np.testing.assert_allclose(heights[0], 100 * 0.99e-8 ** (1 / 16), rtol=1e-12)
     assert np.all(np.diff(heights) > 0)
     assert heights[-1] < 100
     assert valley.hopeless
     assert not valley.stuck
     valley = valley.after("success", 1e-9, no_step=False)
     assert valley.best == "success"
-    np.testing.assert_allclose(valley.escaping().ceiling(100.0), 100 * 1e-11**0.25, rtol=1e-12)
+    np.testing.assert_allclose(valley.escaping().ceiling(100.0), 100 * 1e-11 ** (1 / 16), rtol=1e-12)
 
 
 def test_a_periodic_network_is_saved_and_read(tmp_path, key):

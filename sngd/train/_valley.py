@@ -4,14 +4,16 @@ import dataclasses
 
 from sngd.train._step import TrainState
 
-# A run is stuck where the excess has not halved over this many iterations, though not so soon after an escape.
+# A run is stuck where the excess has not halved over this many iterations, though not so soon after an escape; and at
+# any time where it has not fallen by this part over so many.
 _WINDOW, _REST = 6, 10
+_FALL, _FRUITLESS = 0.02, 2
 
 # An escape succeeds where it leads to an excess this many times lower; after so many failures there are no more.
 _SUCCESS, _ATTEMPTS = 100, 5
 
 # The first escape may climb to the initial excess times this power of the relative one reached, the next to its power.
-_CLIMB = 0.25
+_CLIMB = 1 / 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,10 @@ class Valley:
         """Whether steps lead nowhere any more."""
         excesses = self.watch.excesses
         slow = len(excesses) > self.watch.rest and excesses[-1] > excesses[-1 - _WINDOW] / 2
-        return self.watch.no_step or slow
+        # The first one after an escape may be that before it, of an energy.
+        known = len(excesses) > _FRUITLESS + 1
+        fruitless = known and excesses[-1] > (1 - _FALL) * excesses[-1 - _FRUITLESS]
+        return self.watch.no_step or slow or fruitless
 
     @property
     def hopeless(self) -> bool:
