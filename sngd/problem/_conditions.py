@@ -168,4 +168,11 @@ def _evaluate(data: Data, x: Point) -> Array | float:
 
 
 def _component(value: Array, component: int | None) -> Array:
-    return value if component is None else jnp.asarray(value)[component]
+    """One entry of the value of a system. Raises `ValueError` where there is no such entry."""
+    if component is None:
+        return value
+    shape = jnp.shape(value)
+    if not isinstance(component, int) or len(shape) != 1 or not 0 <= component < shape[0]:
+        outputs = f"a whole number below {shape[0]}" if shape else "left out, since the unknown is a scalar"
+        raise ValueError(f"component is {component!r}; it must be {outputs}")
+    return jnp.asarray(value)[component]

@@ -78,6 +78,8 @@ def solve(
         network = _make(network, problem, network_key)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
+    if memory is not None and not memory > 0:
+        raise ValueError(f"memory is {memory}; it must be a positive number of bytes, or left out for the machine's")
     memory = agreed(mesh, machine_bytes() if memory is None else memory)
     objective, theta = make_objective(problem, network, limits_for(memory), mesh)
     require_points(objective, mesh)
