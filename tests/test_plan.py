@@ -7,11 +7,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from sngd.library import find_network, heat
+import sngd
+from sngd.descent import SNGD
+from sngd.library import bvp, find_network, heat
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
-from sngd.train import OPTIMIZERS, find_optimizer, make_plan
+from sngd.train import OPTIMIZERS, Optimizer, Stopping, find_optimizer, make_plan
+from sngd.train._plan import bytes_of
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +77,16 @@ def test_a_network_with_a_function_inside_has_a_plan():
     limits = Limits(dense_bytes=0, layered=False)
     plan = make_plan(*make_objective(heat(), network, limits), memory=1e12)
     assert (plan.label, plan.storage) == ("damped", "recomputed in blocks")
+
+
+def test_a_sketch_does_not_outgrow_the_memory(key):
+    """A sketch that finds more directions than it has columns asks for more; as many as fit are taken."""
+    problem, descent = bvp(), SNGD(sketch_size=8)
+    objective, theta = make_objective(problem, make_network("2x20", problem.domain.bounds, key=key))
+    factor = eqx.filter_eval_shape(objective.factor, theta)
+    bounded = bytes_of(Optimizer(descent.prepare(*factor.shape)), factor)
+    largest = {}
+    for memory in (bounded, None):
+        options = {"optimizer": Optimizer(descent), "stopping": Stopping(5), "memory": memory}
+        largest[memory] = sngd.solve(problem, "2x20", key=key, **options).history.rank.max()
+    assert largest[bounded] <= 8 < largest[None]

@@ -71,7 +71,8 @@ class SNGD(AbstractDescent):
         assert self.sketch_size is not None
         (rows, parameters), size = factor.shape, self.sketch_size
         products = 6 if self.passes == "two-pass" else 4
-        return Cost(8 * 4 * parameters * size, products * rows * parameters * size + 4 * parameters * size**2)
+        # The test matrix, the sketch, and its basis by blocks: three more, while their triangles are put together.
+        return Cost(8 * 6 * parameters * size, products * rows * parameters * size + 4 * parameters * size**2)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from sngd.linearize import AbstractObjective, Limits
+from sngd.linearize import AbstractFactor, AbstractObjective, Limits
 from sngd.train._named import find_optimizer
 from sngd.train._optimizer import AbstractOptimizer
 
@@ -88,8 +88,9 @@ def make_plan(
         label = optimizer if isinstance(optimizer, str) else optimizer.description
         found = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
         rows, parameters = factor.shape
-        cost = found.prepare(rows, parameters).cost(factor)
-        return Plan(found, label, objective.storage, rows, parameters, _BASE + cost.bytes, cost.operations / rate)
+        prepared = found.prepare(rows, parameters)
+        seconds = prepared.cost(factor).operations / rate
+        return Plan(found, label, objective.storage, rows, parameters, bytes_of(prepared, factor), seconds)
 
     bound = machine_bytes() if memory is None else memory
     chosen = _suitable(plan, bound) if optimizer == AUTO else plan(optimizer)
@@ -99,6 +100,11 @@ def make_plan(
         way_out = f"optimizer={fastest.label!r} fits" if fastest else "take fewer points or a smaller network"
         raise ValueError(f"{chosen}, more than memory = {bound / 1e9:.1f} GB; {way_out}")
     return chosen
+
+
+def bytes_of(optimizer: AbstractOptimizer, factor: AbstractFactor) -> float:
+    """Resident memory of a run at its peak, for an optimizer after `prepare`. Reads the factor's shapes only."""
+    return _BASE + optimizer.cost(factor).bytes
 
 
 def _suitable(plan: Callable[[str], Plan], bound: float) -> Plan:

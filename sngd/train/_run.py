@@ -7,13 +7,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd._results import Result
-from sngd.linearize import AbstractObjective, make_objective
+from sngd.linearize import AbstractFactor, AbstractObjective, make_objective
 from sngd.problem import AbstractProblem
 from sngd.train._checkpoints import CheckpointFolder, Checkpoints, Clock, identify
 from sngd.train._compilation import CompilationCounter
@@ -21,7 +22,7 @@ from sngd.train._devices import agreed, whole_on
 from sngd.train._history import Record
 from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
-from sngd.train._plan import make_plan
+from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
 from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
 from sngd.train._step import StepInfo, TrainState, values_of
@@ -61,6 +62,7 @@ class Run:
     - `problem`, `objective`: on the points of the present round. `begin`: makes other initial parameters, if any can.
     - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
     - `scales`: of the conditions, by the network before its start.
+    - `factor`: the shapes of the objective's, once they are needed.
     """
 
     problem: AbstractProblem
@@ -77,6 +79,7 @@ class Run:
     records: list[Record] = dataclasses.field(default_factory=list)
     compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
+    factor: AbstractFactor | None = None
 
     def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
         """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
@@ -146,7 +149,7 @@ class Run:
             valley = valley.escaping()
             ceiling = valley.ceiling(moment.place.initial_excess)
         if moment.info is not None:
-            optimizer = optimizer.adapt(moment.info, escape=escape)
+            optimizer = self._adapted(moment, moment.info, escape=escape)
         state, info = self._timed(optimizer.step, self.objective, moment.state, ceiling)
         info = agreed(self.objective.mesh, jax.device_get(info))
         if not (math.isfinite(info.loss) and math.isfinite(info.gradient_norm)):
@@ -160,6 +163,15 @@ class Run:
             seen = moment.state if escape and not self._least_squares else state
             valley = valley.after(seen, excess, no_step=float(info.step_size) == 0)
         return Moment(place, state, optimizer, valley, len(self.records), info, moment.best)
+
+    def _adapted(self, moment: Moment, info: StepInfo, *, escape: bool) -> AbstractOptimizer:
+        """The optimizer for the next step; the present one, where a larger sketch would not fit into the memory."""
+        adapted = moment.optimizer.adapt(info, escape=escape)
+        if adapted == moment.optimizer:
+            return adapted
+        factor = self.factor or eqx.filter_eval_shape(self.objective.factor, moment.state.theta)
+        self.factor = factor
+        return adapted if bytes_of(adapted, factor) <= self.memory else moment.optimizer
 
     def _nudged(self, moment: Moment, reached: Float[Array, " p"]) -> Moment:
         """The moment instead of a step to `reached`: with parameters a little off those before, and a fresh key."""
@@ -223,7 +235,7 @@ class Run:
         if not math.isfinite(values_of(objective, theta)[0]):
             _LOG.info("no more points: the residual is not finite at some of them")
             return False
-        self.objective, self.problem = objective, problem
+        self.objective, self.problem, self.factor = objective, problem, None
         return True
 
     def _starts_again(self, moment: Moment, best: End) -> bool:
