@@ -32,7 +32,7 @@ _FLOOR = -12.0
 _PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
 _DOUBLINGS = range(1, 7)
 
-# A score above this is poor: of the squared residual a hundredth is left.
+# A score above this is poor: a squared residual of more than a hundredth is left.
 _POOR = -2.0
 
 
@@ -70,7 +70,7 @@ def choose_frequencies(
     """
     candidates = _Candidates(linearize, parameters, key)
     best = _climb(candidates, axes, together)
-    if candidates.score(best) <= _POOR or together:
+    if candidates.score(best) <= _POOR or together or axes == 1:
         return best
     alone = [tuple(2.0**k if axis == at else 1.0 for axis in range(axes)) for at in range(axes) for k in _DOUBLINGS]
     return _descend(candidates, min([best, *alone], key=candidates.score))
