@@ -88,7 +88,7 @@ def test_list_names_everything_that_run_takes(capsys):
 
 
 def test_control_c_saves_what_was_reached(tmp_path):
-    """A real process, a real signal; sent to another one later where a slow machine had not taken its first step yet, or
+    """A real process, a real signal; to another one later where a slow machine had not taken its first step yet, or
     where the signal came while JAX called back and was lost in it.
     """
     command = [sys.executable, "-m", "sngd.cli", "run", "poisson", "--network", "4x40", "--iterations", "1000000"]
