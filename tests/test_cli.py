@@ -102,7 +102,8 @@ def test_control_c_saves_what_was_reached(tmp_path):
         except subprocess.TimeoutExpired:
             process.kill()
             output, errors = process.communicate()
-        if (tmp_path / "result.json").exists():
+        written = tmp_path / "result.json"
+        if written.exists() and json.loads(written.read_text())["iterations"]:
             break
         command = [*command[: command.index("--out")], "--out", str(tmp_path), "--force"]
     assert process.returncode == 130, errors
