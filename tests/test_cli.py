@@ -88,8 +88,8 @@ def test_list_names_everything_that_run_takes(capsys):
 
 
 def test_control_c_saves_what_was_reached(tmp_path):
-    """A real process, a real signal; to another one later where a slow machine had not taken its first step yet, or
-    where the signal came while JAX called back and was lost in it.
+    """A real process, a real signal; to another one later where a slow machine had not taken its first step yet, and
+    may still have been compiling.
     """
     command = [sys.executable, "-m", "sngd.cli", "run", "poisson", "--network", "4x40", "--iterations", "1000000"]
     command += ["--optimizer", "adam", "--out", str(tmp_path)]

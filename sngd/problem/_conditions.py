@@ -12,6 +12,7 @@ Two conditions are equal only if they are the same object: their data may be arr
 import abc
 import dataclasses
 from collections.abc import Callable
+from numbers import Integral
 
 import jax.numpy as jnp
 import numpy as np
@@ -172,7 +173,7 @@ def _component(value: Array, component: int | None) -> Array:
     if component is None:
         return value
     shape = jnp.shape(value)
-    if not isinstance(component, int) or len(shape) != 1 or not 0 <= component < shape[0]:
+    if not isinstance(component, Integral) or len(shape) != 1 or not 0 <= component < shape[0]:
         outputs = f"a whole number below {shape[0]}" if shape else "left out, since the unknown is a scalar"
         raise ValueError(f"component is {component!r}; it must be {outputs}")
     return jnp.asarray(value)[component]
