@@ -80,7 +80,7 @@ def test_a_network_with_a_function_inside_has_a_plan():
 
 
 def test_a_sketch_does_not_outgrow_the_memory(key):
-    """A sketch that finds more directions than it has columns asks for more; as many as fit are taken."""
+    """A sketch that finds more directions than it has columns asks for more, and stays where that does not fit."""
     problem, descent = bvp(), SNGD(sketch_size=8)
     objective, theta = make_objective(problem, make_network("2x20", problem.domain.bounds, key=key))
     factor = eqx.filter_eval_shape(objective.factor, theta)
