@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import signal
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -109,16 +111,40 @@ def test_every_ending_has_its_name(stopping, result):
         assert solution.loss <= 1e-6 < solution.history.loss[-2]
 
 
-def test_an_interrupt_keeps_what_was_reached(key):
-    def interrupt(state, record):
-        if record.iteration == 4:
-            raise KeyboardInterrupt
+def interrupts(times):
+    for _ in range(times):
+        signal.raise_signal(signal.SIGINT)
 
-    solution = sngd.solve(bvp(), "2x10", key=key, callbacks=[interrupt])
+
+def raises():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "iteration"),
+    [(raises, 4), (partial(interrupts, 1), 0), (partial(interrupts, 1), 4), (partial(interrupts, 2), 4)],
+)
+def test_an_interrupt_keeps_what_was_reached(interrupt, iteration, key, control_c):
+    solution = sngd.solve(bvp(), "2x10", key=key, callbacks=[at(iteration, interrupt)])
     assert solution.result is Result.INTERRUPTED
     assert solution.result.exit_status == 130
-    assert len(solution.history) == 5
+    assert len(solution.history) == iteration + 1
     np.testing.assert_allclose(solution.relative_l2(), _error_of(solution), rtol=1e-12)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_users_own_is_left_alone(key, control_c):
+    noted = []
+    signal.signal(signal.SIGINT, lambda *_: noted.append(True))
+    callbacks = [at(1, partial(interrupts, 2))]
+    solution = sngd.solve(bvp(), "2x10", key=key, stopping=Stopping(iterations=3), callbacks=callbacks)
+    assert solution.result is Result.ITERATIONS_EXHAUSTED
+    assert len(noted) == 2
+
+
+def at(iteration, function):
+    """A callback that calls `function` after that iteration."""
+    return lambda state, record: function() if record.iteration == iteration else None
 
 
 def _error_of(solution):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sngd.train import write_atomically
+from sngd.train import Result, write_atomically
 
 # Longer than any budget, so that a run that does not end shows as one.
 _PATIENCE = 1200
@@ -37,10 +37,13 @@ class Cells:
         self.results: dict[str, dict[str, Any]] = _read(path) if path.exists() else {}
 
     def run(self, name: str, make: Callable[[], dict[str, Any]]) -> None:
-        """The result of `make`, kept under `name`, unless it is there."""
+        """The result of `make`, kept under `name`, unless it is there. Raises `KeyboardInterrupt` for one that was."""
         if name in self.results:
             return
-        self.results[name] = made = make() | {"date": datetime.date.today().isoformat()}
+        made = make()
+        if made.get("result") == Result.INTERRUPTED.value:
+            raise KeyboardInterrupt
+        self.results[name] = made = made | {"date": datetime.date.today().isoformat()}
         text = json.dumps(self.results, indent=1, sort_keys=True) + "\n"
         write_atomically(self._path, lambda partial: partial.write_text(text))
         error = made["relative_l2"]

@@ -58,7 +58,12 @@ def _run(name: str, cut: float, seed: int) -> dict[str, Any]:
     network = make_network(_NETWORK, problem.domain.bounds, key=key, frequencies=(2.0,))
     optimizer, stopping = Optimizer(_DESCENTS[name](cut)), Stopping(iterations=_ITERATIONS)
     solution = solve(problem, network, key=key, optimizer=optimizer, stopping=stopping)
-    return {"relative_l2": solution.relative_l2(), "seconds": round(solution.seconds, 2), "loss": solution.loss}
+    return {
+        "relative_l2": solution.relative_l2(),
+        "seconds": round(solution.seconds, 2),
+        "loss": solution.loss,
+        "result": solution.result.value,
+    }
 
 
 def _median(results: dict[str, dict[str, Any]], name: str, cut: float) -> float:

@@ -17,6 +17,8 @@ from sngd.train._compilation import CompilationCounter
 from sngd.train._devices import agreed, mesh_of, on_one_device, require_points, whole_on
 from sngd.train._frequencies import Frequencies
 from sngd.train._history import collect
+from sngd.train._interrupts import deferred_interrupts
+from sngd.train._moment import End
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
@@ -64,63 +66,69 @@ def solve(
 
     The plan, with what it is predicted to take, goes to the logger `sngd` before the first step is compiled.
 
-    An interrupt (Ctrl-C) ends the run with what it has reached. Bad input raises `TypeError` or `ValueError` before the
-    step is compiled: a residual of the wrong shape or with values that are not finite, float32 parameters, a sketch
-    larger than the factor, an optimizer that does not fit into the memory, more devices than there are, checkpoints of
-    another run.
+    An interrupt (Ctrl-C) ends the run after the present step, a second one at once, with what it has reached.
+
+    Bad input raises `TypeError` or `ValueError` before the step is compiled: a residual of the wrong shape or with
+    values that are not finite, float32 parameters, a sketch larger than the factor, an optimizer that does not fit into
+    the memory, more devices than there are, checkpoints of another run.
     """
     _require_float64()
-    mesh = mesh_of(devices)
-    start, compilations = time.perf_counter(), CompilationCounter()
-    network_key, train_key = jax.random.split(key)
-    architecture = network if isinstance(network, str) else None
-    if isinstance(network, str):
-        network = _make(network, problem, network_key)
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
     if memory is not None and not memory > 0:
         raise ValueError(f"memory is {memory}; it must be a positive number of bytes, or left out for the machine's")
-    memory = agreed(mesh, machine_bytes() if memory is None else memory)
-    objective, theta = make_objective(problem, network, limits_for(memory), mesh)
-    require_points(objective, mesh)
-    scales = scales_of(objective, theta)
-    if architecture is not None and scales.output != 1:
-        network = _make(architecture, problem, network_key, scale=scales.output)
+    mesh = mesh_of(devices)
+    start, compilations = time.perf_counter(), CompilationCounter()
+    with deferred_interrupts() as interrupt, share_cores_with_lapack():
+        network_key, train_key = jax.random.split(key)
+        architecture = network if isinstance(network, str) else None
+        if isinstance(network, str):
+            network = _make(network, problem, network_key)
+        memory = agreed(mesh, machine_bytes() if memory is None else memory)
         objective, theta = make_objective(problem, network, limits_for(memory), mesh)
-    theta, train_key = whole_on(mesh, (theta, train_key))
-    problem = problem.with_points(len(theta))
-    plan = make_plan(objective, theta, optimizer, memory)
-    _LOG.info("%s", plan)
-    stopping = stopping or Stopping()
-    if stopping.patience is None:
-        stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
-    begin = None if architecture is None else functools.partial(_start, architecture, problem, scales.output)
-    run = Run(
-        problem=problem,
-        objective=objective,
-        optimizer=plan.optimizer,
-        stopping=stopping,
-        callbacks=callbacks,
-        error_every=error_every,
-        key=train_key,
-        start=start,
-        begin=begin,
-        memory=memory,
-        scales=scales,
-    )
-    with share_cores_with_lapack():
+        require_points(objective, mesh)
+        scales = scales_of(objective, theta)
+        if architecture is not None and scales.output != 1:
+            network = _make(architecture, problem, network_key, scale=scales.output)
+            objective, theta = make_objective(problem, network, limits_for(memory), mesh)
+        theta, train_key = whole_on(mesh, (theta, train_key))
+        problem = problem.with_points(len(theta))
+        plan = make_plan(objective, theta, optimizer, memory)
+        _LOG.info("%s", plan)
+        stopping = stopping or Stopping()
+        if stopping.patience is None:
+            stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
+        begin = None if architecture is None else functools.partial(_start, architecture, problem, scales.output)
+        run = Run(
+            problem=problem,
+            objective=objective,
+            optimizer=plan.optimizer,
+            stopping=stopping,
+            callbacks=callbacks,
+            error_every=error_every,
+            key=train_key,
+            start=start,
+            begin=begin,
+            memory=memory,
+            scales=scales,
+            interrupt=interrupt,
+        )
         end = run.solve(theta, network_key, checkpoints)
+        return _solution_of(run, end, plan.label, compilations)
+
+
+def _solution_of(run: Run, end: End, label: str, compilations: CompilationCounter) -> Solution:
     verdict = end.verdict
     return Solution(
-        problem=problem,
+        problem=run.problem,
         network=run.objective.trial.network(on_one_device(end.theta)),
         result=verdict.result,
         loss=float(values_of(run.objective, end.theta)[0]),
         history=collect(run.records),
-        optimizer=plan.label,
-        parameters=len(theta),
+        optimizer=label,
+        parameters=len(end.theta),
         rows=run.objective.rows,
-        seconds=time.perf_counter() - start,
+        seconds=time.perf_counter() - run.start,
         compile_seconds=run.compile_seconds,
         compilations=compilations.count,
         validation_loss=verdict.diagnosis.between,

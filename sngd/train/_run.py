@@ -20,6 +20,7 @@ from sngd.train._checkpoints import CheckpointFolder, Checkpoints, Clock, identi
 from sngd.train._compilation import CompilationCounter
 from sngd.train._devices import agreed, whole_on
 from sngd.train._history import Record
+from sngd.train._interrupts import Interrupt
 from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import bytes_of, make_plan
@@ -61,7 +62,7 @@ class Run:
 
     - `problem`, `objective`: on the points of the present round. `begin`: makes other initial parameters, if any can.
     - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
-    - `scales`: of the conditions, by the network before its start.
+    - `scales`: of the conditions, by the network before its start. `interrupt`: tells when it has to end.
     - `factor`: the shapes of the objective's, once they are needed.
     """
 
@@ -76,6 +77,7 @@ class Run:
     begin: Begin | None
     memory: float
     scales: Scales
+    interrupt: Interrupt
     records: list[Record] = dataclasses.field(default_factory=list)
     compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
@@ -191,7 +193,10 @@ class Run:
         valley = moment.valley
         if valley is not None and valley.stuck and (valley.hopeless or self._exhausted(valley.best)):
             return Result.STAGNATED
-        return self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
+        ended = self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
+        if ended is None and agreed(self.objective.mesh, self.interrupt.requested):
+            return Result.INTERRUPTED
+        return ended
 
     def _exhausted(self, state: TrainState) -> bool:
         """Whether the points have no more to say: the residual is at rounding, or far below that between the points."""
