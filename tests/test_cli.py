@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from sngd.cli import main
 
 FIELDS = {
@@ -87,27 +89,26 @@ def test_list_names_everything_that_run_takes(capsys):
         assert name in printed
 
 
-def test_control_c_saves_what_was_reached(tmp_path):
-    """A real process, a real signal; to another one later where a slow machine had not taken its first step yet, and
-    may still have been compiling.
-    """
+def test_a_run_does_not_wait_for_imports_that_it_does_not_need():
+    code = "import sys, sngd.cli; print({'matplotlib', 'scipy.stats'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("while_it", ["compiles", "steps"])
+def test_control_c_saves_what_was_reached(while_it, tmp_path, control_c):
+    """A real process, a real signal: as soon as it has said its plan, or has written a checkpoint."""
     command = [sys.executable, "-m", "sngd.cli", "run", "poisson", "--network", "4x40", "--iterations", "1000000"]
-    command += ["--optimizer", "adam", "--out", str(tmp_path)]
-    for seconds in (15, 45, 90):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        try:
-            output, errors = process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, errors = process.communicate()
-        written = tmp_path / "result.json"
-        if written.exists() and json.loads(written.read_text())["iterations"]:
-            break
-        command = [*command[: command.index("--out")], "--out", str(tmp_path), "--force"]
+    command += ["--optimizer", "adam", "--checkpoint-every", "0.2", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "adam" in process.stderr.readline()
+    deadline = time.monotonic() + 120
+    while while_it == "steps" and not list(tmp_path.glob("checkpoints/*[1-9].npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["result"] == "interrupted"
-    assert result["iterations"] > 0
+    assert (result["iterations"] > 0) == (while_it == "steps")
     assert "what it had reached is kept" in output
+    assert "the run ends with the present step" in errors

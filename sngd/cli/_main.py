@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from sngd import bench, library
+from sngd import library
 from sngd.cli._paper import Paper, run_paper
 from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.train import (
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, that of the run's result, 2 for bad input, 130 for Ctrl-C."""
     command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
     jax.config.update("jax_enable_x64", True)
-    # A batch system ends a job by this signal: the run ends as if by Ctrl-C, with what it has reached.
+    # A batch system ends a job by this signal: a run ends as by Ctrl-C, with what it has reached.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         match command:
@@ -177,8 +177,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sngd: error: {error.filename or 'a file'} cannot be written ({error.strerror})", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = "finished runs are kept" if isinstance(command, Bench | Paper) else "there is nothing to keep"
-        print(f"sngd: interrupted before the first iteration; {kept}", file=sys.stderr)
+        kept = (
+            "finished runs are kept" if isinstance(command, Bench | Paper) else "what the folder holds already is kept"
+        )
+        print(f"sngd: interrupted; {kept}", file=sys.stderr)
         return 130
 
 
@@ -304,6 +306,8 @@ def _print_result(solution: Solution, summary: dict[str, Any]) -> None:
 
 
 def _bench(options: Bench) -> int:
+    from sngd import bench  # noqa: PLC0415 - imports matplotlib, a second that the other commands do without
+
     if options.seeds < 1:
         raise ValueError(f"seeds is {options.seeds}; it must be at least 1")
     prepare_folder(options.out)

@@ -4,14 +4,16 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.measure import Measurement
 
-from sngd import paper
 from sngd.train import prepare_folder
+
+if TYPE_CHECKING:
+    from sngd.paper import Table
 
 _Numbers = tuple[int, ...]
 
@@ -33,7 +35,7 @@ class PaperRun(_Folder):
     cell: str = ""
     """Only cells whose names contain this, such as poisson-4x20-two-pass-seed0."""
     budget: Literal["quick", "cpu", "paper"] = "cpu"
-    """Quick: a minute a cell. Cpu: five minutes or ten, in one case thirty. Paper: the paper's iterations."""
+    """Quick: a minute a cell. Cpu: five minutes or ten, in one case an hour. Paper: the paper's iterations."""
     seeds: int = 5
     """Seeds 0 to this, less one; at most 3 for the network A2, 1 for A3."""
     workers: int = 1
@@ -84,6 +86,8 @@ class Paper:
 
 def run_paper(options: Paper) -> int:
     """Run a command of `sngd paper`. Returns the exit status: 1 where a cell failed."""
+    from sngd import paper  # noqa: PLC0415 - imports matplotlib, a second that the other commands do without
+
     command = options.command
     if isinstance(command, PaperRun) and command.seeds < 1:
         raise ValueError(f"seeds is {command.seeds}; it must be at least 1")
@@ -105,7 +109,7 @@ def run_paper(options: Paper) -> int:
     return 0
 
 
-def _print_tables(tables: Sequence[paper.Table]) -> None:
+def _print_tables(tables: "Sequence[Table]") -> None:
     """As tables on a terminal, as Markdown into a file or a pipe."""
     console = Console()
     for table in tables:

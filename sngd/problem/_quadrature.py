@@ -7,7 +7,6 @@ import abc
 import dataclasses
 
 import numpy as np
-from scipy.stats import qmc
 
 Rule = tuple[np.ndarray, np.ndarray]
 
@@ -82,6 +81,8 @@ class Sobol(AbstractQuadrature):
         _require_count("points", self.points, least=1)
 
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
+        from scipy.stats import qmc  # noqa: PLC0415 - takes a second, which no other rule needs
+
         sampler = qmc.Sobol(len(lower), scramble=True, rng=np.random.default_rng(self.seed))
         # Drawing a power of two and keeping the first points avoids SciPy's balance warning and keeps the sequence.
         unit = sampler.random_base2((self.points - 1).bit_length())[: self.points]

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
 from sngd.train._solution import Solution, evaluate_in_chunks
 
@@ -15,6 +13,9 @@ def plot(solution: Solution, path: str | Path) -> None:
     For one axis, curves; for two, maps. More axes are held at the middle of the domain. The first component of a system
     is drawn. Written without touching pyplot's state.
     """
+    from matplotlib.colors import LogNorm  # noqa: PLC0415 - takes a second, which a run needs only at its end
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     domain = solution.problem.domain
     count = 401 if domain.dimension == 1 else 121
     shown = min(domain.dimension, 2)
@@ -35,7 +36,9 @@ def plot(solution: Solution, path: str | Path) -> None:
         else:
             extent = (domain.lower[0], domain.upper[0], domain.lower[1], domain.upper[1])
             # Colors of the error start a little above zero: a logarithmic map shows its structure, not only its peak.
-            norm = _log_norm(values) if title == "absolute error" else None
+            top = values.max()
+            logarithmic = title == "absolute error" and top > 0
+            norm = LogNorm(max(top * 1e-3, np.finfo(float).tiny), top) if logarithmic else None
             image = values.reshape(count, count).T
             mesh = axis.imshow(image, origin="lower", extent=extent, aspect="auto", cmap="viridis", norm=norm)
             axis.set_ylabel(domain.axes[1])
@@ -70,8 +73,3 @@ def _slice(lower: tuple[float, ...], upper: tuple[float, ...], count: int, shown
 
 def _first(values: np.ndarray) -> np.ndarray:
     return values if values.ndim == 1 else values[:, 0]
-
-
-def _log_norm(values: np.ndarray):
-    top = values.max()
-    return LogNorm(max(top * 1e-3, np.finfo(float).tiny), top) if top > 0 else None
