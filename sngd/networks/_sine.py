@@ -26,6 +26,13 @@ def sine(x: Array) -> Array:
 
 @jax.custom_jvp
 def _sine_and_cosine(x: Array) -> tuple[Array, Array]:
+    return _evaluate(x)
+
+
+# Traced once for each shape, not once for each layer and derivative: a trace of so many small operations takes longer
+# than their compilation.
+@jax.jit
+def _evaluate(x: Array) -> tuple[Array, Array]:
     rest, sign = _reduce(x)
     square = rest * rest
     return sign * (rest + rest * square * _horner(_SINE_SERIES[1:], square)), sign * _horner(_COSINE_SERIES, square)
