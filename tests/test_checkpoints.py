@@ -19,13 +19,14 @@ from sngd.cli import main
 from sngd.descent import FactorDescent
 from sngd.library import find_problem
 from sngd.problem import GaussLegendre
-from sngd.search import FixedStep, GridSearch
+from sngd.search import FixedStep, GainRatio, GridSearch
 from sngd.train import Checkpoints, Optimizer, Result, Stopping, solve
 
 # One problem for all runs: its compiled functions are found again.
 BVP = find_problem("bvp")
 TRUNCATED = Optimizer(FactorDescent("truncated", tolerance=1e-6), GridSearch())
 FIXED = Optimizer(FactorDescent("damped"), FixedStep(1e-8))
+BISECTED = Optimizer(FactorDescent("damped"), GainRatio(bisect=True))
 
 
 class KilledError(Exception):
@@ -63,7 +64,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("optimizer", ["damped", "single-pass", "adam", "bfgs", TRUNCATED, FIXED])
+@pytest.mark.parametrize("optimizer", ["damped", "single-pass", "adam", "bfgs", TRUNCATED, FIXED, BISECTED])
 def test_a_killed_run_goes_on_bit_for_bit(optimizer, tmp_path):
     with pytest.raises(KilledError):
         run(tmp_path, kill=4, optimizer=optimizer)

@@ -75,8 +75,8 @@ def solve(
     _require_float64()
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    if memory is not None and not memory > 0:
-        raise ValueError(f"memory is {memory}; it must be a positive number of bytes, or left out for the machine's")
+    if memory is not None and not (isinstance(memory, int | float) and memory > 0):
+        raise ValueError(f"memory is {memory!r}; it must be a positive number of bytes, or left out for the machine's")
     mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
     with deferred_interrupts() as interrupt, share_cores_with_lapack():
