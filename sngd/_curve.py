@@ -28,6 +28,11 @@ class AbstractCurve(eqx.Module):
 
     @property
     @abc.abstractmethod
+    def gradient_norm(self) -> Float[Array, ""]:
+        """That of the gradient of the loss at `t = 0`; where the curve comes from a sketch, about that."""
+
+    @property
+    @abc.abstractmethod
     def numerical_rank(self) -> Int[Array, ""] | int:
         """How many directions could be told from rounding, or -1 where that has no meaning."""
 
@@ -38,12 +43,14 @@ class Ray(AbstractCurve):
     - `direction`: shape `(p,)`; the full step of the method.
     - `slope`: the gradient of the loss along `direction`.
     - `curvature`: the Gramian's quadratic form of `direction`.
+    - `norm`: of the gradient.
     - `kept`, `resolved`: how many directions it is made of, and how many could be told from rounding, or -1.
     """
 
     direction: Float[Array, " p"]
     slope: Float[Array, ""]
     curvature: Float[Array, ""]
+    norm: Float[Array, ""]
     kept: Int[Array, ""] | int = -1
     resolved: Int[Array, ""] | int = -1
 
@@ -58,6 +65,10 @@ class Ray(AbstractCurve):
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return 1 / t
+
+    @property
+    def gradient_norm(self) -> Float[Array, ""]:
+        return self.norm
 
     @property
     def numerical_rank(self) -> Int[Array, ""] | int:

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from sngd.descent import Ray
 from sngd.search import FixedStep, GainRatio, GridSearch
 
-RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0))
+RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
 
 
 def choose(search, loss, curve=RAY, ceiling=-jnp.inf, damping=0.0):

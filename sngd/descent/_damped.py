@@ -36,6 +36,10 @@ class Damped(AbstractCurve):
     svd: AbstractSVD
     coordinates: Float[Array, " k"]
 
+    @property
+    def gradient_norm(self) -> Float[Array, ""]:
+        return jnp.linalg.norm(self.svd.singular_values * self.coordinates)
+
     def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
         values = self.svd.singular_values
         return -self.svd.right_matmul(self._kept(t) * self.coordinates / jnp.where(values > 0, values, 1.0))

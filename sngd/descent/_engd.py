@@ -37,7 +37,7 @@ class ENGD(AbstractDescent):
         tolerance = precision * len(gradient) if self.tolerance is None else self.tolerance
         direction = gramian.pinv_matmul(gradient, tolerance)
         slope = gradient @ direction
-        return Ray(direction, slope, slope, gramian.rank(tolerance), gramian.rank(precision))
+        return Ray(direction, slope, slope, jnp.linalg.norm(gradient), gramian.rank(tolerance), gramian.rank(precision))
 
     def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "ENGD":
         return self

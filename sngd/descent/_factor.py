@@ -90,7 +90,8 @@ class FactorDescent(AbstractDescent):
         kept = svd.singular_values > self.tolerance * svd.singular_values[0]
         scaled = jnp.where(kept, coordinates / jnp.where(kept, svd.singular_values, 1.0), 0.0)
         slope = jnp.sum(jnp.where(kept, coordinates, 0.0) ** 2)
-        return Ray(svd.right_matmul(scaled), slope, slope, svd.rank(self.tolerance), svd.rank(svd.resolution))
+        norm = jnp.linalg.norm(svd.singular_values * coordinates)
+        return Ray(svd.right_matmul(scaled), slope, slope, norm, svd.rank(self.tolerance), svd.rank(svd.resolution))
 
     def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "FactorDescent":
         if self.sketch_size is None:
@@ -106,5 +107,5 @@ class FactorDescent(AbstractDescent):
             return svd
         assert self.largest is not None
         size = self.sketch_size or self.largest
-        test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.gradient.dtype)
+        test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.value.dtype)
         return range_finder_svd(factor.matmul, factor.rmatmul, test_matrix)

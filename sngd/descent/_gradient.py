@@ -26,9 +26,10 @@ class GradientDescent(AbstractDescent):
         return Cost(8 * 2 * parameters, 2 * rows * parameters)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
-        direction = self.scale * linearization.gradient
+        gradient = linearization.gradient
+        direction = self.scale * gradient
         image = linearization.factor.matmul(direction[:, None])
-        return Ray(direction, linearization.gradient @ direction, jnp.sum(image**2))
+        return Ray(direction, gradient @ direction, jnp.sum(image**2), jnp.linalg.norm(gradient))
 
     def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "GradientDescent":
         return self

@@ -70,6 +70,6 @@ class ResidualSpace(AbstractDescent):
         match factor:
             case LayeredFactor() | ShardedFactor(local=LayeredFactor()) if self.bolder:
                 sketch, columns = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0])
-                return sketched_svd(sketch, columns.matmul, columns.rmatmul)
+                return sketched_svd(sketch, columns)
             case _:
-                return kernel_svd(factor.kernel(), factor.matmul, factor.rmatmul)
+                return kernel_svd(factor.kernel(), factor)

@@ -90,7 +90,8 @@ class SNGD(AbstractDescent):
         # On the kept subspace the sketched Gramian times the direction is the gradient, so slope and curvature agree.
         slope = gradient @ direction
         numerical_rank = gramian.rank(float(jnp.finfo(gradient.dtype).eps))
-        return Ray(direction, slope, slope, gramian.rank(tolerance), numerical_rank)
+        norm = jnp.linalg.norm(gradient)
+        return Ray(direction, slope, slope, norm, gramian.rank(tolerance), numerical_rank)
 
     def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "SNGD":
         assert self.largest is not None

@@ -89,13 +89,12 @@ class _Rows(eqx.Module):
         for pairs in self.outer.values():
             if not pairs.left.shape[1]:
                 continue
-            left, right = (jnp.moveaxis(side, 1, 0) for side in (pairs.left, pairs.right))
-            first, second = np.tril_indices(len(left))
+            first, second = np.tril_indices(pairs.left.shape[1])
             weights = np.where(first == second, 0.5, 1.0)
 
-            def add(half: Array, pair: tuple[Array, ...], left: Array = left, right: Array = right):
+            def add(half: Array, pair: tuple[Array, ...], left: Array = pairs.left, right: Array = pairs.right):
                 s, t, weight = pair
-                return half + weight * (left[s] @ left[t].T) * (right[s] @ right[t].T), None
+                return half + weight * (left[:, s] @ left[:, t].T) * (right[:, s] @ right[:, t].T), None
 
             half, _ = jax.lax.scan(add, half, tuple(map(jnp.asarray, (first, second, weights))))
         return half + half.T

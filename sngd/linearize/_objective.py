@@ -62,15 +62,24 @@ class Linearization(eqx.Module):
     """What a descent sees of the loss at one parameter vector.
 
     - `value`: the loss.
-    - `gradient`: shape `(p,)`.
     - `factor`: `F`, of shape `(n, p)`, with the Gramian `G = F.T @ F`. For least squares it is the Jacobian.
-    - `residual`: shape `(n,)` with `gradient = F.T @ residual`; `None` for an energy, which has no such form.
+    - `residual`: shape `(n,)`, of least squares; `energy_gradient`: shape `(p,)`, of an energy. The other is `None`.
     """
 
     value: Float[Array, ""]
-    gradient: Float[Array, " p"]
     factor: AbstractFactor
     residual: Float[Array, " n"] | None
+    energy_gradient: Float[Array, " p"] | None = None
+
+    @property
+    def gradient(self) -> Float[Array, " p"]:
+        """The derivative of the loss. That of least squares, `F.T @ r`, is computed where it is asked for: a factor
+        that is not stored takes some time for it, and residual space does without.
+        """
+        if self.energy_gradient is not None:
+            return self.energy_gradient
+        assert self.residual is not None
+        return self.factor.rmatmul(self.residual[:, None])[:, 0]
 
 
 class AbstractObjective(eqx.Module):
@@ -130,7 +139,7 @@ class AbstractObjective(eqx.Module):
 
     @abc.abstractmethod
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
-        """The loss, its gradient and the factor of its Gramian."""
+        """The loss, the factor of its Gramian, and what its gradient is made of."""
 
     @property
     def rows(self) -> int:
@@ -215,8 +224,7 @@ class LeastSquares(AbstractObjective):
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         factor = self.factor(theta)
         residual = factor.values if isinstance(factor, LayeredFactor) else self.residual(theta)
-        gradient = factor.rmatmul(residual[:, None])[:, 0]
-        return Linearization(jnp.sum(residual**2) / 2, gradient, factor, residual)
+        return Linearization(jnp.sum(residual**2) / 2, factor, residual)
 
 
 class EnergyObjective(AbstractObjective):
@@ -282,7 +290,7 @@ class EnergyObjective(AbstractObjective):
         return jnp.where(jnp.abs(along) < _SMALL_CHANGE * jnp.abs(value), along, self.value(other) - value)
 
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
-        return Linearization(self.value(theta), self.gradient(theta), self.factor(theta), None)
+        return Linearization(self.value(theta), self.factor(theta), None, self.gradient(theta))
 
 
 def make_objective(

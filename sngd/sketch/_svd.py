@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Callable
+from typing import Protocol
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -13,6 +14,14 @@ PRECISION = float(jnp.finfo(jnp.float64).eps)
 
 Matmul = Callable[[Float[Array, "p l"]], Float[Array, "n l"]]
 Rmatmul = Callable[[Float[Array, "n l"]], Float[Array, "p l"]]
+
+
+class Products(Protocol):
+    """A matrix known by its products."""
+
+    def matmul(self, columns: Array, /) -> Array: ...
+
+    def rmatmul(self, columns: Array, /) -> Array: ...
 
 
 class AbstractSVD(eqx.Module):
@@ -77,13 +86,13 @@ class KernelSVD(AbstractSVD):
 
     The eigenvalues are known down to the machine precision times the first, so their roots half as far.
 
-    - `matmul`, `rmatmul`: the products `F @ Y` and `F.T @ Z` with blocks of columns.
+    - `factor`: knows the products `F @ Y` and `F.T @ Z` with blocks of columns. One object rather than two functions,
+      each of which would hold its arrays once more.
     """
 
     left: Float[Array, "n n"]
     singular_values: Float[Array, " n"]
-    matmul: Matmul
-    rmatmul: Rmatmul
+    factor: Products
 
     @property
     def resolution(self) -> float:
@@ -93,10 +102,10 @@ class KernelSVD(AbstractSVD):
         return self.left.T @ residual
 
     def right_matmul(self, coefficients: Float[Array, " n"]) -> Float[Array, " p"]:
-        return self.rmatmul((self.left @ self._divided(coefficients))[:, None])[:, 0]
+        return self.factor.rmatmul((self.left @ self._divided(coefficients))[:, None])[:, 0]
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:
-        return self._divided(self.left.T @ self.matmul(vector[:, None])[:, 0])
+        return self._divided(self.left.T @ self.factor.matmul(vector[:, None])[:, 0])
 
     def _divided(self, coefficients: Float[Array, " n"]) -> Float[Array, " n"]:
         values = self.singular_values
@@ -110,14 +119,13 @@ class SketchedSVD(AbstractSVD):
     `V = M W` spans a random space of the dimension of the sketch, in which every product `F V` is as it should be, so
     least-squares problems can be solved in it to all digits; but its columns are about `sqrt(p / l)` long, not one.
 
-    - `columns_matmul`, `columns_rmatmul`: the products `M @ z` and `M.T @ x` with vectors; `rotation`: `W`, `(l, k)`.
+    - `columns`: knows the products `M @ z` and `M.T @ x` with vectors; `rotation`: `W`, `(l, k)`.
     """
 
     left: Float[Array, "n k"]
     singular_values: Float[Array, " k"]
     rotation: Float[Array, "l k"]
-    columns_matmul: Callable[[Float[Array, " l"]], Float[Array, " p"]]
-    columns_rmatmul: Callable[[Float[Array, " p"]], Float[Array, " l"]]
+    columns: Products
 
     @property
     def resolution(self) -> float:
@@ -127,10 +135,10 @@ class SketchedSVD(AbstractSVD):
         return self.left.T @ residual
 
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
-        return self.columns_matmul(self.rotation @ coefficients)
+        return self.columns.matmul(self.rotation @ coefficients)
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
-        return self.rotation.T @ self.columns_rmatmul(vector)
+        return self.rotation.T @ self.columns.rmatmul(vector)
 
 
 def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
@@ -162,18 +170,14 @@ def range_finder_svd(matmul: Matmul, rmatmul: Rmatmul, test_matrix: Float[Array,
     return SVD(frame @ left, values, basis, right.T)
 
 
-def kernel_svd(kernel: Float[Array, "n n"], matmul: Matmul, rmatmul: Rmatmul) -> KernelSVD:
+def kernel_svd(kernel: Float[Array, "n n"], factor: Products) -> KernelSVD:
     """All singular triplets from the symmetric matrix `F F^T`, in some ten times `n^3`."""
     values, vectors = eigh(kernel)
-    return KernelSVD(vectors[:, ::-1], jnp.sqrt(jnp.maximum(values[::-1], 0.0)), matmul, rmatmul)
+    return KernelSVD(vectors[:, ::-1], jnp.sqrt(jnp.maximum(values[::-1], 0.0)), factor)
 
 
-def sketched_svd(
-    sketch: Float[Array, "n l"],
-    columns_matmul: Callable[[Float[Array, " l"]], Float[Array, " p"]],
-    columns_rmatmul: Callable[[Float[Array, " p"]], Float[Array, " l"]],
-) -> SketchedSVD:
+def sketched_svd(sketch: Float[Array, "n l"], columns: Products) -> SketchedSVD:
     """All singular triplets of `sketch = F M`, by way of `dense_svd`."""
     exact = dense_svd(sketch)
     rotation = exact.rotation if exact.basis is None else exact.basis @ exact.rotation
-    return SketchedSVD(exact.left, exact.singular_values, rotation, columns_matmul, columns_rmatmul)
+    return SketchedSVD(exact.left, exact.singular_values, rotation, columns)

@@ -58,9 +58,8 @@ def take_step(
     the size of the sketch: the first takes longest to compile. Between them nothing leaves the device.
     """
     linearization, next_key, key = linearize(objective, state.theta, state.key)
-    curve = _descend(descent, linearization, key)
-    value, gradient = linearization.value, linearization.gradient
-    return _search(objective, search, state, value, gradient, curve, next_key, jnp.asarray(ceiling))
+    curve, value = _descend(descent, linearization, key)
+    return _search(objective, search, state, value, curve, next_key, jnp.asarray(ceiling))
 
 
 @eqx.filter_jit
@@ -72,9 +71,12 @@ def linearize(
     return objective.linearize(theta), next_key, step_key
 
 
-@eqx.filter_jit
-def _descend(descent: AbstractDescent, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
-    return descent.step(linearization, key)
+@eqx.filter_jit(donate="all")
+def _descend(
+    descent: AbstractDescent, linearization: Linearization, key: PRNGKeyArray
+) -> tuple[AbstractCurve, Float[Array, ""]]:
+    """The curve, and the loss at its start. The factor's memory becomes the curve's, where that needs it."""
+    return descent.step(linearization, key), linearization.value
 
 
 @eqx.filter_jit
@@ -83,7 +85,6 @@ def _search(
     search: AbstractSearch,
     state: TrainState,
     value: Array,
-    gradient: Array,
     curve: AbstractCurve,
     next_key: PRNGKeyArray,
     ceiling: Array,
@@ -92,13 +93,13 @@ def _search(
     choice = search.choose(losses, start, curve, ceiling, state.memory)
     # A curve that is not finite has no step; then the parameters stay what they are.
     theta = jnp.where(choice.step_size == 0, state.theta, state.theta + curve.update(choice.step_size))
-    norm, promised = jnp.linalg.norm(gradient), curve.predicted_reduction(jnp.ones(()))
+    promised = curve.predicted_reduction(jnp.ones(()))
     if isinstance(objective, EnergyObjective):
         value, promise, excess = objective.value(theta), jnp.ones(()), promised
     else:
         value, promise, excess = choice.value, jnp.where(start > 0, promised / start, 1.0), choice.value
     rank = curve.rank(choice.step_size)
-    report = StepInfo(value, choice.step_size, rank, curve.numerical_rank, norm, promise, excess)
+    report = StepInfo(value, choice.step_size, rank, curve.numerical_rank, curve.gradient_norm, promise, excess)
     damping = jnp.where(choice.step_size == 0, state.memory, curve.damping(choice.step_size))
     return TrainState(theta, next_key, state.iteration + 1, damping), report
 
