@@ -115,6 +115,26 @@ def test_a_cell_holds_what_its_run_did(tmp_path):
     assert 0 < found["gramian_rank"] <= 261
 
 
+def test_a_cell_whose_process_is_killed_goes_on(tmp_path, monkeypatch):
+    (cell,) = paper.select_cells(only="heat-A1-two-pass-seed0")
+    short = dataclasses.replace(cell, line=dataclasses.replace(cell.line, iterations=5))
+    trained = []
+
+    def killed(solution, **_):
+        trained.append(solution.history)
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sngd.paper._cells.summarize", killed)
+        with pytest.raises(RuntimeError):
+            paper.run_cell(short, "quick", tmp_path)
+    assert not paper.read_cells(tmp_path)
+    found = paper.run_cell(short, "quick", tmp_path)
+    # To the clock of the first run: no step was taken again.
+    np.testing.assert_allclose(found["history"]["seconds"], trained[0].seconds, rtol=1e-3, atol=1e-3)
+    assert list(tmp_path.rglob("*.npz")) == []
+
+
 def test_the_rank_counts_eigenvalues_of_the_dense_gramian(key):
     problem = dataclasses.replace(poisson(), quadrature=GaussLegendre(12))
     objective, theta = make_objective(problem, make_network("1x10", problem.domain.bounds, 1, key=key))

@@ -5,6 +5,7 @@ import datetime
 import json
 import math
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,18 @@ from sngd.linearize import AbstractObjective, make_objective
 from sngd.paper._published import FIGURE_PROBLEMS, LINES, RANK_TOLERANCE, TABLE_PROBLEMS, Published
 from sngd.paper._spectrum import gramian_eigenvalues
 from sngd.problem import Problem
-from sngd.train import History, Record, Result, Stopping, TrainState, solve, summarize, write_atomically
+from sngd.train import (
+    CHECKPOINTS,
+    Checkpoints,
+    History,
+    Record,
+    Result,
+    Stopping,
+    TrainState,
+    solve,
+    summarize,
+    write_atomically,
+)
 
 # Entries of a history that a cell keeps, at most: as many spaced evenly in the logarithm of the iteration, and as many
 # with an error.
@@ -137,8 +149,11 @@ def is_finished(cell: Cell, result: dict[str, Any] | None, budget: str) -> bool:
 
 
 def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
-    """Run a cell, and write `<name>.json` into the folder, atomically. An interrupted run leaves nothing."""
-    line = cell.line
+    """Run a cell, and write `<name>.json` into the folder, atomically.
+
+    A run that is interrupted or killed leaves its checkpoints in the folder, from which the next one goes on.
+    """
+    line, place = cell.line, folder / CHECKPOINTS / cell.name
     problem, architecture = find_problem(line.problem), find_network(line.network)
     kept: list[TrainState] = []
 
@@ -157,6 +172,8 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
         ),
         callbacks=[keep],
         error_every=max(1, line.iterations // _KEPT),
+        # The spectra are of states that a run sees on its way.
+        checkpoints=None if cell.name == _SPECTRUM_CELL else Checkpoints(place, resume=True),
     )
     if solution.result is Result.INTERRUPTED:
         raise KeyboardInterrupt
@@ -179,6 +196,7 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
         result["eigenvalues"] = _spectra(objective, kept)
     text = json.dumps(result, indent=1) + "\n"
     write_atomically(folder / f"{cell.name}.json", lambda partial: partial.write_text(text))
+    shutil.rmtree(place, ignore_errors=True)
     return result
 
 
