@@ -95,6 +95,25 @@ def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, dampin
     assert (float(choice.step_size), float(choice.value)) == (float(expected.step_size), float(expected.value))
 
 
+@pytest.mark.parametrize("largest", [1.0, 0.1, 3e-5, 1e-9, 1e-16, 0.0])
+@pytest.mark.parametrize("ceiling", [-np.inf, 7.0])
+def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling):
+    """Against the rule on all losses at once: 8 above `largest`, and what the ray predicts below."""
+    tried = []
+
+    def losses(step_sizes):
+        jax.debug.callback(lambda count: tried.append(int(count)), len(step_sizes))
+        return jnp.where(step_sizes <= largest, 5 - (2 * step_sizes - step_sizes**2), 8.0)
+
+    choice = GainRatio(bisect=False).choose(losses, jnp.asarray(5.0), RAY, jnp.asarray(ceiling), jnp.asarray(0.0))
+    jax.effects_barrier()
+    sizes = 10 ** (-np.arange(33) / 2)
+    values = np.where(sizes <= largest, 5 - (2 * sizes - sizes**2), 8.0)
+    found = np.flatnonzero((values < 5) | (values <= ceiling))
+    np.testing.assert_allclose(choice.step_size, sizes[found[0]] if len(found) else 0.0, rtol=1e-12)
+    assert tried == [11] * (found[0] // 11 + 1 if len(found) else 3)
+
+
 def test_bisection_escapes_to_a_higher_loss():
     choice = choose(GainRatio(bisect=True), lambda t: 1 + 1e3 * t, ceiling=101 * (1 + 1e-12))
     np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)

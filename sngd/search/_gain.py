@@ -17,6 +17,9 @@ _EXPENSIVE = 2e7
 # Losses that a bisection takes in most steps.
 _FEW = 3
 
+# Losses that are asked for together where all step sizes may be tried: as many as the objective evaluates at once.
+_BATCH = 11
+
 # A change of the loss below this fraction of it may be rounding.
 _ROUNDING = 1e-14
 
@@ -90,7 +93,7 @@ class GainRatio(AbstractSearch):
             first = jnp.minimum(bolder, len(step_sizes) - 1)
             values = _bisected(losses, suits, step_sizes, predicted, first)
         else:
-            values = losses(step_sizes)
+            values = _tried(losses, lambda v, p: keeps(v, p) | (v <= ceiling), step_sizes, predicted)
         values = jnp.where(jnp.isfinite(values), values, jnp.inf)
         kept = keeps(values, predicted)
         index = jnp.where(jnp.any(kept), jnp.argmax(kept), jnp.argmin(values))
@@ -103,6 +106,32 @@ class GainRatio(AbstractSearch):
         # A thousandth of a step short, so that rounding in the logarithms adds no point.
         count = int(np.ceil(np.log(1 / self.smallest) / np.log(self.ratio) - 1e-3)) + 1
         return self.ratio ** -np.arange(count, dtype=float)
+
+
+def _tried(
+    losses: Losses,
+    taken: Callable[[Array, Array], Array],
+    step_sizes: Float[Array, " k"],
+    predicted: Float[Array, " k"],
+) -> Float[Array, " k"]:
+    """The losses at the step sizes from the largest down, a batch at a time, until one of a batch is taken; infinity at
+    the others, which are smaller.
+    """
+    count, batches = len(step_sizes), -(-len(step_sizes) // _BATCH)
+    step_sizes, predicted = (
+        jnp.pad(values, (0, batches * _BATCH - count), mode="edge").reshape(batches, _BATCH)
+        for values in (step_sizes, predicted)
+    )
+
+    def try_batch(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        batch, _, values = state
+        found = losses(step_sizes[batch])
+        done = jnp.any(jnp.isfinite(found) & taken(found, predicted[batch]))
+        return batch + 1, done, values.at[batch].set(found)
+
+    start = (jnp.asarray(0), jnp.asarray(False), jnp.full(step_sizes.shape, jnp.inf))
+    values = jax.lax.while_loop(lambda state: (state[0] < batches) & ~state[1], try_batch, start)[2]
+    return values.ravel()[:count]
 
 
 def _bisected(
