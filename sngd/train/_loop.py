@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import numbers
 import time
 from collections.abc import Callable, Sequence
 
@@ -75,7 +76,7 @@ def solve(
     _require_float64()
     if error_every < 1:
         raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    if memory is not None and not (isinstance(memory, int | float) and memory > 0):
+    if memory is not None and not (isinstance(memory, numbers.Real) and memory > 0):
         raise ValueError(f"memory is {memory!r}; it must be a positive number of bytes, or left out for the machine's")
     mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
