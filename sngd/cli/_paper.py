@@ -35,7 +35,7 @@ class PaperRun(_Folder):
     cell: str = ""
     """Only cells whose names contain this, such as poisson-4x20-two-pass-seed0."""
     budget: Literal["quick", "cpu", "paper"] = "cpu"
-    """Quick: a minute a cell. Cpu: five minutes or ten, in one case an hour. Paper: the paper's iterations."""
+    """Quick: a minute a cell. Cpu: five minutes or ten, in one case fifty. Paper: the paper's iterations."""
     seeds: int = 5
     """Seeds 0 to this, less one; at most 3 for the network A2, 1 for A3."""
     workers: int = 1
