@@ -45,6 +45,7 @@ def result(cell, error, *, seconds=100.0, iterations=None, ended="iterations exh
         },
         "device": "cpu: cpu, 2 CPU cores",
         "cores": 1,
+        "peak_bytes": 2_000_000_000,
         "versions": {"sngd": "0.1.0"},
         "date": "2026-11-24",
         "commit": "0123abc",
@@ -216,6 +217,8 @@ def test_every_table_is_made_of_whatever_is_finished():
             table = paper.make_table(number, results)
             assert all(len(row) == len(table.header) for row in table.rows)
             assert table.markdown().count("\n| ") == len(table.rows) + 2
+    memory = next(note for note in paper.make_table(1, found).notes if "9.4 TB" in note)
+    assert memory.endswith("Processes took at most adam 2.0 GB, single-pass 2.0 GB, two-pass 2.0 GB.")
     with pytest.raises(ValueError, match="table is 0; the paper has tables 1 to 6"):
         paper.make_table(0, found)
 

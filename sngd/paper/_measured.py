@@ -108,8 +108,14 @@ def explain(measured: Sequence[Measured]) -> tuple[str, ...]:
         if network in networks
     ]
     if "A3" in networks:
+        taken = [
+            f"{item.line.optimizer} {max(result['peak_bytes'] for _, result in item.finished) / 1e9:.1f} GB"
+            for item in measured
+            if item.line.network == "A3" and item.finished
+        ]
+        ours = f" Processes took at most {', '.join(taken)}." if taken else ""
         notes.append(
-            "A3: BFGS and ENGD need matrices of 1,085,761 squared numbers, 9.4 TB; the paper did not run them."
+            f"A3: BFGS and ENGD need matrices of 1,085,761 squared numbers, 9.4 TB; the paper did not run them.{ours}"
         )
     return tuple(notes)
 
