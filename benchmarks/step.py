@@ -21,7 +21,7 @@ from sngd.library import poisson
 from sngd.linearize import make_objective
 from sngd.networks import MLP
 from sngd.problem import GaussLegendre
-from sngd.search import GridSearch
+from sngd.search import GridSearch, LossAlong
 from sngd.train import TrainState, share_cores_with_lapack, take_step
 
 SKETCH_SIZE = 362
@@ -49,11 +49,9 @@ def measure(activation: str) -> dict:
 
     @eqx.filter_jit
     def choose(objective, theta, value, curve):
-        def losses(step_sizes):
-            loss = lambda t: objective.value(theta + curve.update(t))
-            return jax.lax.map(loss, step_sizes, batch_size=objective.values_at_once)
-
-        return search.choose(losses, value, curve, jnp.asarray(-jnp.inf), jnp.zeros(()))
+        loss = lambda update: objective.value(theta + update)
+        along = LossAlong(loss, curve, value, objective.values_at_once)
+        return search.choose(along, jnp.asarray(-jnp.inf), jnp.zeros(()))
 
     at = linearize(objective, theta)
     curve = descend(descent, at, jax.random.key(2))

@@ -66,12 +66,12 @@ def test_the_table_shows_the_same_numbers(tmp_path, capsys):
 
 
 def test_a_factor_that_does_not_fit_is_kept_as_outer_products(tmp_path, caplog):
-    """The factor would take 0.3 GB, more than an eighth of what is allowed: the run goes on in residual space."""
+    """The factor would take 0.3 GB, more than an eighth of what is allowed: the run goes on with iterations."""
     arguments = ["run", "heat", "--network", "3x200", "--points", "20", "--memory", "1.5GB", "--iterations", "12"]
     main([*arguments, "--out", str(tmp_path)])
     result = json.loads((tmp_path / "result.json").read_text())
-    assert (result["optimizer"], result["parameters"], result["rows"]) == ("residual-space", 81_201, 460)
-    assert "residual-space, factor of 460 rows and 81,201 parameters kept as outer products: about" in caplog.text
+    assert (result["optimizer"], result["parameters"], result["rows"]) == ("preconditioned", 81_201, 460)
+    assert "preconditioned, factor of 460 rows and 81,201 parameters kept as outer products: about" in caplog.text
     assert result["relative_l2"] < 1e-5
 
 

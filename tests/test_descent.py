@@ -1,14 +1,19 @@
 """Descents against dense algebra."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, ResidualSpace
+from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, Preconditioned, ResidualSpace
 from sngd.descent._ladder import sketch_size_on_ladder
-from sngd.linearize import DenseFactor, Linearization
+from sngd.library import find_problem
+from sngd.linearize import DenseFactor, Limits, Linearization, make_objective
+from sngd.networks import make_network
+from sngd.problem import GaussLegendre
 
 ROWS, PARAMETERS = 80, 120
 EPSILON = np.finfo(float).eps
@@ -106,6 +111,38 @@ def test_residual_space_takes_levenberg_marquardt_steps(bolder):
         damping = (resolution / t) ** 2 * np.linalg.norm(factor, 2) ** 2
         expected = -np.linalg.solve(factor.T @ factor + damping * np.eye(PARAMETERS), factor.T @ residual)
         np.testing.assert_allclose(curve.update(jnp.asarray(t)), expected, rtol=0, atol=1e-7 * np.linalg.norm(expected))
+
+
+@pytest.mark.parametrize("t", [1e-12, 1e-8, 1e-2])
+def test_preconditioned_steps_are_those_of_the_stored_factor(t, key):
+    """Kept as outer products, where they are iterations, and stored, where they are exact."""
+    problem = find_problem("heat")
+    network = make_network("2x20", problem.domain.bounds, key=key)
+    problem = dataclasses.replace(problem, quadrature=GaussLegendre(6))
+    (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
+    _, expected = full_step(FactorDescent(), stored.linearize(theta))
+    _, exact = full_step(Preconditioned(), stored.linearize(theta))
+    _, curve = full_step(Preconditioned(), layered.linearize(theta))
+    t = jnp.asarray(t)
+    assert np.array_equal(exact.update(t), expected.update(t))
+    # The damping is in units of the first singular value, here that of a sketch.
+    t_there = t * curve.svd.singular_values[0] / expected.svd.singular_values[0]
+    np.testing.assert_allclose(
+        curve.update(t_there), expected.update(t), atol=5e-3 * np.linalg.norm(expected.update(t)), rtol=0
+    )
+    ratio = curve.predicted_reduction(t_there) / expected.predicted_reduction(t)
+    assert 1 / 9 < ratio < 9
+    np.testing.assert_allclose(curve.gradient_norm / expected.gradient_norm, 1, atol=0.9)
+
+
+def test_preconditioned_iterations_need_outer_products(key):
+    problem = find_problem("heat")
+    network = make_network("2x20", problem.domain.bounds, key=key)
+    objective, theta = make_objective(problem, network, Limits(0, layered=False))
+    with pytest.raises(ValueError, match="this one's is recomputed in blocks"):
+        full_step(Preconditioned(), objective.linearize(theta))
+    with pytest.raises(ValueError, match=r"the residual has 5000 rows, .* at most 4096 rows"):
+        Preconditioned().prepare(5000, 10_000)
 
 
 def test_residual_space_turns_to_the_factor_where_the_kernel_ends():

@@ -7,14 +7,18 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from sngd.descent import Ray
-from sngd.search import FixedStep, GainRatio, GridSearch
+from sngd.search import FixedStep, GainRatio, GridSearch, LossAlong
 
+# Updates are `(-3 t, -t)`.
 RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
 
 
-def choose(search, loss, curve=RAY, ceiling=-jnp.inf, damping=0.0):
-    """What the search picks where the loss at `t` is `loss(t)`."""
-    return search.choose(jax.vmap(loss), loss(jnp.zeros(())), curve, jnp.asarray(ceiling), jnp.asarray(damping))
+def choose(search, loss, ceiling=-jnp.inf, damping=0.0):
+    """What the search picks along the ray where the loss at `t` is `loss(t)`, once its update is found to be that."""
+    along = LossAlong(lambda update: loss(-update[1]), RAY, loss(jnp.zeros(())), at_once=11)
+    choice = search.choose(along, jnp.asarray(ceiling), jnp.asarray(damping))
+    assert choice.step_size == 0 or np.array_equal(choice.update, RAY.update(choice.step_size))
+    return choice
 
 
 @pytest.mark.parametrize("minimum", [1.0, 0.7, 3e-2, 2e-5, 4e-8])
@@ -82,16 +86,15 @@ def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, dampin
     """Steps up to `largest` keep their promise, and none beyond; wherever the last step was."""
     tried = []
 
-    def losses(step_sizes):
-        jax.debug.callback(lambda count: tried.append(int(count)), len(step_sizes))
-        return jax.vmap(lambda t: jnp.where(t <= largest, 5 - (2 * t - t**2), jnp.nan))(step_sizes)
+    def loss(t):
+        jax.debug.callback(lambda t: tried.append(float(t)), t)
+        return jnp.where(t <= largest, 5 - (2 * t - t**2), jnp.nan)
 
-    known = jnp.asarray(5.0), RAY, jnp.asarray(-jnp.inf), jnp.asarray(damping)
-    search, all_tried = (GainRatio(bisect=bisect) for bisect in (True, False))
-    choice = search.choose(losses, *known)
+    choice = choose(GainRatio(bisect=True), loss, damping=damping)
     jax.effects_barrier()
-    assert sum(tried) <= (2 if damping * largest == 1 else 12)
-    expected = all_tried.choose(losses, *known)
+    # The first one is that at the start.
+    assert len(tried) - 1 <= (2 if damping * largest == 1 else 12)
+    expected = choose(GainRatio(bisect=False), loss)
     assert (float(choice.step_size), float(choice.value)) == (float(expected.step_size), float(expected.value))
 
 
@@ -101,17 +104,17 @@ def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling):
     """Against the rule on all losses at once: 8 above `largest`, and what the ray predicts below."""
     tried = []
 
-    def losses(step_sizes):
-        jax.debug.callback(lambda count: tried.append(int(count)), len(step_sizes))
-        return jnp.where(step_sizes <= largest, 5 - (2 * step_sizes - step_sizes**2), 8.0)
+    def loss(t):
+        jax.debug.callback(lambda t: tried.append(float(t)), t)
+        return jnp.where(t <= largest, 5 - (2 * t - t**2), 8.0)
 
-    choice = GainRatio(bisect=False).choose(losses, jnp.asarray(5.0), RAY, jnp.asarray(ceiling), jnp.asarray(0.0))
+    choice = choose(GainRatio(bisect=False), loss, ceiling=ceiling)
     jax.effects_barrier()
     sizes = 10 ** (-np.arange(33) / 2)
     values = np.where(sizes <= largest, 5 - (2 * sizes - sizes**2), 8.0)
     found = np.flatnonzero((values < 5) | (values <= ceiling))
     np.testing.assert_allclose(choice.step_size, sizes[found[0]] if len(found) else 0.0, rtol=1e-12)
-    assert tried == [11] * (found[0] // 11 + 1 if len(found) else 3)
+    assert len(tried) - 1 == 11 * (found[0] // 11 + 1 if len(found) else 3)
 
 
 def test_bisection_escapes_to_a_higher_loss():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from sngd.sketch import dense, dense_svd, gaussian, range_finder_svd, single_pass, two_pass
+from sngd.linearize import DenseFactor
+from sngd.sketch import dense, dense_svd, gaussian, preconditioned_svd, range_finder_svd, single_pass, two_pass
 from sngd.sketch._lapack import orthonormal_basis
 
 SIZE = 300
@@ -171,3 +172,39 @@ def test_the_basis_of_a_tall_matrix_is_orthonormal_and_spans_it(rows, key):
     basis = orthonormal_basis(matrix)
     np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
     np.testing.assert_allclose(basis @ (basis.T @ matrix), matrix, atol=1e-13)
+
+
+def test_preconditioned_iterations_solve_with_the_factor_itself():
+    """Singular values down to 1e-12, and a sketch of its columns: the damped updates are those of dense algebra."""
+    rng = np.random.default_rng(3)
+    left, right = (np.linalg.qr(rng.standard_normal((size, 60)))[0] for size in (60, 900))
+    values = np.geomspace(1, 1e-12, 60)
+    factor, solution = (left * values) @ right.T, rng.standard_normal(60)
+    sketch = factor @ rng.standard_normal((900, 240)) / 240**0.5
+    svd = preconditioned_svd(jnp.asarray(sketch), DenseFactor(jnp.asarray(factor)))
+    bold = svd.resolution * svd.singular_values[0] / 1e-12
+    for root in (1e-2, 1e-5, 1e-8, 1e-12):
+        kept = values**2 / (values**2 + root**2)
+        found = svd.damped(svd.left_rmatmul(jnp.asarray(left @ (values * solution))), bold * 1e-12 / root)
+        np.testing.assert_allclose(found, right @ (kept * solution), atol=2e-3 * np.linalg.norm(kept * solution))
+    assert not np.any(svd.damped(jnp.ones(60), jnp.asarray(0.0)))
+
+    # Repeated for what is left, they solve for all directions: no digits are lost to a square.
+    total = np.zeros(900)
+    for _ in range(10):
+        total += svd.damped(svd.left_rmatmul(jnp.asarray(left @ (values * solution) - factor @ total)), bold)
+    kept = 1 - (1 - values**2 / (values**2 + 1e-24)) ** 10
+    np.testing.assert_allclose(right.T @ total, kept * solution, atol=2e-3 * np.abs(solution).max())
+    np.testing.assert_allclose(factor @ total, left @ (values * solution), atol=1e-6)
+
+
+def test_preconditioned_iterations_know_products_with_the_right_singular_vectors():
+    rng = np.random.default_rng(4)
+    left, right = (np.linalg.qr(rng.standard_normal((size, 40)))[0] for size in (40, 300))
+    factor = (left * np.geomspace(1, 1e-4, 40)) @ right.T
+    svd = preconditioned_svd(jnp.asarray(factor @ np.eye(300)), DenseFactor(jnp.asarray(factor)))
+    coefficients, vector = rng.standard_normal(40), rng.standard_normal(300)
+    expected = np.linalg.pinv(factor) @ (svd.left @ (svd.singular_values * coefficients))
+    np.testing.assert_allclose(svd.right_matmul(jnp.asarray(coefficients)), expected, atol=1e-2)
+    expected = svd.singular_values * (svd.left.T @ (np.linalg.pinv(factor).T @ vector))
+    np.testing.assert_allclose(svd.right_rmatmul(jnp.asarray(vector)), expected, atol=1e-2)

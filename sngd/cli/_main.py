@@ -52,7 +52,7 @@ class _Settings:
     """What makes a run: together with its problem, all that decides how it goes."""
 
     optimizer: str = AUTO
-    """Damped, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs; auto is what suits."""
+    """Damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs, l-bfgs; or auto."""
     network: str = DEFAULT_NETWORK
     """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
     seed: int = 0

@@ -6,6 +6,7 @@ from sngd.descent._damped import Damped
 from sngd.descent._engd import ENGD
 from sngd.descent._factor import FactorDescent
 from sngd.descent._gradient import GradientDescent
+from sngd.descent._preconditioned import Preconditioned
 from sngd.descent._residual_space import ResidualSpace
 from sngd.descent._sngd import SNGD
 
@@ -17,6 +18,7 @@ __all__ = [
     "Damped",
     "FactorDescent",
     "GradientDescent",
+    "Preconditioned",
     "Ray",
     "ResidualSpace",
 ]

@@ -41,16 +41,15 @@ class Damped(AbstractCurve):
         return jnp.linalg.norm(self.svd.singular_values * self.coordinates)
 
     def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
-        values = self.svd.singular_values
-        return -self.svd.right_matmul(self._kept(t) * self.coordinates / jnp.where(values > 0, values, 1.0))
+        return -self.svd.damped(self.coordinates, t)
 
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        kept = self._kept(t)
+        kept = self.svd.filter_factors(t)
         return jnp.sum((kept - kept**2 / 2) * self.coordinates**2)
 
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
         """The number of singular values above the root of the damping."""
-        return jnp.sum(self._kept(t) > 0.5)
+        return jnp.sum(self.svd.filter_factors(t) > 0.5)
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """`sqrt(lambda) / s_1`."""
@@ -59,9 +58,3 @@ class Damped(AbstractCurve):
     @property
     def numerical_rank(self) -> Int[Array, ""]:
         return self.svd.rank(self.svd.resolution)
-
-    def _kept(self, t: Float[Array, ""]) -> Float[Array, " k"]:
-        """The filter factors `s^2 / (s^2 + lambda)`."""
-        values = self.svd.singular_values
-        scaled = (t * values / (self.svd.resolution * values[0])) ** 2
-        return scaled / (scaled + 1)

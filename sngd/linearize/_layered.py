@@ -18,7 +18,7 @@ from sngd.linearize._trial import TrialFunction
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
-_POINTS = 128
+_POINTS = 64
 
 # Vectors on either side of a random matrix that are shared: every pair of them makes a column. The products with the
 # vectors, most of the work, become as many times fewer, and columns are still uncorrelated.
@@ -205,6 +205,12 @@ class LayeredFactor(AbstractFactor):
             return sum(a[1] * (a[1] + 1) // 2 * (a[2] + b[2]) for a, b in sides) + rows.stored.shape[1]
 
         return 2 * self.shape[0] ** 2 * max(map(pairs_of, self.terms))
+
+    @property
+    def product_operations(self) -> int:
+        """How many floating-point operations a product with one vector takes. Reads shapes only."""
+        layered = sum(2 * np.prod(o.left.shape) * o.right.shape[2] for rows in self.terms for o in rows.outer.values())
+        return int(layered) + 2 * sum(rows.stored.size for rows in self.terms)
 
     def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
         """`F @ M` for a random `M` of outer products, and `M`: `2 n S w l / g` operations for groups of `g` vectors,

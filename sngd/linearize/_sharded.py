@@ -70,6 +70,12 @@ class ShardedFactor(AbstractFactor):
     def kernel_operations(self) -> int:
         return self.local.kernel_operations
 
+    @property
+    def product_operations(self) -> int:
+        """Those of a `LayeredFactor`, by all devices together."""
+        assert isinstance(self.local, LayeredFactor)
+        return self.local.product_operations
+
     def take(self, rows: Int[Array, " m"]) -> Float[Array, "m p"]:
         """Some rows of a stored factor, by their indices: sums `m p` numbers over the devices."""
         return self._each(lambda factor, rows: self.layout.take(factor.matrix, rows), rows)

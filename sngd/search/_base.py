@@ -4,21 +4,43 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
 from sngd._curve import AbstractCurve
 
-Losses = Callable[[Float[Array, " k"]], Float[Array, " k"]]
+
+class LossAlong(eqx.Module):
+    """The loss along a curve of updates.
+
+    - `loss`: maps an update, shape `(p,)`, to the loss after it. `start`: the loss at `t = 0`.
+    - `at_once`: how many losses to evaluate in one batch.
+    """
+
+    loss: Callable[[Float[Array, " p"]], Float[Array, ""]]
+    curve: AbstractCurve
+    start: Float[Array, ""]
+    at_once: int = eqx.field(static=True, default=1)
+
+    def trial(self, step_size: Float[Array, ""]) -> tuple[Float[Array, ""], Float[Array, " p"]]:
+        """The loss at one step size, and the update that leads there."""
+        update = self.curve.update(step_size)
+        return self.loss(update), update
+
+    def losses(self, step_sizes: Float[Array, " k"]) -> Float[Array, " k"]:
+        """The losses at several step sizes."""
+        return jax.lax.map(lambda t: self.trial(t)[0], step_sizes, batch_size=self.at_once)
 
 
 class Choice(eqx.Module):
-    """The point that a search picked on a curve: `step_size`, its `t`, and the loss there.
+    """The point that a search picked on a curve: `step_size`, its `t`, the loss there, and the update, shape `(p,)`.
 
-    Where no point is better than the start, `step_size` is zero.
+    Where no point is better than the start, `step_size` is zero, and the update may be anything.
     """
 
     step_size: Float[Array, ""]
     value: Float[Array, ""]
+    update: Float[Array, " p"]
 
 
 class AbstractSearch(eqx.Module):
@@ -39,19 +61,9 @@ class AbstractSearch(eqx.Module):
         """About how many losses one choice takes, after `prepare`."""
 
     @abc.abstractmethod
-    def choose(
-        self,
-        losses: Losses,
-        value: Float[Array, ""],
-        curve: AbstractCurve,
-        ceiling: Float[Array, ""],
-        damping: Float[Array, ""],
-    ) -> Choice:
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
         """The point to take. Called under `jax.jit`.
 
-        - `losses`: maps step sizes, shape `(k,)`, to the losses at those points of the curve; as many at once as the
-          objective finds fit.
-        - `value`: the loss at `t = 0`.
         - `ceiling`: minus infinity, or how high the loss may climb to leave the neighborhood, if the search can.
         - `damping`: that of the last step, near which the next one may lie; zero before the first.
         """

@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sngd._curve import AbstractCurve
-from sngd.search._base import AbstractSearch, Choice, Losses
+from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 
 class FixedStep(AbstractSearch):
@@ -27,13 +26,6 @@ class FixedStep(AbstractSearch):
     def trials(self) -> int:
         return 1
 
-    def choose(
-        self,
-        losses: Losses,
-        value: Float[Array, ""],
-        curve: AbstractCurve,
-        ceiling: Float[Array, ""],
-        damping: Float[Array, ""],
-    ) -> Choice:
-        step_size = jnp.asarray(self.step_size, value.dtype)
-        return Choice(step_size, losses(step_size[None])[0])
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
+        step_size = jnp.asarray(self.step_size, along.start.dtype)
+        return Choice(step_size, *along.trial(step_size))

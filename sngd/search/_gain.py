@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sngd._curve import AbstractCurve
-from sngd.search._base import AbstractSearch, Choice, Losses
+from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 # Rows times parameters, a measure of the work of one loss, above which trying all step sizes takes most of a step.
 _EXPENSIVE = 2e7
@@ -69,15 +68,8 @@ class GainRatio(AbstractSearch):
     def trials(self) -> int:
         return _FEW if self.bisect else len(self._step_sizes())
 
-    def choose(
-        self,
-        losses: Losses,
-        value: Float[Array, ""],
-        curve: AbstractCurve,
-        ceiling: Float[Array, ""],
-        damping: Float[Array, ""],
-    ) -> Choice:
-        step_sizes = jnp.asarray(self._step_sizes())
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
+        curve, value, step_sizes = along.curve, along.start, jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
 
         def keeps(values: Array, predicted: Array) -> Array:
@@ -91,16 +83,23 @@ class GainRatio(AbstractSearch):
         if self.bisect:
             bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < damping * (1 - _SLACK))
             first = jnp.minimum(bolder, len(step_sizes) - 1)
-            values = _bisected(losses, suits, step_sizes, predicted, first)
+            values, found, update = _bisected(along, suits, step_sizes, predicted, first)
         else:
-            values = _tried(losses, lambda v, p: keeps(v, p) | (v <= ceiling), step_sizes, predicted)
+            found, update = jnp.asarray(-1), None
+            values = _tried(along, lambda v, p: keeps(v, p) | (v <= ceiling), step_sizes, predicted)
         values = jnp.where(jnp.isfinite(values), values, jnp.inf)
         kept = keeps(values, predicted)
         index = jnp.where(jnp.any(kept), jnp.argmax(kept), jnp.argmin(values))
         below = values <= ceiling
         index = jnp.where(jnp.any(below), jnp.argmax(below), index)
         taken = (values[index] < value) | below[index]
-        return Choice(jnp.where(taken, step_sizes[index], 0.0), jnp.where(taken, values[index], value))
+        step_size = jnp.where(taken, step_sizes[index], 0.0)
+        if self.bisect:
+            # Where updates are expensive, that of the step taken is at hand.
+            update = jax.lax.cond((found == index) | ~taken, lambda: update, lambda: curve.update(step_size))
+        else:
+            update = curve.update(step_size)
+        return Choice(step_size, jnp.where(taken, values[index], value), update)
 
     def _step_sizes(self) -> np.ndarray:
         # A thousandth of a step short, so that rounding in the logarithms adds no point.
@@ -109,7 +108,7 @@ class GainRatio(AbstractSearch):
 
 
 def _tried(
-    losses: Losses,
+    along: LossAlong,
     taken: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
@@ -125,7 +124,7 @@ def _tried(
 
     def try_batch(state: tuple[Array, ...]) -> tuple[Array, ...]:
         batch, _, values = state
-        found = losses(step_sizes[batch])
+        found = along.losses(step_sizes[batch])
         done = jnp.any(jnp.isfinite(found) & taken(found, predicted[batch]))
         return batch + 1, done, values.at[batch].set(found)
 
@@ -135,13 +134,14 @@ def _tried(
 
 
 def _bisected(
-    losses: Losses,
+    along: LossAlong,
     suits: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
     first: Int[Array, ""],
-) -> Float[Array, " k"]:
-    """The losses at the step sizes that a search for the largest one that suits tries, infinity at the others.
+) -> tuple[Float[Array, " k"], Int[Array, ""], Float[Array, " p"]]:
+    """The losses at the step sizes that a search for the largest one that suits tries, infinity at the others; the
+    index of the largest one, or `k`; and the update of that size.
 
     From `first` on, by strides of one, two, four, ..., to larger steps while they suit, else to smaller ones until one
     does; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
@@ -149,14 +149,16 @@ def _bisected(
     count = len(step_sizes)
 
     def probe(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        low, high, stride, values = state
+        low, high, stride, values, update = state
         larger, smaller = jnp.maximum(high - stride, low), jnp.minimum(low + stride - 1, high - 1)
         middle = jnp.where(low == 0, larger, jnp.where(high == count, smaller, (low + high) // 2))
         middle = jnp.where(stride == 0, first, middle)
-        found = losses(step_sizes[middle][None])[0]
+        found, moved = along.trial(step_sizes[middle])
         suited = jnp.isfinite(found) & suits(found, predicted[middle])
         low, high = jnp.where(suited, low, middle + 1), jnp.where(suited, middle, high)
-        return low, high, jnp.maximum(1, 2 * stride), values.at[middle].set(found)
+        return low, high, jnp.maximum(1, 2 * stride), values.at[middle].set(found), jnp.where(suited, moved, update)
 
-    start = (jnp.asarray(0), jnp.asarray(count), jnp.asarray(0), jnp.full(count, jnp.inf))
-    return jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)[3]
+    nothing = jax.eval_shape(along.curve.update, step_sizes[0])
+    start = (jnp.asarray(0), jnp.asarray(count), jnp.asarray(0), jnp.full(count, jnp.inf), jnp.zeros_like(nothing))
+    _, high, _, values, update = jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)
+    return values, high, update

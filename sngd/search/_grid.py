@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd._curve import AbstractCurve
-from sngd.search._base import AbstractSearch, Choice, Losses
+from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 
 class GridSearch(AbstractSearch):
@@ -44,21 +43,14 @@ class GridSearch(AbstractSearch):
     def trials(self) -> int:
         return int(np.size(self._batches()[0]))
 
-    def choose(
-        self,
-        losses: Losses,
-        value: Float[Array, ""],
-        curve: AbstractCurve,
-        ceiling: Float[Array, ""],
-        damping: Float[Array, ""],
-    ) -> Choice:
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
         factors, refining = self._batches()
 
         def trial(best: _Best, batch: tuple[Array, Array]) -> tuple[_Best, None]:
             # Both stages share one loop, so that the losses are compiled once.
             factors, refine = batch
             step_sizes = jnp.minimum(jnp.where(refine, best.center * factors, factors), 1.0)
-            values = losses(step_sizes)
+            values = along.losses(step_sizes)
             values = jnp.where(jnp.isfinite(values), values, jnp.inf)
             # Step sizes rise within a batch, and from one coarse batch to the next: the last of equal losses wins.
             index = len(factors) - 1 - jnp.argmin(values[::-1])
@@ -67,9 +59,9 @@ class GridSearch(AbstractSearch):
             center = jnp.where(refine, best.center, step_size)
             return _Best(step_size, jnp.where(better, values[index], best.value), center), None
 
-        zero = jnp.zeros_like(value)
-        best, _ = jax.lax.scan(trial, _Best(zero, value, zero), (jnp.asarray(factors), jnp.asarray(refining)))
-        return Choice(best.step_size, best.value)
+        zero = jnp.zeros_like(along.start)
+        best, _ = jax.lax.scan(trial, _Best(zero, along.start, zero), (jnp.asarray(factors), jnp.asarray(refining)))
+        return Choice(best.step_size, best.value, along.curve.update(best.step_size))
 
     def _batches(self) -> tuple[np.ndarray, np.ndarray]:
         """Step sizes of the coarse stage, then factors on its best for the fine one, `(batches, size)`, and which."""

@@ -49,6 +49,18 @@ class AbstractSVD(eqx.Module):
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
         """`V.T @ x`."""
 
+    def filter_factors(self, t: Float[Array, ""]) -> Float[Array, " k"]:
+        """`S^2 / (S^2 + lambda)` with `sqrt(lambda) = resolution * s_1 / t`: at `t = 1` the damping is at the errors of
+        the singular values.
+        """
+        scaled = (t * self.singular_values / (self.resolution * self.singular_values[0])) ** 2
+        return scaled / (scaled + 1)
+
+    def damped(self, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
+        """`V S / (S^2 + lambda) @ b`, the damped solution of `F x = U b`, with that `lambda`."""
+        values = self.singular_values
+        return self.right_matmul(self.filter_factors(t) * coordinates / jnp.where(values > 0, values, 1.0))
+
     def rank(self, tolerance: float) -> Array:
         """The number of singular values above `tolerance` times the largest."""
         return jnp.sum(self.singular_values > tolerance * self.singular_values[0])

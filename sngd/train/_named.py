@@ -2,12 +2,13 @@
 
 import importlib
 
-from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, ResidualSpace
+from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, Preconditioned, ResidualSpace
 from sngd.search import GainRatio
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
 
 _OWN: dict[str, AbstractOptimizer] = {
     "damped": Optimizer(FactorDescent("damped"), GainRatio()),
+    "preconditioned": Optimizer(Preconditioned(), GainRatio()),
     "residual-space": Optimizer(ResidualSpace(), GainRatio()),
     "engd-w": Optimizer(ResidualSpace(adapts=False), GainRatio()),
     "two-pass": Optimizer(SNGD("two-pass")),

@@ -20,11 +20,12 @@ _BASE = 0.8e9
 # A stored factor may take this part of the memory, since its decomposition takes several times as much; a block less.
 _STORED, _BLOCK = 8, 32
 
-# Residual space has to be so many times cheaper a step: it knows fewer digits, and takes more steps for the last ones.
+# Residual space has to be so many times cheaper a step than the decomposition of a stored factor: it knows fewer
+# digits, and takes more steps for the last ones.
 _CHEAPER = 4.0
 
 # Optimizers to propose where another does not fit.
-_FRUGAL = ("damped", "residual-space", "two-pass")
+_FRUGAL = ("damped", "preconditioned", "residual-space", "two-pass")
 
 # Where Linux tells a container how much memory it may take: a number, or the word max.
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
@@ -76,7 +77,7 @@ def make_plan(
     """The plan for a run. Nothing is compiled but one product of matrices, for its speed.
 
     - `optimizer`: itself, its name, or `AUTO`: the decomposition of the factor, or residual space where that is much
-      cheaper, as for a large network of linear layers.
+      cheaper; preconditioned iterations for a factor kept as outer products.
     - `memory`: bytes that the run may take; left out, those of the machine.
 
     Raises `ValueError` where the run does not fit into the memory; the message names an optimizer that does.
@@ -93,7 +94,7 @@ def make_plan(
         return Plan(found, label, objective.storage, rows, parameters, bytes_of(prepared, factor), seconds)
 
     bound = machine_bytes() if memory is None else memory
-    chosen = _suitable(plan, bound) if optimizer == AUTO else plan(optimizer)
+    chosen = _suitable(plan, bound, layered=bool(objective.linear)) if optimizer == AUTO else plan(optimizer)
     if chosen.bytes > bound:
         fitting = [plan(name) for name in _FRUGAL if _fits(plan, name, bound)]
         fastest = min(fitting, key=lambda other: other.seconds, default=None)
@@ -107,8 +108,12 @@ def bytes_of(optimizer: AbstractOptimizer, factor: AbstractFactor) -> float:
     return _BASE + optimizer.cost(factor).bytes
 
 
-def _suitable(plan: Callable[[str], Plan], bound: float) -> Plan:
-    """The plan for the decomposition of the factor, or for residual space where that is much cheaper or alone fits."""
+def _suitable(plan: Callable[[str], Plan], bound: float, *, layered: bool) -> Plan:
+    """The plan for the decomposition of the factor, or for residual space where that is much cheaper or alone fits; for
+    preconditioned iterations where the factor is kept as outer products.
+    """
+    if layered and _fits(plan, "preconditioned", bound):
+        return plan("preconditioned")
     damped = plan("damped")
     if not _fits(plan, "residual-space", bound):
         return damped

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
-from sngd.search import AbstractSearch, Losses
+from sngd.search import AbstractSearch, LossAlong
 
 
 class TrainState(eqx.Module):
@@ -89,10 +89,10 @@ def _search(
     next_key: PRNGKeyArray,
     ceiling: Array,
 ) -> tuple[TrainState, StepInfo]:
-    losses, start = _along(objective, state.theta, value, curve)
-    choice = search.choose(losses, start, curve, ceiling, state.memory)
+    along = _along(objective, state.theta, value, curve)
+    choice, start = search.choose(along, ceiling, state.memory), along.start
     # A curve that is not finite has no step; then the parameters stay what they are.
-    theta = jnp.where(choice.step_size == 0, state.theta, state.theta + curve.update(choice.step_size))
+    theta = jnp.where(choice.step_size == 0, state.theta, state.theta + choice.update)
     promised = curve.predicted_reduction(jnp.ones(()))
     if isinstance(objective, EnergyObjective):
         value, promise, excess = objective.value(theta), jnp.ones(()), promised
@@ -104,19 +104,16 @@ def _search(
     return TrainState(theta, next_key, state.iteration + 1, damping), report
 
 
-def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> tuple[Losses, Array]:
-    """What the search sees along the curve, and at its start: the loss, or the energy above that of the start.
+def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> LossAlong:
+    """What the search sees along the curve: the loss, or the energy above that of the start.
 
     The difference of two energies drowns in their rounding errors when the error is near the root of the machine
     precision; the change of an energy is computed so that it does not.
     """
-
-    def loss(step_size: Array) -> Array:
-        moved = theta + curve.update(step_size)
-        return objective.change(theta, moved) if isinstance(objective, EnergyObjective) else objective.value(moved)
-
-    start = jnp.zeros_like(value) if isinstance(objective, EnergyObjective) else value
-    return lambda step_sizes: jax.lax.map(loss, step_sizes, batch_size=objective.values_at_once), start
+    if isinstance(objective, EnergyObjective):
+        change = lambda update: objective.change(theta, theta + update)
+        return LossAlong(change, curve, jnp.zeros_like(value), objective.values_at_once)
+    return LossAlong(lambda update: objective.value(theta + update), curve, value, objective.values_at_once)
 
 
 @eqx.filter_jit

@@ -1,0 +1,81 @@
+"""Natural gradients from the factor of a large network, by preconditioned iterations."""
+
+from typing import ClassVar
+
+from jaxtyping import PRNGKeyArray
+
+from sngd._cost import Cost
+from sngd._curve import AbstractCurve
+from sngd.descent._base import AbstractDescent
+from sngd.descent._damped import Damped, coordinates_of
+from sngd.descent._stored import is_stored, stored_svd
+from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
+from sngd.sketch import AbstractSVD, TestMatrix, gaussian, preconditioned_svd
+
+# Columns of the sketch, for every row.
+_COLUMNS = 4
+
+# What the plan counts: updates a step that a search tries, and iterations for each.
+_TRIALS, _ITERATIONS = 3, 8
+
+
+class Preconditioned(AbstractDescent):
+    """The Levenberg-Marquardt steps of a factor kept as outer products, as bold as double precision allows.
+
+    `FactorDescent` needs a basis of `p l` numbers, and the kernel of `ResidualSpace` is a square that loses half of the
+    digits. Here a sketch of the columns, which outer products make cheap, only preconditions: conjugate gradients find
+    each update of the factor itself in a few products with vectors (`PreconditionedSVD`). The memory is `O(p + n^2)`.
+
+    Few iterations are enough, and better: they damp the directions that the sketch confuses. A stored factor is
+    decomposed in full instead; of one that is recomputed in blocks there is no cheap sketch.
+
+    - `test_matrix`: how the sketch is drawn, fresh in every step.
+
+    Work: some `40 n^3` for the sketch, and two products with the factor an iteration, some eight for every trial of the
+    search; for at most `LARGEST` rows.
+    """
+
+    LARGEST: ClassVar[int] = 4096
+
+    test_matrix: TestMatrix = gaussian
+
+    def prepare(self, rows: int, parameters: int) -> "Preconditioned":
+        if rows > self.LARGEST:
+            raise ValueError(
+                f"the residual has {rows} rows, and the preconditioner is a matrix of that size; take fewer points, at "
+                f"most {self.LARGEST} rows, or another optimizer, like damped"
+            )
+        return self
+
+    def cost(self, factor: AbstractFactor) -> Cost:
+        rows, parameters = factor.shape
+        if is_stored(factor):
+            short = min(rows, parameters)
+            return Cost(8 * (3 * rows * parameters + 6 * short**2), 4 * rows * parameters * short + 20 * short**3)
+        iterations = 2 * _TRIALS * _ITERATIONS * self._layered(factor).product_operations
+        return Cost(8 * (6 * parameters + 3 * (_COLUMNS + 2) * rows**2), iterations + 40 * rows**3)
+
+    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
+        svd = self._decompose(linearization.factor, key)
+        return Damped(svd, coordinates_of(linearization, svd))
+
+    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "Preconditioned":
+        return self
+
+    def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
+        if (svd := stored_svd(factor)) is not None:
+            return svd
+        sketch, _ = self._layered(factor).sketch(self.test_matrix, key, _COLUMNS * factor.shape[0])
+        return preconditioned_svd(sketch, factor)
+
+    @staticmethod
+    def _layered(factor: AbstractFactor) -> LayeredFactor | ShardedFactor:
+        match factor:
+            case LayeredFactor() | ShardedFactor(local=LayeredFactor()):
+                return factor
+            case _:
+                raise ValueError(
+                    "the preconditioned optimizer needs a network whose weights enter by products with vectors, so "
+                    "that its factor can be sketched cheaply; this one's is recomputed in blocks. Take another "
+                    "optimizer, like damped"
+                )
