@@ -50,6 +50,7 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
             "network": network,
             "parameters": parameters,
             "rows": points * (points + 3),
+            "optimizer": arguments[arguments.index("--optimizer") + 1],
             "seed": 0,
             "relative_l2": 1e-9,
         }
@@ -61,7 +62,7 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
         "sngd.bench._scale._predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
     )
     table = scale([0], tmp_path / "scale.json", lambda line: None)
-    assert "| A3 | 1,085,761 | 868 | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table
+    assert "| A3 | 1,085,761 | 868 | residual-space | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table
     assert "| A3 | does not fit (9 GB) | 1.1 s, 2.00 GB |" in table
     assert "| parameters | residual-space | 103,681 | 10,000,000 | 1.00, " in table
     assert (tmp_path / "scale.png").stat().st_size > 10_000

@@ -60,7 +60,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
     """What `sngd` with these arguments, `run` or `solve` first, writes into `result.json`.
 
-    With `step_seconds`, the median of the steps after the first two, and its `history`, seconds and errors, thinned.
+    With `step_seconds`, the median of the steps after the first two, or the last where there are no more, and its `history`, seconds and errors, thinned.
 
     A process of its own, so that it compiles all it needs and is not in the way of the next.
     """
@@ -80,7 +80,7 @@ def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str,
 
 def _step_seconds(rows: Sequence[tuple[float, float]]) -> float | None:
     steps = [after - before for (before, _), (after, _) in itertools.pairwise(rows)]
-    return statistics.median(steps[_COMPILING:]) if len(steps) > _COMPILING else None
+    return statistics.median(steps[_COMPILING:] or steps[-1:]) if steps else None
 
 
 def _history(rows: Sequence[tuple[float, float]]) -> dict[str, list[float]]:

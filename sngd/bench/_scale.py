@@ -21,20 +21,27 @@ from sngd.train import make_plan
 # Gauss-Legendre points an axis: 784 in the interior and 84 on the faces.
 _POINTS = 28
 
-# Steps of a cell that measures their time.
-_STEPS = 8
+# Steps of a cell that measures their time, and the seconds after which there are no more.
+_STEPS, _ENOUGH = 8, 100
 
 
 @dataclasses.dataclass(frozen=True)
 class _Goal:
-    """A run to an error: which network, for how long, over how many seeds."""
+    """A run to an error: which network, by which optimizer, for how long, over how many seeds."""
 
     network: str
+    optimizer: str
     seconds: int
     seeds: int
 
 
-_GOALS = (_Goal("A2", 60, 5), _Goal("A3", 90, 5), _Goal("A3", 600, 1), _Goal("5x1580", 1100, 1))
+# A process takes two seconds before its run begins, and a step of a million parameters as long: together 90.
+_GOALS = (
+    _Goal("A3", "residual-space", 86, 5),
+    _Goal("A3", "auto", 600, 2),
+    _Goal("A2", "auto", 60, 5),
+    _Goal("5x1580", "residual-space", 400, 1),
+)
 
 # Networks with five hidden layers or fewer, from 261 to ten million parameters.
 _NETWORKS = ("A1", "4x20", "A2", "5x160", "A3", "5x1580")
@@ -42,7 +49,7 @@ _NETWORKS = ("A1", "4x20", "A2", "5x160", "A3", "5x1580")
 # From 252 to 15,872 rows.
 _POINTS_AN_AXIS = (14, 28, 40, 56, 88, 124)
 
-_COMPARED = ("engd", "two-pass", "residual-space", "damped")
+_COMPARED = ("engd", "two-pass", "residual-space", "preconditioned", "damped")
 _COMPARED_NETWORKS = ("4x20", "A2", "5x160", "A3")
 
 
@@ -76,23 +83,25 @@ def scale(seeds: Sequence[int], path: Path, report: Callable[[str], None], only:
     contain it.
     """
     cells = Cells(path, report)
-    for step in dict.fromkeys((*_BY_PARAMETERS, *_BY_ROWS, *_SIDE_BY_SIDE)):
-        if only in step.name:
-            cells.run(step.name, functools.partial(_measure, step))
     for goal in _GOALS:
         for seed in seeds[: goal.seeds]:
-            name = f"error-{goal.network}-{goal.seconds}s-seed{seed}"
+            name = f"error-{goal.network}-{goal.optimizer}-seed{seed}"
             if only in name:
                 arguments = ["run", "heat", "--network", goal.network, "--points", str(_POINTS), "--seed", str(seed)]
-                arguments += ["--seconds", str(goal.seconds), "--iterations", "100000", "--error-every", "4"]
+                arguments += ["--optimizer", goal.optimizer, "--seconds", str(goal.seconds)]
+                arguments += ["--iterations", "100000", "--error-every", "4"]
                 cells.run(name, functools.partial(run_command, arguments, history=True))
+    for step in dict.fromkeys((*_SIDE_BY_SIDE, *_BY_PARAMETERS, *_BY_ROWS)):
+        if only in step.name:
+            cells.run(step.name, functools.partial(_measure, step))
     _draw(cells.results, path.with_suffix(".png"))
     return "\n\n".join([_errors(cells.results), _compared(cells.results), _exponents(cells.results)])
 
 
 def _measure(step: _Step) -> dict[str, Any]:
     arguments = ["run", "heat", "--network", step.network, "--points", str(step.points)]
-    arguments += ["--optimizer", step.optimizer, "--iterations", str(_STEPS), "--error-every", "1000"]
+    arguments += ["--optimizer", step.optimizer, "--iterations", str(_STEPS)]
+    arguments += ["--seconds", str(_ENOUGH), "--error-every", "1000"]
     try:
         return run_command(arguments) | _predicted(step)
     except ValueError as error:
@@ -118,14 +127,16 @@ def _seconds_to(result: dict[str, Any], target: float) -> str:
 def _errors(results: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of the runs to an error."""
     lines = [
-        "| network | parameters | rows | seed | error | after | to 1e-8 | to 2e-9 | to 1e-12 | a step | peak memory |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| network | parameters | rows | optimizer | seed | error | after | to 1e-8 | to 2e-9 | to 1e-12 | a step "
+        "| peak memory |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in results.items():
         if name.startswith("error-"):
             reached = " | ".join(_seconds_to(found, target) for target in (1e-8, 2e-9, 1e-12))
             lines.append(
-                f"| {found['network']} | {found['parameters']:,} | {found['rows']} | {found['seed']} "
+                f"| {found['network']} | {found['parameters']:,} | {found['rows']} | {found['optimizer']} "
+                f"| {found['seed']} "
                 f"| {found['relative_l2']:.1e} | {found['seconds']:.0f} s | {reached} "
                 f"| {found['step_seconds']:.2g} s | {found['peak_bytes'] / 1e9:.2f} GB |"
             )
