@@ -60,7 +60,8 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
     """What `sngd` with these arguments, `run` or `solve` first, writes into `result.json`.
 
-    With `step_seconds`, the median of the steps after the first two, or the last where there are no more, and its `history`, seconds and errors, thinned.
+    With `step_seconds`, the median of the steps after the first two, or the last where there are no more, and its
+    `history`, seconds and errors, thinned.
 
     A process of its own, so that it compiles all it needs and is not in the way of the next.
     """
