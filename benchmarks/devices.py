@@ -24,7 +24,7 @@ from machine import write
 
 import sngd
 from sngd._rows import DIVIDED, RowLayout, on_every_device
-from sngd.descent import SNGD, FactorDescent, ResidualSpace
+from sngd.descent import SNGD, FactorDescent, Preconditioned, ResidualSpace
 from sngd.library import bvp, bvp_energy, poisson
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
@@ -53,6 +53,7 @@ DESCENTS = {
     "two-pass": SNGD(sketch_size=SKETCH_SIZE),
     "damped, sketched": FactorDescent(sketch_size=SKETCH_SIZE),
     "damped": FactorDescent(),
+    "preconditioned": Preconditioned(),
     "residual-space": ResidualSpace(),
     "residual-space, bolder": ResidualSpace(bolder=True),
 }
@@ -65,6 +66,7 @@ STEPS = (
     ("two-pass", "stored"),
     ("damped, sketched", "blocks"),
     ("damped", "stored"),
+    ("preconditioned", "outer products"),
     ("residual-space", "stored"),
     ("residual-space", "outer products"),
     ("residual-space, bolder", "outer products"),

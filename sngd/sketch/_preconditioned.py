@@ -23,6 +23,9 @@ class PreconditionedSVD(AbstractSVD):
     itself. Since the products with `F` and `F^T` are taken one after the other and `F F^T` is never formed, none of the
     digits of the small singular values are lost: those directions are scaled up before they are added.
 
+    They stop early. The error is relative to the update: where the coordinates do not fall with the singular values,
+    some thousandth of the residual is left, so that one step gains three digits, and the next one others.
+
     This is sketch and precondition (Meng, Saunders and Mahoney, SIAM J. Sci. Comput. 36, 2014), for every damping.
 
     - `left`: `U`, shape `(n, n)`; `factor`: knows the products `F @ Y` and `F.T @ Z` with blocks of columns.
