@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sngd import library
+from sngd.cli._memory import return_freed_memory
 from sngd.cli._paper import Paper, run_paper
 from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.train import (
@@ -154,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, that of the run's result, 2 for bad input, 130 for Ctrl-C."""
     command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
     jax.config.update("jax_enable_x64", True)
+    return_freed_memory()
     # A batch system ends a job by this signal: a run ends as by Ctrl-C, with what it has reached.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -68,11 +68,10 @@ class _Rows(eqx.Module):
     def kernel_with(self, other: "_Rows") -> Float[Array, "rows others"]:
         """The inner products of these rows with others; of outer products they are products of inner products."""
         total = self.stored @ other.stored.T
-        for leaf, mine in self.outer.items():
-            theirs = other.outer[leaf]
-            for s in range(mine.left.shape[1]):
-                for t in range(theirs.left.shape[1]):
-                    total += (mine.left[:, s] @ theirs.left[:, t].T) * (mine.right[:, s] @ theirs.right[:, t].T)
+        for leaf, pairs in self.outer.items():
+            counts = pairs.left.shape[1], other.outer[leaf].left.shape[1]
+            pairings = np.indices(counts).reshape(2, -1)
+            total = _add_pairings(total, pairs, other.outer[leaf], pairings, np.ones(pairings.shape[1]))
         return total
 
     def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
@@ -87,17 +86,28 @@ class _Rows(eqx.Module):
         """The same with themselves, each pair of components once."""
         half = self.stored @ self.stored.T / 2
         for pairs in self.outer.values():
-            if not pairs.left.shape[1]:
-                continue
-            first, second = np.tril_indices(pairs.left.shape[1])
-            weights = np.where(first == second, 0.5, 1.0)
-
-            def add(half: Array, pair: tuple[Array, ...], left: Array = pairs.left, right: Array = pairs.right):
-                s, t, weight = pair
-                return half + weight * (left[:, s] @ left[:, t].T) * (right[:, s] @ right[:, t].T), None
-
-            half, _ = jax.lax.scan(add, half, tuple(map(jnp.asarray, (first, second, weights))))
+            pairings = np.stack(np.tril_indices(pairs.left.shape[1]))
+            half = _add_pairings(half, pairs, pairs, pairings, np.where(pairings[0] == pairings[1], 0.5, 1.0))
         return half + half.T
+
+
+def _add_pairings(
+    total: Float[Array, "n m"], mine: Outer, theirs: Outer, pairings: np.ndarray, weights: np.ndarray
+) -> Float[Array, "n m"]:
+    """`total` and the inner products of these pairings of components, shape `(2, k)`, with their weights.
+
+    One after the other: XLA gives a product of matrices both cores in a loop, and side by side they are half as fast.
+    """
+
+    def add(total: Array, pairing: tuple[Array, Array, Array]) -> tuple[Array, None]:
+        s, t, weight = pairing
+        products = (mine.left[:, s] @ theirs.left[:, t].T) * (mine.right[:, s] @ theirs.right[:, t].T)
+        return total + weight * products, None
+
+    if not pairings.size:
+        return total
+    first, second = jnp.asarray(pairings)
+    return jax.lax.scan(add, total, (first, second, jnp.asarray(weights)))[0]
 
 
 class ProductColumns(eqx.Module):

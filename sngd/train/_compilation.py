@@ -4,23 +4,32 @@ import jax
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
+# What precedes it and is timed by itself. Tracing is not among them: JAX counts a function's within its caller's.
+_LOWERED = "/jax/core/compile/jaxpr_to_mlir_module_duration"
+
 
 class CompilationCounter:
-    """How many functions JAX has compiled in this process since this counter was made."""
+    """How many functions JAX has compiled in this process since this counter was made, and in how many seconds."""
 
-    _total = 0
+    _total, _total_seconds = 0, 0.0
 
     def __init__(self):
-        self._start = CompilationCounter._total
+        self._start, self._start_seconds = CompilationCounter._total, CompilationCounter._total_seconds
 
     @property
     def count(self) -> int:
         return CompilationCounter._total - self._start
 
+    @property
+    def seconds(self) -> float:
+        """Spent in lowering and compilation, without tracing."""
+        return CompilationCounter._total_seconds - self._start_seconds
+
     @staticmethod
     def _listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
-        if event == _COMPILED:
-            CompilationCounter._total += 1
+        CompilationCounter._total += event == _COMPILED
+        if event in (_COMPILED, _LOWERED):
+            CompilationCounter._total_seconds += duration_secs
 
 
 # JAX offers no way to take one listener back, so there is one for the life of the process.

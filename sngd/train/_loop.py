@@ -113,12 +113,13 @@ def solve(
             memory=memory,
             scales=scales,
             interrupt=interrupt,
+            compilations=compilations,
         )
         end = run.solve(theta, network_key, checkpoints)
-        return _solution_of(run, end, plan.label, compilations)
+        return _solution_of(run, end, plan.label)
 
 
-def _solution_of(run: Run, end: End, label: str, compilations: CompilationCounter) -> Solution:
+def _solution_of(run: Run, end: End, label: str) -> Solution:
     verdict = end.verdict
     return Solution(
         problem=run.problem,
@@ -131,7 +132,7 @@ def _solution_of(run: Run, end: End, label: str, compilations: CompilationCounte
         rows=run.objective.rows,
         seconds=time.perf_counter() - run.start,
         compile_seconds=run.compile_seconds,
-        compilations=compilations.count,
+        compilations=run.compilations.count,
         validation_loss=verdict.diagnosis.between,
         error_estimate=verdict.diagnosis.error,
         detail=verdict.detail,

@@ -63,7 +63,7 @@ class Run:
     - `problem`, `objective`: on the points of the present round. `begin`: makes other initial parameters, if any can.
     - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
     - `scales`: of the conditions, by the network before its start. `interrupt`: tells when it has to end.
-    - `factor`: the shapes of the objective's, once they are needed.
+    - `factor`: the shapes of the objective's, once they are needed. `compilations`: since it began, in this process.
     """
 
     problem: AbstractProblem
@@ -78,8 +78,9 @@ class Run:
     memory: float
     scales: Scales
     interrupt: Interrupt
+    compilations: CompilationCounter
     records: list[Record] = dataclasses.field(default_factory=list)
-    compile_seconds: float = 0.0
+    earlier_compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
     factor: AbstractFactor | None = None
 
@@ -152,7 +153,7 @@ class Run:
             ceiling = valley.ceiling(moment.place.initial_excess)
         if moment.info is not None:
             optimizer = self._adapted(moment, moment.info, escape=escape)
-        state, info = self._timed(optimizer.step, self.objective, moment.state, ceiling)
+        state, info = jax.block_until_ready(optimizer.step(self.objective, moment.state, ceiling))
         info = agreed(self.objective.mesh, jax.device_get(info))
         if not (math.isfinite(info.loss) and math.isfinite(info.gradient_norm)):
             return self._nudged(moment, state.theta)
@@ -280,9 +281,9 @@ class Run:
     def _first_of_round(self, place: Place, state: TrainState, best: End | None = None) -> Moment:
         """The moment before the first step on the present points."""
         optimizer = self.optimizer.prepare(self.objective.rows, len(state.theta))
-        memory = self._timed(optimizer.remember, self.objective, state.theta)
+        memory = optimizer.remember(self.objective, state.theta)
         state = dataclasses.replace(state, memory=memory)
-        loss = self._timed(self.check_start, state.theta)
+        loss = self.check_start(state.theta)
         excess = loss if self._least_squares else math.inf
         if self._least_squares and math.isnan(place.initial_excess):
             place = dataclasses.replace(place, initial_excess=loss)
@@ -303,7 +304,7 @@ class Run:
         template = TrainState(theta, self.key, jnp.zeros((), int), self.optimizer.remember(self.objective, theta))
         template = whole_on(self.objective.mesh, template)
         moment, self.records, clock = checkpoints.read(template, self.optimizer)
-        self.start, self.compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
+        self.start, self.earlier_compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
         for _ in range(moment.place.finer):
             finer = refined(self.problem)
             if finer is None or not self._move_to(finer, moment.state.theta):
@@ -328,13 +329,10 @@ class Run:
         for callback in self.callbacks:
             callback(state, self.records[-1])
 
-    def _timed(self, function: Callable, *arguments):
-        """Call `function`, and count its time as compilation if it compiled anything."""
-        counter, start = CompilationCounter(), time.perf_counter()
-        result = jax.block_until_ready(function(*arguments))
-        if counter.count:
-            self.compile_seconds += time.perf_counter() - start
-        return result
+    @property
+    def compile_seconds(self) -> float:
+        """Spent in compilation, by this process and by those before it that wrote the checkpoints."""
+        return self.earlier_compile_seconds + self.compilations.seconds
 
     def check_start(self, theta: Float[Array, " p"]) -> float:
         """The loss at the start. Raises `ValueError` that names the first point where a residual is not finite."""

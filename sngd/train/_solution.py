@@ -28,8 +28,8 @@ class Solution:
     - `result`: how the run ended. `loss`: that of the network, for least squares the lowest one on the way.
     - `history`: what every iteration reported.
     - `optimizer`: its name or description. `parameters`, `rows`: sizes `p` and `n`.
-    - `seconds`, `compile_seconds`: of the whole training, and what it spent in steps that compiled.
-    - `compilations`: how many functions were compiled.
+    - `seconds`: of the whole training. `compilations`: how many functions were compiled. `compile_seconds`: what that
+      took, without tracing.
     - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error, from that
       residual; exact only for problems with constants near one. Not a number where the points are the user's own rule.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
