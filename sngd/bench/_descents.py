@@ -3,6 +3,7 @@
 import functools
 import math
 import statistics
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,27 +21,52 @@ _SECONDS, _TARGET = 60.0, 1e-7
 
 _REFERENCE = "two-pass"
 
+# The reference from the start that is usual for PINNs, in its series' name, and how long it may take: it needs longer.
+_USUAL, _USUAL_SECONDS = "two-pass from tanh", 180.0
+
+# Tanh units, Glorot's bounds (the first layer's are 1.3 times those), no biases.
+_USUAL_START = """
+import jax
+from sngd.library import {problem}
+from sngd.networks import MLP
+
+problem = {problem}()
+start = dict(activation="tanh", gain=1.0, bias=0.0, frequencies=(1 / 1.3, 1 / 1.3))
+network = MLP((2, 20, 20, 20, 20, 1), problem.domain.bounds, key=jax.random.key({seed}), **start)
+"""
+
+_SERIES = (*OPTIMIZERS, _USUAL)
+
 # Seconds that the figure's axis names.
-_TICKS = (5, 10, 20, 50)
+_TICKS = (5, 10, 20, 50, 100)
 
 
 def descents(seeds: Sequence[int], path: Path, report: Callable[[str], None], only: str = "") -> str:
     """Run what is missing in `path`, draw `descents.png` beside it, and return the table.
 
-    `only` restricts to problems and optimizers whose names contain it.
+    All start from the networks and points of a run without options, but for one series of two-pass SNGD from the start
+    that is usual for PINNs. `only` restricts to problems and optimizers whose names contain it.
     """
     cells = Cells(path, report)
     for seed in seeds:
         for problem in PROBLEMS:
-            for optimizer in OPTIMIZERS:
-                if only not in f"{problem}-{optimizer}":
-                    continue
-                arguments = ["run", problem, "--optimizer", optimizer, "--seed", str(seed), "--error-every", "1"]
-                arguments += ["--seconds", str(_SECONDS), "--iterations", "100000"]
-                make = functools.partial(run_command, arguments, history=True)
-                cells.run(f"{problem}-{optimizer}-seed{seed}", make)
+            for series in _SERIES:
+                if only in f"{problem}-{series}":
+                    cells.run(f"{problem}-{series}-seed{seed}", functools.partial(_run, problem, series, seed))
     _draw(cells.results, path.with_suffix(".png"))
     return tabulate(cells.results)
+
+
+def _run(problem: str, series: str, seed: int) -> dict[str, Any]:
+    usual = series == _USUAL
+    arguments = ["--optimizer", _REFERENCE if usual else series, "--seed", str(seed), "--error-every", "1"]
+    arguments += ["--seconds", str(_USUAL_SECONDS if usual else _SECONDS), "--iterations", "100000"]
+    if not usual:
+        return run_command(["run", problem, *arguments], history=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "usual_start.py"
+        file.write_text(_USUAL_START.format(problem=problem, seed=seed))
+        return run_command(["solve", str(file), *arguments], history=True)
 
 
 def _of(results: dict[str, dict[str, Any]], problem: str, optimizer: str) -> list[dict[str, Any]]:
@@ -65,7 +91,7 @@ def tabulate(results: dict[str, dict[str, Any]]) -> str:
     for problem in PROBLEMS:
         base = _of(results, problem, _REFERENCE)
         reference = _medians(base) if base else None
-        for optimizer in OPTIMIZERS:
+        for optimizer in _SERIES:
             found = _of(results, problem, optimizer)
             if not found:
                 continue
@@ -89,7 +115,7 @@ def _medians(found: list[dict[str, Any]]) -> tuple[float, float, float]:
 def _draw(results: dict[str, dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axis, problem in zip(figure.subplots(1, len(PROBLEMS), sharey=True), PROBLEMS, strict=True):
-        for index, optimizer in enumerate(OPTIMIZERS):
+        for index, optimizer in enumerate(_SERIES):
             for number, result in enumerate(_of(results, problem, optimizer)):
                 history, label = result["history"], optimizer if number == 0 else None
                 axis.loglog(history["seconds"], history["error"], color=f"C{index}", label=label, linewidth=1.2)
