@@ -6,7 +6,6 @@ The heat equation with the paper's network A3 on 30 x 30 Gauss-Legendre points (
 """
 
 import dataclasses
-import resource
 import time
 
 import jax
@@ -18,7 +17,7 @@ from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
 from sngd.search import GridSearch
-from sngd.train import TrainState, take_step
+from sngd.train import TrainState, peak_bytes, take_step
 
 SKETCH_SIZE = 100
 
@@ -28,7 +27,7 @@ def main() -> None:
     problem = dataclasses.replace(heat(), quadrature=GaussLegendre(30))
     network = make_network(find_network("A3"), problem.domain.bounds, key=jax.random.key(0))
     objective, theta = make_objective(problem, network)
-    before = _peak_bytes()
+    before = peak_bytes()
     descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
     state = TrainState(theta, jax.random.key(1), jax.numpy.zeros((), int), jax.numpy.zeros(()))
     seconds = []
@@ -49,16 +48,11 @@ def main() -> None:
             "first_step_seconds": round(seconds[0], 1),
             "second_step_seconds": round(seconds[1], 1),
             "peak_resident_gib_before_the_step": round(before / 2**30, 2),
-            "peak_resident_gib": round(_peak_bytes() / 2**30, 2),
+            "peak_resident_gib": round(peak_bytes() / 2**30, 2),
             "dense_factor_gib": round(8 * objective.rows * len(theta) / 2**30, 2),
             "dense_gramian_gib": round(8 * len(theta) ** 2 / 2**30, 0),
         },
     )
-
-
-def _peak_bytes() -> int:
-    # Linux reports kibibytes.
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

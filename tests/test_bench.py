@@ -58,6 +58,12 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
         return made | {"history": {"seconds": [10.0, 40.0], "error": [1e-7, 1.9e-9]}} if history else made
 
     monkeypatch.setattr("sngd.bench._scale.run_command", run)
+
+    def steps(step):
+        made = {"columns": step.columns, "relative_l2": None, "seconds": 1.0, "step_seconds": 1e-3 * step.columns**2}
+        return made | {"peak_bytes": 10**9, "predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
+
+    monkeypatch.setattr("sngd.bench._scale._measure_columns", steps)
     monkeypatch.setattr(
         "sngd.bench._scale._predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
     )
@@ -65,4 +71,5 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
     assert "| A3 | 1,085,761 | 868 | residual-space | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table
     assert "| A3 | does not fit (9 GB) | 1.1 s, 2.00 GB |" in table
     assert "| parameters | residual-space | 103,681 | 10,000,000 | 1.00, " in table
+    assert "| columns | two-pass | 200 | 800 | 2.00, 0.00 | 0.00, 0.00 |" in table
     assert (tmp_path / "scale.png").stat().st_size > 10_000

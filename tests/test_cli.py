@@ -94,6 +94,29 @@ def test_a_run_does_not_wait_for_imports_that_it_does_not_need():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
+FREED = """
+import numpy as np
+from sngd.cli._memory import return_freed_memory
+
+def resident():
+    return 4096 * int(open("/proc/self/statm").read().split()[1])
+
+return_freed_memory()
+for _ in range(3):
+    np.ones(2**21)  # after the first one glibc would keep blocks of this size
+before = resident()
+blocks = [np.ones(2**21) for _ in range(20)]
+del blocks[:-1]
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an option of glibc")
+def test_freed_arrays_go_back_to_the_system():
+    left = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True).stdout
+    assert int(left) < 2 * 8 * 2**21, "19 of 20 arrays of 16 MiB were freed"
+
+
 @pytest.mark.parametrize("while_it", ["compiles", "steps"])
 def test_control_c_saves_what_was_reached(while_it, tmp_path, control_c):
     """A real process, a real signal: as soon as it has said its plan, or has written a checkpoint."""

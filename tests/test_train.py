@@ -70,6 +70,8 @@ def test_nothing_is_compiled_again(key):
     assert first.compilations > 0
     assert np.array_equal(first.history.loss, longer.history.loss[: len(first.history)])
     assert longer.compilations <= 1  # a sketch size that the first run did not reach
+    assert 0.1 < first.compile_seconds < first.seconds
+    assert longer.compile_seconds < 0.5 * first.compile_seconds
 
 
 def test_history_is_what_happened(solution):

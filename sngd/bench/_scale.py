@@ -3,20 +3,26 @@
 import dataclasses
 import functools
 import math
+import multiprocessing
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
 from sngd.bench._cells import Cells, run_command
+from sngd.descent import SNGD
 from sngd.library import find_network, heat
 from sngd.linearize import make_objective
-from sngd.networks import make_network
-from sngd.problem import GaussLegendre
-from sngd.train import make_plan
+from sngd.networks import MLP, make_network
+from sngd.problem import AbstractProblem, GaussLegendre
+from sngd.search import GridSearch
+from sngd.train import Optimizer, TrainState, make_plan, peak_bytes, share_cores_with_lapack, take_step
 
 # Gauss-Legendre points an axis: 784 in the interior and 84 on the faces.
 _POINTS = 28
@@ -56,15 +62,17 @@ _COMPARED_NETWORKS = ("4x20", "A2", "5x160", "A3")
 
 @dataclasses.dataclass(frozen=True)
 class _Step:
-    """The time and memory of a step: optimizer, network, points an axis."""
+    """The time and memory of a step: optimizer, network, points an axis, and the columns of a sketch if fixed."""
 
     optimizer: str
     network: str
     points: int
+    columns: int | None = None
 
     @property
     def name(self) -> str:
-        return f"step-{self.optimizer}-{self.network}-{self.points}"
+        name = f"step-{self.optimizer}-{self.network}-{self.points}"
+        return name if self.columns is None else f"{name}-columns{self.columns}"
 
 
 _BY_PARAMETERS = tuple(_Step("residual-space", network, _POINTS) for network in _NETWORKS)
@@ -74,6 +82,7 @@ _BY_ROWS = tuple(
     for points in _POINTS_AN_AXIS
     if optimizer == "two-pass" or points <= 88
 )
+_BY_COLUMNS = tuple(_Step("two-pass", "5x160", _POINTS, columns) for columns in (50, 100, 200, 400, 800))
 _SIDE_BY_SIDE = tuple(_Step(optimizer, network, _POINTS) for network in _COMPARED_NETWORKS for optimizer in _COMPARED)
 
 
@@ -92,9 +101,9 @@ def scale(seeds: Sequence[int], path: Path, report: Callable[[str], None], only:
                 arguments += ["--optimizer", goal.optimizer, "--seconds", str(goal.seconds)]
                 arguments += ["--iterations", "100000", "--error-every", "4"]
                 cells.run(name, functools.partial(run_command, arguments, history=True))
-    for step in dict.fromkeys((*_SIDE_BY_SIDE, *_BY_PARAMETERS, *_BY_ROWS)):
+    for step in dict.fromkeys((*_SIDE_BY_SIDE, *_BY_PARAMETERS, *_BY_ROWS, *_BY_COLUMNS)):
         if only in step.name:
-            cells.run(step.name, functools.partial(_measure, step))
+            cells.run(step.name, functools.partial(_measure if step.columns is None else _measure_columns, step))
     _draw(cells.results, path.with_suffix(".png"))
     return "\n\n".join([_errors(cells.results), _compared(cells.results), _exponents(cells.results)])
 
@@ -113,10 +122,40 @@ def _measure(step: _Step) -> dict[str, Any]:
 
 def _predicted(step: _Step) -> dict[str, float]:
     """What the plan says, with no bound on the memory."""
-    problem = dataclasses.replace(heat(), quadrature=GaussLegendre(step.points))
-    network = make_network(find_network(step.network), problem.domain.bounds, key=jax.random.key(0))
-    plan = make_plan(*make_objective(problem, network), step.optimizer, memory=math.inf)
+    plan = make_plan(*make_objective(*_setting(step)), step.optimizer, memory=math.inf)
     return {"predicted_step_seconds": plan.seconds, "predicted_bytes": plan.bytes}
+
+
+def _setting(step: _Step) -> tuple[AbstractProblem, MLP]:
+    problem = dataclasses.replace(heat(), quadrature=GaussLegendre(step.points))
+    return problem, make_network(find_network(step.network), problem.domain.bounds, key=jax.random.key(0))
+
+
+def _measure_columns(step: _Step) -> dict[str, Any]:
+    """A run adapts its sketch: steps with a fixed one are made apart, in a process of their own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_step_with_columns, step).result()
+
+
+def _step_with_columns(step: _Step) -> dict[str, Any]:
+    jax.config.update("jax_enable_x64", True)
+    objective, theta = make_objective(*_setting(step))
+    descent, search = SNGD("two-pass", sketch_size=step.columns).prepare(objective.rows, len(theta)), GridSearch()
+    plan = make_plan(objective, theta, Optimizer(descent, search), memory=math.inf)
+    state, ends = TrainState(theta, jax.random.key(1), jnp.zeros((), int), jnp.zeros(())), [time.perf_counter()]
+    with share_cores_with_lapack():
+        for _ in range(_STEPS):
+            state, _ = jax.block_until_ready(take_step(objective, descent, search, state))
+            ends.append(time.perf_counter())
+    return {
+        "columns": step.columns,
+        "relative_l2": None,
+        "seconds": ends[-1] - ends[0],
+        "step_seconds": float(np.median(np.diff(ends[1:]))),
+        "peak_bytes": peak_bytes(),
+        "predicted_step_seconds": plan.seconds,
+        "predicted_bytes": plan.bytes,
+    }
 
 
 def _seconds_to(result: dict[str, Any], target: float) -> str:
@@ -168,6 +207,7 @@ _SWEEPS = (
     ("parameters", "residual-space", _BY_PARAMETERS),
     ("rows", "residual-space", tuple(step for step in _BY_ROWS if step.optimizer == "residual-space")),
     ("rows", "two-pass", tuple(step for step in _BY_ROWS if step.optimizer == "two-pass")),
+    ("columns", "two-pass", _BY_COLUMNS),
 )
 
 
@@ -201,7 +241,7 @@ def _draw(results: dict[str, dict[str, Any]], path: Path) -> None:
             sizes = [one[size] for one in found]
             axis.loglog(sizes, [one[of] for one in found], "o-", color=f"C{index}", label=f"{optimizer}, {size}")
             axis.loglog(sizes, [one[f"predicted_{of}".replace("peak_", "")] for one in found], ":", color=f"C{index}")
-        axis.set_xlabel("rows or parameters")
+        axis.set_xlabel("parameters, rows or columns")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
     figure.axes[0].legend(title="dotted: predicted")

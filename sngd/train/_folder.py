@@ -121,7 +121,7 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "result_detail": solution.detail,
         "device": f"{device.platform}: {device.device_kind}, {os.cpu_count()} CPU cores",
         "precision": "float64",
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
     return {name: _finite_or_none(value) for name, value in summary.items()}
@@ -146,7 +146,7 @@ def _write_history(history: History, path: Path) -> None:
         writer.writerows(zip(*[getattr(history, name).tolist() for name in names], strict=True))
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """The largest resident memory of this process so far. Linux reports kibibytes, macOS bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
