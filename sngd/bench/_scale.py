@@ -221,8 +221,8 @@ def _exponents(results: dict[str, dict[str, Any]]) -> str:
         found = [results[step.name] for step in steps if "step_seconds" in results.get(step.name, {})]
         found = found[len(found) // 2 :]
         if len(found) > 1:
-            seconds = ", ".join(f"{_slope(found, size, of):.2f}" for of in ("step_seconds", "predicted_step_seconds"))
-            held = ", ".join(f"{_slope(found, size, of):.2f}" for of in ("peak_bytes", "predicted_bytes"))
+            seconds = ", ".join(f"{_slope(found, size, of):z.2f}" for of in ("step_seconds", "predicted_step_seconds"))
+            held = ", ".join(f"{_slope(found, size, of):z.2f}" for of in ("peak_bytes", "predicted_bytes"))
             lines.append(f"| {size} | {optimizer} | {found[0][size]:,} | {found[-1][size]:,} | {seconds} | {held} |")
     return "\n".join(lines)
 
