@@ -36,6 +36,10 @@ _VALUE_CHUNK = 2048
 # A weight matrix with a side below this is stored: the vectors of its outer products would take more room.
 _NARROW = 8
 
+# Parameters, for every side of a weight matrix, from which rows are kept as outer products even where they could be
+# stored: hidden layers of more than 64. A kernel of a hundred thousand parameters is then formed ten times as fast.
+_WIDE = 32
+
 # Changes of an energy below this fraction of it are integrated; above, the difference has ten digits.
 _SMALL_CHANGE = 1e-6
 
@@ -48,7 +52,8 @@ class Limits:
     """How much memory a factor may take, and so how it is kept.
 
     - `dense_bytes`: it is stored where it takes at most so many.
-    - `layered`: else, whether it is kept as outer products for a network made of linear layers.
+    - `layered`: whether it is kept as outer products for a network made of linear layers, where it is not stored, or
+      where they are wide and there are fewer rows than parameters.
     - `chunk_bytes`: of blocks that are formed at a time: of columns of outer products, and for any other network of
       rows, one point at least, which are recomputed.
     """
@@ -309,8 +314,7 @@ def make_objective(
     match problem:
         case Problem():
             terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
-            chunk = _chunk(terms, len(theta), limits)
-            linear = _linear(terms, trial, theta, chunk, limits)
+            chunk, linear = _storage(terms, trial, theta, limits)
             return LeastSquares(
                 trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits, mesh=mesh
             ), theta
@@ -320,23 +324,24 @@ def make_objective(
             raise TypeError(f"problem is {problem!r}; it must be a Problem or an Energy")
 
 
-def _chunk(terms: tuple[Term, ...], parameters: int, limits: Limits) -> int | None:
-    """Points a block, or `None` where the whole factor may be stored."""
-    row_bytes = 8 * parameters
-    if sum(term.rows for term in terms) * row_bytes <= limits.dense_bytes:
-        return None
-    return max(1, limits.chunk_bytes // (row_bytes * max(term.components for term in terms)))
-
-
-def _linear(
-    terms: tuple[Term, ...], trial: TrialFunction, theta: Array, chunk: int | None, limits: Limits
-) -> frozenset[int]:
-    """The leaves to keep as outer products: none where the factor is stored, or where they are not most of all."""
-    if chunk is None or not limits.layered:
-        return frozenset()
+def _storage(
+    terms: tuple[Term, ...], trial: TrialFunction, theta: Array, limits: Limits
+) -> tuple[int | None, frozenset[int]]:
+    """Points a block, or `None` where the whole factor is stored; and the leaves to keep as outer products, none where
+    they are not most of all.
+    """
+    rows, row_bytes = sum(term.rows for term in terms), 8 * len(theta)
     leaves = jax.tree.leaves(trial.unravel(theta))
-    linear = frozenset(leaf for leaf in linear_leaves_of(terms, trial, theta) if min(leaves[leaf].shape) >= _NARROW)
-    return linear if 2 * sum(leaves[leaf].size for leaf in linear) > len(theta) else frozenset()
+    sides = sum(sum(leaf.shape) for leaf in leaves if leaf.ndim == 2)
+    if rows * row_bytes <= limits.dense_bytes and (rows >= len(theta) or len(theta) <= _WIDE * sides):
+        return None, frozenset()
+    linear = linear_leaves_of(terms, trial, theta) if limits.layered else frozenset()
+    linear = frozenset(leaf for leaf in linear if min(leaves[leaf].shape) >= _NARROW)
+    if 2 * sum(leaves[leaf].size for leaf in linear) <= len(theta):
+        linear = frozenset()
+    if rows * row_bytes <= limits.dense_bytes and not linear:
+        return None, linear
+    return max(1, limits.chunk_bytes // (row_bytes * max(term.components for term in terms))), linear
 
 
 def _by_blocks(term: Term, function: Callable[[Term], Array]) -> Array:
@@ -415,7 +420,7 @@ def _energy_objective(
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
     _check_first_order(problem, jnp.asarray(interior.points[0]))
-    chunk = _chunk((metric,), len(theta), limits)
+    chunk, linear = _storage((metric,), trial, theta, limits)
     return EnergyObjective(
         trial=trial,
         density_term=density,
@@ -425,7 +430,7 @@ def _energy_objective(
         ),
         trace_terms=pair(lambda on_boundary: _trace, "the solution"),
         chunk=chunk,
-        linear=_linear((metric,), trial, theta, chunk, limits),
+        linear=linear,
         limits=limits,
         mesh=mesh,
     )
