@@ -232,7 +232,7 @@ def _slope(found: list[dict[str, Any]], size: str, of: str) -> float:
 
 
 def _draw(results: dict[str, dict[str, Any]], path: Path) -> None:
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
     for axis, (of, label) in zip(
         figure.subplots(1, 2), (("step_seconds", "seconds a step"), ("peak_bytes", "peak resident bytes")), strict=True
     ):
@@ -244,5 +244,6 @@ def _draw(results: dict[str, dict[str, Any]], path: Path) -> None:
         axis.set_xlabel("parameters, rows or columns")
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-    figure.axes[0].legend(title="dotted: predicted")
+    entries = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*entries, title="dotted: predicted", loc="outside lower center", ncols=len(_SWEEPS))
     figure.savefig(path, dpi=150)
