@@ -253,3 +253,10 @@ def test_a_density_of_second_order_is_refused(key):
     problem = sngd.Energy(line, bending, lambda u, v, x: sngd.partial(v, "x", "x")(x))
     with pytest.raises(ValueError, match="density depends on second derivatives of u"):
         make_objective(problem, make_network("1x5", line.bounds, key=key))
+
+
+def test_wide_networks_keep_outer_products_though_the_factor_could_be_stored():
+    problem = find_problem("poisson")
+    for architecture, storage in (("2x128", "kept as outer products"), ("4x20", "stored")):
+        network = make_network(architecture, problem.domain.bounds, key=jax.random.key(0))
+        assert make_objective(problem, network)[0].storage == storage

@@ -37,7 +37,7 @@ _VALUE_CHUNK = 2048
 _NARROW = 8
 
 # Parameters, for every side of a weight matrix, from which rows are kept as outer products even where they could be
-# stored: hidden layers of more than 64. A kernel of a hundred thousand parameters is then formed ten times as fast.
+# stored: hidden layers of more than 64. Kernels are formed sooner so.
 _WIDE = 32
 
 # Changes of an energy below this fraction of it are integrated; above, the difference has ten digits.
