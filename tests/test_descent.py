@@ -39,7 +39,8 @@ def full_step(descent, at, seed=0):
     return np.asarray(curve.update(jnp.asarray(1.0))), curve
 
 
-NATURAL = {"two-pass": SNGD("two-pass"), "single-pass": SNGD("single-pass"), "engd": ENGD()}
+# The rounding errors of a single pass reach the cutoff that is the default: for two seeds of five one of them is kept.
+NATURAL = {"two-pass": SNGD("two-pass"), "single-pass": SNGD("single-pass", tolerance=1e-14), "engd": ENGD()}
 FACTOR = {"exact": FactorDescent("truncated"), "sketched": FactorDescent("truncated", sketch_size=40)}
 
 

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sngd._products import transpose_matmul
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
@@ -66,14 +67,14 @@ class DenseFactor(AbstractFactor):
         return self.matrix @ columns
 
     def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
-        return self.matrix.T @ columns
+        return transpose_matmul(self.matrix, columns)
 
     def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
         return self.rmatmul(self.matmul(columns))
 
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         image = self.matmul(basis)
-        return image.T @ image
+        return transpose_matmul(image, image)
 
     def kernel(self) -> Float[Array, "n n"]:
         return self.matrix @ self.matrix.T
@@ -114,17 +115,20 @@ class ChunkedFactor(AbstractFactor):
             rows = blocks.scales.size * term.components
             part = columns[start : start + term.rows]
             part = jnp.pad(part, ((0, rows - term.rows), (0, 0))).reshape(len(blocks.scales), -1, columns.shape[1])
-            total = self._accumulate(total, (blocks, part), lambda jacobian, z: jacobian.T @ z)
+            total = self._accumulate(total, (blocks, part), transpose_matmul)
             start += term.rows
         return total
 
     def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
-        return self._over_blocks(jnp.zeros_like(columns), lambda jacobian: jacobian.T @ (jacobian @ columns))
+        def product(jacobian: Array) -> Array:
+            return transpose_matmul(jacobian, jacobian @ columns)
+
+        return self._over_blocks(jnp.zeros_like(columns), product)
 
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         def product(jacobian: Array) -> Array:
             image = jacobian @ basis
-            return image.T @ image
+            return transpose_matmul(image, image)
 
         return self._over_blocks(jnp.zeros((basis.shape[1],) * 2), product)
 

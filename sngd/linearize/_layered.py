@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd._products import transpose_matmul
 from sngd.linearize._factor import AbstractFactor
 from sngd.linearize._layers import Outer, linear_leaves, outer_products
 from sngd.linearize._terms import Term
@@ -184,7 +185,7 @@ class LayeredFactor(AbstractFactor):
             return functools.reduce(jnp.add, sums)[:, None]
 
         def put(total: Array, block: Array, start: Array | int) -> Array:
-            return jax.lax.dynamic_update_slice_in_dim(total, block.T @ columns, start, axis=0)
+            return jax.lax.dynamic_update_slice_in_dim(total, transpose_matmul(block, columns), start, axis=0)
 
         return self._fold(put, jnp.zeros((self.shape[1], columns.shape[1])))
 
@@ -193,7 +194,7 @@ class LayeredFactor(AbstractFactor):
 
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         image = self.matmul(basis)
-        return image.T @ image
+        return transpose_matmul(image, image)
 
     def kernel(self) -> Float[Array, "n n"]:
         below = {

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from sngd._products import transpose_matmul
 from sngd.sketch._lapack import eigh, orthonormal_basis
 
 Operator = Callable[[Float[Array, "p l"]], Float[Array, "p l"]]
@@ -56,7 +57,7 @@ def two_pass(operator: Operator, test_matrix: Float[Array, "p l"], compress: Ope
     entry of the core carries rounding errors in proportion to the two columns that it comes from, not to the largest.
     """
     basis = orthonormal_basis(operator(test_matrix))
-    return _rotate(basis, basis.T @ operator(basis) if compress is None else compress(basis))
+    return _rotate(basis, transpose_matmul(basis, operator(basis)) if compress is None else compress(basis))
 
 
 def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank:
@@ -71,7 +72,7 @@ def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank
     sketch = operator(test_matrix)
     columns = sketch.shape[1]
     basis = orthonormal_basis(sketch[:, : columns - columns // 4])
-    transposed, *_ = jnp.linalg.lstsq(test_matrix.T @ basis, sketch.T @ basis)
+    transposed, *_ = jnp.linalg.lstsq(transpose_matmul(test_matrix, basis), transpose_matmul(sketch, basis))
     return _rotate(basis, transposed.T)
 
 
