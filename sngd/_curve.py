@@ -1,6 +1,7 @@
 """A curve of trial updates: what a descent hands to a search."""
 
 import abc
+from typing import Self
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -25,6 +26,13 @@ class AbstractCurve(eqx.Module):
     @abc.abstractmethod
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """How cautious `update(t)` is, falling in `t` like `1 / t`, in a unit that all curves of one descent share."""
+
+    @abc.abstractmethod
+    def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> Self | None:
+        """The curve from other parameters with the factor of these; `None` where a step takes one point of one curve.
+
+        - `residual`: there, of least squares; `energy_gradient`: there, of an energy. The other is `None`.
+        """
 
     @property
     @abc.abstractmethod
@@ -65,6 +73,9 @@ class Ray(AbstractCurve):
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return 1 / t
+
+    def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> None:
+        return None
 
     @property
     def gradient_norm(self) -> Float[Array, ""]:

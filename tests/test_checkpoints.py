@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_bit_for_bit(optimizer, tmp_path):
 def test_rounds_on_finer_points_go_on_bit_for_bit(tmp_path):
     """On four points the run fits its points only, and takes more of them, twice."""
     problem = dataclasses.replace(BVP, quadrature=GaussLegendre(4))
-    settings = {"problem": problem, "iterations": 60, "network": "2x8"}
+    settings = {"problem": problem, "iterations": 120, "network": "2x8"}
     whole = run(**settings)
     assert (whole.result, whole.rows) == (Result.UNRESOLVED, 11)
     for kill in (14, 25):

@@ -1,5 +1,6 @@
 """The Levenberg-Marquardt curve of a singular value decomposition."""
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -11,16 +12,24 @@ from sngd.sketch import AbstractSVD
 _ENERGY_TOLERANCE = 1e-12
 
 
-def coordinates_of(linearization: Linearization, svd: AbstractSVD) -> Float[Array, " k"]:
+def damped(linearization: Linearization, svd: AbstractSVD, *, twice: bool = False) -> "Damped":
+    """The curve at `linearization`, from a decomposition of its factor."""
+    return Damped(svd, coordinates_of(svd, linearization.residual, linearization.energy_gradient), twice)
+
+
+def coordinates_of(
+    svd: AbstractSVD, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None
+) -> Float[Array, " k"]:
     """`b = U^T r`; for an energy, which has no residual, `b = S^-1 V^T g`.
 
     The norm of the latter is that of the gradient in the dual of the Gramian's norm.
     """
-    if linearization.residual is not None:
-        return svd.left_rmatmul(linearization.residual)
+    if residual is not None:
+        return svd.left_rmatmul(residual)
+    assert energy_gradient is not None
     values = svd.singular_values
     kept = values > _ENERGY_TOLERANCE * values[0]
-    return jnp.where(kept, svd.right_rmatmul(linearization.gradient) / jnp.where(kept, values, 1.0), 0.0)
+    return jnp.where(kept, svd.right_rmatmul(energy_gradient) / jnp.where(kept, values, 1.0), 0.0)
 
 
 class Damped(AbstractCurve):
@@ -31,10 +40,12 @@ class Damped(AbstractCurve):
     the gradient.
 
     - `coordinates`: `b`, shape `(k,)`, the residual in the basis of the left singular vectors.
+    - `twice`: whether a step takes a second point, from the first one's end and with the same decomposition.
     """
 
     svd: AbstractSVD
     coordinates: Float[Array, " k"]
+    twice: bool = eqx.field(static=True, default=False)
 
     @property
     def gradient_norm(self) -> Float[Array, ""]:
@@ -54,6 +65,9 @@ class Damped(AbstractCurve):
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """`sqrt(lambda) / s_1`."""
         return self.svd.resolution / t
+
+    def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> "Damped | None":
+        return Damped(self.svd, coordinates_of(self.svd, residual, energy_gradient)) if self.twice else None
 
     @property
     def numerical_rank(self) -> Int[Array, ""]:

@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 from sngd._cost import Cost
 from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent
-from sngd.descent._damped import Damped, coordinates_of
+from sngd.descent._damped import coordinates_of, damped
 from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.descent._stored import stored_svd
 from sngd.linearize import AbstractFactor, Linearization
@@ -31,7 +31,8 @@ class FactorDescent(AbstractDescent):
     squares, no further: of the singular values the Gramian keeps half of the digits. With `b = U^T r` the updates are
     `-V f(S) b`, a family in `t`:
 
-    - `"damped"`: `f = s / (s^2 + lambda)`, the Levenberg-Marquardt steps, with `sqrt(lambda) = eps s_1 / t`.
+    - `"damped"`: `f = s / (s^2 + lambda)`, the Levenberg-Marquardt steps, with `sqrt(lambda) = eps s_1 / t`. A
+      step takes two points, the second with the residual at the first and the same decomposition.
     - `"truncated"`: `f = t / s` above `tolerance` times `s_1`, else 0: the ray of the truncated natural gradient.
 
     For an energy, which has no residual, `b = S^-1 V^T g`.
@@ -84,9 +85,9 @@ class FactorDescent(AbstractDescent):
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization, key)
-        coordinates = coordinates_of(linearization, svd)
         if self.family == "damped":
-            return Damped(svd, coordinates)
+            return damped(linearization, svd, twice=True)
+        coordinates = coordinates_of(svd, linearization.residual, linearization.energy_gradient)
         kept = svd.singular_values > self.tolerance * svd.singular_values[0]
         scaled = jnp.where(kept, coordinates / jnp.where(kept, svd.singular_values, 1.0), 0.0)
         slope = jnp.sum(jnp.where(kept, coordinates, 0.0) ** 2)

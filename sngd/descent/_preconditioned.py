@@ -7,7 +7,7 @@ from jaxtyping import PRNGKeyArray
 from sngd._cost import Cost
 from sngd._curve import AbstractCurve
 from sngd.descent._base import AbstractDescent
-from sngd.descent._damped import Damped, coordinates_of
+from sngd.descent._damped import damped
 from sngd.descent._stored import is_stored, stored_svd
 from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, preconditioned_svd
@@ -57,7 +57,7 @@ class Preconditioned(AbstractDescent):
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization.factor, key)
-        return Damped(svd, coordinates_of(linearization, svd))
+        return damped(linearization, svd)
 
     def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "Preconditioned":
         return self
