@@ -23,8 +23,8 @@ check: $(INSTALLED) ## lint, formatting, types, import arrows
 	$(BIN)/python -m pyright
 	$(BIN)/lint-imports
 
-test: $(INSTALLED) ## run the tests, with as many processes as there are cores
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(INSTALLED) ## run the tests, with as many processes as there are cores, and so no threads of LAPACK in each
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 demo: $(INSTALLED) ## solve Poisson's equation; leaves runs/demo
 	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo --force

@@ -23,6 +23,12 @@ def objective_of(name, key, **limits):
     return make_objective(problem, network, Limits(**limits))
 
 
+@eqx.filter_jit
+def factor_of(objective, theta):
+    """Compiled: one operation after the other compiles each."""
+    return objective.factor(theta)
+
+
 @pytest.fixture(params=PROBLEMS)
 def name(request):
     return request.param
@@ -65,11 +71,11 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
     """Eq. (7): `G @ Y` is `J.T @ (J @ Y)` to 1e-12, and so is everything else, with `J` by forward mode."""
     stored, theta = objective_of(name, key)
     jacobian = np.asarray(jacobian_by_forward_mode(stored, theta))
-    assert jacobian.shape == (stored.rows, len(theta)) == stored.factor(theta).shape
+    assert jacobian.shape == (stored.rows, len(theta)) == factor_of(stored, theta).shape
     columns = np.asarray(jax.random.normal(key, (len(theta), 5)))
     images = np.asarray(jax.random.normal(key, (stored.rows, 5)))
     expected = {
-        "gradient": jax.grad(stored.value)(theta),
+        "gradient": jax.jit(jax.grad(stored.value))(theta),
         "matmul": jacobian @ columns,
         "rmatmul": jacobian.T @ images,
         "gramian_matmul": jacobian.T @ (jacobian @ columns),
@@ -78,14 +84,14 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
         "matmul of one column": jacobian @ columns[:, :1],
         "rmatmul of one column": jacobian.T @ images[:, :1],
     }
-    assert isinstance(stored.factor(theta), DenseFactor)
+    assert isinstance(factor_of(stored, theta), DenseFactor)
     # Blocks of one point compile as long as blocks of four: once is enough.
     counts = (1, 4) if name == "bvp" else (4,)
     sizes = [{"dense_bytes": 0, "chunk_bytes": points * 16 * len(theta)} for points in counts]
     chunked = [objective_of(name, key, layered=False, **size)[0] for size in sizes]
     layered = objective_of(name, key, **sizes[-1])[0]
-    assert isinstance(chunked[0].factor(theta), ChunkedFactor)
-    assert isinstance(layered.factor(theta), LayeredFactor)
+    assert isinstance(factor_of(chunked[0], theta), ChunkedFactor)
+    assert isinstance(factor_of(layered, theta), LayeredFactor)
     for objective in (stored, *chunked, layered):
         for product, value in products(objective, theta, jnp.asarray(columns), jnp.asarray(images)).items():
             scale = np.abs(expected[product]).max()
@@ -94,21 +100,22 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
 
 def test_jacobian_agrees_with_finite_differences_in_a_direction(name, key):
     objective, theta = objective_of(name, key)
-    linearization = objective.linearize(theta)
+    linearization = eqx.filter_jit(objective.linearize)(theta)
     direction = jax.random.normal(key, theta.shape) / np.sqrt(len(theta))
     step = 1e-6
     if linearization.residual is not None:
         values, expected = objective.residual, linearization.factor.matmul(direction[:, None])[:, 0]
     else:
         values, expected = objective.value, linearization.gradient @ direction
+    values = eqx.filter_jit(values)
     difference = (values(theta + step * direction) - values(theta - step * direction)) / (2 * step)
     np.testing.assert_allclose(difference, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
 
 
 def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
     objective, theta = objective_of("heat", key, dense_bytes=0)
-    factor = objective.factor(theta)
-    sketch, columns = factor.sketch(gaussian, key, 40)
+    factor = factor_of(objective, theta)
+    sketch, columns = eqx.filter_jit(factor.sketch)(gaussian, key, 40)
     assert sketch.shape[1] == 48, "groups of four by four"
     dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(48)))
     assert dense.shape == (len(theta), 48)
@@ -139,8 +146,8 @@ class Unusual(eqx.Module):
 def test_a_sketch_with_two_columns_a_row_has_the_singular_values_of_the_factor_within_a_factor_of_three(key):
     stored, theta = objective_of("heat", key)
     layered, _ = objective_of("heat", key, dense_bytes=0)
-    values = np.linalg.svd(stored.factor(theta).matrix, compute_uv=False)
-    sketch, _ = layered.factor(theta).sketch(gaussian, key, 2 * stored.rows)
+    values = np.linalg.svd(factor_of(stored, theta).matrix, compute_uv=False)
+    sketch, _ = factor_of(layered, theta).sketch(gaussian, key, 2 * stored.rows)
     found = np.linalg.svd(sketch, compute_uv=False)
     known = values > 1e-12 * values[0]
     assert np.all(np.maximum(found / values, values / found)[known] < 3)
@@ -163,7 +170,7 @@ def test_conditions_that_do_not_depend_on_a_matrix(key):
     problem = sngd.Problem(square, conditions, outputs=2, quadrature=sngd.Sobol(4))
     network = TwoParts(*jax.random.normal(key, (2, 16, 8)), jnp.ones(16))
     (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
-    factor, matrix = layered.factor(theta), np.asarray(stored.factor(theta).matrix)
+    factor, matrix = factor_of(layered, theta), np.asarray(factor_of(stored, theta).matrix)
     assert layered.linear == {0, 1}
     sketch, columns = factor.sketch(gaussian, key, 16)
     dense = jax.vmap(columns.matmul, 1, 1)(jnp.eye(16))
@@ -181,10 +188,10 @@ def test_outer_products_of_a_network_that_is_not_ours(key):
     object.__setattr__(problem, "quadrature", RULES[2])
     stored, theta = make_objective(problem, network)
     layered, _ = make_objective(problem, network, Limits(dense_bytes=0))
-    factor = layered.factor(theta)
+    factor = factor_of(layered, theta)
     assert isinstance(factor, LayeredFactor)
     assert layered.linear == {0, 1}, "the squared weight and the scale are stored"
-    expected = np.asarray(stored.factor(theta).matrix)
+    expected = np.asarray(factor_of(stored, theta).matrix)
     columns = jax.random.normal(key, (len(theta), 3))
     np.testing.assert_allclose(
         factor.matmul(columns), expected @ np.asarray(columns), atol=1e-12 * np.abs(expected).max() * 20
@@ -214,8 +221,10 @@ def energy_at(problem, key, architecture="2x10"):
 def test_the_gradient_by_parts_is_that_of_the_energy(key):
     """The two differ by the error of the quadrature alone, which is at rounding for a network of low frequency."""
     objective, theta = energy_at(bvp_energy(), key)
-    plain = jax.grad(objective.value)(theta)
-    np.testing.assert_allclose(objective.gradient(theta), plain, rtol=0, atol=1e-10 * np.abs(plain).max())
+    plain = jax.jit(jax.grad(objective.value))(theta)
+    np.testing.assert_allclose(
+        eqx.filter_jit(objective.gradient)(theta), plain, rtol=0, atol=1e-10 * np.abs(plain).max()
+    )
 
 
 def test_the_gradient_by_parts_in_two_dimensions_with_two_outputs(key):
@@ -228,23 +237,22 @@ def test_the_gradient_by_parts_in_two_dimensions_with_two_outputs(key):
     metric = lambda u, v, x: sngd.gradient(v)(x).ravel()
     problem = sngd.Energy(square, density, metric, outputs=2, quadrature=sngd.GaussLegendre(20))
     objective, theta = make_objective(problem, make_network("2x6", square.bounds, 2, key=key))
-    plain = jax.grad(objective.value)(theta)
-    np.testing.assert_allclose(objective.gradient(theta), plain, rtol=0, atol=1e-10 * np.abs(plain).max())
+    plain = jax.jit(jax.grad(objective.value))(theta)
+    np.testing.assert_allclose(
+        eqx.filter_jit(objective.gradient)(theta), plain, rtol=0, atol=1e-10 * np.abs(plain).max()
+    )
 
 
 def test_a_small_change_of_an_energy_keeps_its_digits(key):
     """Against the second-order expansion, where the difference of two energies has no digit left."""
     objective, theta = energy_at(bvp_energy(), key)
     direction = jax.random.normal(key, theta.shape)
-    small, value = 1e-13, float(objective.value(theta))
-    expected = small * float(objective.gradient(theta) @ direction)
-    assert abs(expected) < 1e-10 * abs(value)
-    np.testing.assert_allclose(objective.change(theta, theta + small * direction), expected, rtol=1e-2)
-    np.testing.assert_allclose(
-        objective.change(theta, theta + 1e-3 * direction),
-        float(objective.value(theta + 1e-3 * direction)) - value,
-        rtol=1e-9,
-    )
+    value, change = eqx.filter_jit(objective.value), eqx.filter_jit(objective.change)
+    small, near = 1e-13, theta + 1e-3 * direction
+    expected = small * float(eqx.filter_jit(objective.gradient)(theta) @ direction)
+    assert abs(expected) < 1e-10 * abs(value(theta))
+    np.testing.assert_allclose(change(theta, theta + small * direction), expected, rtol=1e-2)
+    np.testing.assert_allclose(change(theta, near), value(near) - value(theta), rtol=1e-9)
 
 
 def test_a_density_of_second_order_is_refused(key):

@@ -1,5 +1,7 @@
 """Sketches of matrices with a prescribed spectrum, against dense eigendecompositions and the bound of eq. (8)."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,11 +21,16 @@ def matrix_with(eigenvalues, seed=0):
     return (basis * eigenvalues) @ basis.T
 
 
-def sketched(method, matrix, columns, seed):
+@functools.partial(jax.jit, static_argnames=("method", "columns"))
+def low_rank_of(method, matrix, columns, seed):
     test_matrix = gaussian(jax.random.key(seed), len(matrix), columns, float)
-    low_rank = method(lambda block: matrix @ block, test_matrix)
-    vectors = low_rank.eigenvectors
-    return low_rank, np.asarray((vectors * low_rank.eigenvalues) @ vectors.T)
+    return method(lambda block: matrix @ block, test_matrix)
+
+
+def sketched(method, matrix, columns, seed):
+    low_rank = low_rank_of(method, matrix, columns, seed)
+    vectors = np.asarray(low_rank.eigenvectors)
+    return low_rank, (vectors * np.asarray(low_rank.eigenvalues)) @ vectors.T
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
