@@ -108,7 +108,7 @@ def _add_pairings(
     if not pairings.size:
         return total
     first, second = jnp.asarray(pairings)
-    return jax.lax.scan(add, total, (first, second, jnp.asarray(weights)))[0]
+    return jax.lax.scan(add, total, (first, second, jnp.asarray(weights, total.dtype)))[0]
 
 
 class ProductColumns(eqx.Module):

@@ -30,6 +30,9 @@ _USELESS = 1e-3
 # Half squared norms: a residual within a hundred times its rounding errors is at its floor.
 _FLOOR = 1e4
 
+# Within ten times, there is nothing left to search for.
+_EXHAUSTED = 1e2
+
 _ENDED_BY_ITSELF = (Result.STAGNATED, Result.TARGET_REACHED)
 
 
@@ -71,7 +74,7 @@ def examine(
 
 def exhausted(diagnosis: Diagnosis) -> bool:
     """Whether the points have no more to say: the residual is at rounding, or far below what it is between them."""
-    return diagnosis.fitted <= _FLOOR * diagnosis.rounding or diagnosis.between > _UNRESOLVED * diagnosis.fitted
+    return diagnosis.fitted <= _EXHAUSTED * diagnosis.rounding or diagnosis.between > _UNRESOLVED * diagnosis.fitted
 
 
 def _residual_and_change(
