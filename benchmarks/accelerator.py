@@ -1,91 +1,127 @@
-"""A thousand iterations with a million parameters on the device at hand: minutes, error, and how busy the device is.
+"""A million parameters and a few thousand on the device at hand: minutes, errors, and how busy the device is.
 
-    python benchmarks/accelerator.py [--iterations 1000] [--optimizer residual-space] [--network A3] [--points 28]
+    python benchmarks/accelerator.py [--iterations 1000] [--seconds 200]
 
-The heat equation, as in `sngd bench scale`. JAX takes a GPU where it finds one; the figures go to
-`results/accelerator-<device>.json`. Utilization is that of the median step: the operations that the plan counts
-(docs/performance.md), against the rate of a large product of float64 matrices, measured in the same process.
+The heat equation with the points of `sngd bench scale`, and Poisson's equation, with JAX on a GPU where it
+finds one. Every run is kept in `results/accelerator-<device>.json` once it ends.
+
+Utilization: the operations that a step in residual space takes at least (docs/performance.md: outer products, kernel,
+eigenvectors and one trial), against the rate of a large product of float64 matrices in the same process, times the
+seconds of the median step.
 """
 
 import argparse
 import dataclasses
+import math
 import time
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from machine import write
+from step import medians, parts_of_step
 
-from sngd import Stopping, solve
-from sngd.library import find_network, heat
+import sngd
+from sngd.library import find_network, heat, poisson
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.problem import GaussLegendre
-from sngd.train import find_optimizer
+from sngd.train import Memory, Optimizer, TrainState, find_optimizer
 
 # Sides of the matrices whose product stands for the peak: a second or so on two cores, enough to fill a GPU.
-_SIDE = {"cpu": 3072}
-_SIDE_OF_OTHERS = 8192
+_SIDE, _SIDE_OF_OTHERS = {"cpu": 3072}, 8192
+_TARGETS = (1e-8, 2e-9, 1e-12)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--iterations", type=int, default=1000)
-    parser.add_argument("--optimizer", default="residual-space")
-    parser.add_argument("--network", default="A3")
-    parser.add_argument("--points", type=int, default=28)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--iterations", type=int, default=1000, help="of the run in residual space")
+    parser.add_argument("--seconds", type=float, default=200, help="for each of the others")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    problem = dataclasses.replace(heat(), quadrature=GaussLegendre(options.points))
-    # As many as asked for: neither stagnation nor another start ends the run.
-    stopping = Stopping(iterations=options.iterations, patience=options.iterations + 1, refinements=0, restarts=0)
-    solution = solve(
-        problem,
-        find_network(options.network),
-        key=jax.random.key(options.seed),
-        optimizer=options.optimizer,
-        stopping=stopping,
-        error_every=50,
-    )
-    peak = _peak()
-    step = float(np.median(np.diff(solution.history.seconds)[2:]))
-    operations = _operations(problem, options.network, options.optimizer)
+    on_grid = dataclasses.replace(heat(), quadrature=sngd.GaussLegendre(28))
+    limit = sngd.Stopping(seconds=options.seconds)
+    peak = peak_rate()
     figures = {
-        "problem": "heat",
-        "network": options.network,
-        "optimizer": options.optimizer,
-        "seed": options.seed,
-        "parameters": solution.parameters,
-        "rows": solution.rows,
-        "iterations": len(solution.history.seconds) - 1,
-        "result": solution.result.value,
-        "relative_l2": solution.relative_l2(problem.exact),
-        "minutes": round(solution.seconds / 60, 2),
-        "compile_seconds": round(solution.compile_seconds, 1),
-        "step_seconds": round(step, 4),
-        "operations_a_step": operations,
-        "peak_gflops": round(peak / 1e9, 1),
-        "utilization": round(operations / step / peak, 3),
         "device_kind": jax.devices()[0].device_kind,
+        "peak_gflops": round(peak / 1e9, 1),
+        "runs": [],
     }
+    for problem, network in ((on_grid, "A3"), (on_grid, "A2"), (poisson(), "3x24")):
+        figures["runs"].append(in_figures(network, [solve(problem, network, limit)]))
+        write(f"accelerator-{jax.devices()[0].platform}", figures)
+    run = in_figures("A3", to_the_count(on_grid, "A3", options.iterations))
+    parts, operations = parts_and_operations(on_grid, "A3")
+    utilization = round(operations / run["step_seconds"] / peak, 3)
+    run |= {"milliseconds": parts, "operations_a_step": operations, "utilization": utilization}
+    figures["runs"].append(run)
     write(f"accelerator-{jax.devices()[0].platform}", figures)
 
 
-def _operations(problem, network: str, optimizer: str) -> float:
-    """What the plan counts for a step."""
+def solve(problem: sngd.Problem, network: Any, stopping: sngd.Stopping, **options) -> sngd.Solution:
+    """One run, its error measured every ten iterations."""
+    model = find_network(network) if isinstance(network, str) else network
+    return sngd.solve(problem, model, key=jax.random.key(0), stopping=stopping, error_every=10, **options)
+
+
+def to_the_count(problem: sngd.Problem, network: str, iterations: int) -> list[sngd.Solution]:
+    """Runs in residual space, each from where the last one ended by itself, until they add up."""
+    runs, model, more = [], network, True
+    while iterations > 0 and more:
+        stopping = sngd.Stopping(iterations=iterations, refinements=0, restarts=0)
+        runs.append(solve(problem, model, stopping, optimizer="residual-space"))
+        model, more = runs[-1].network, len(runs[-1].history) > 1
+        iterations -= len(runs[-1].history) - 1
+    return runs
+
+
+def in_figures(network: str, runs: list[sngd.Solution]) -> dict:
+    """Runs that follow each other as one."""
+    first, last = runs[0].history, runs[-1]
+    steps = np.concatenate([np.diff(run.history.seconds)[2:] for run in runs])
+    return {
+        "problem": last.problem.name,
+        "network": network,
+        "optimizer": last.optimizer,
+        "parameters": last.parameters,
+        "rows": last.rows,
+        "iterations": sum(len(run.history) - 1 for run in runs),
+        "result": last.result.value,
+        "relative_l2": last.relative_l2(),
+        "minutes": round(sum(run.seconds for run in runs) / 60, 2),
+        "compile_seconds": round(sum(run.compile_seconds for run in runs), 1),
+        "step_seconds": round(float(np.median(steps)), 4),
+    } | {f"seconds_to_{target:.0e}": _first(first.seconds, first.error <= target) for target in _TARGETS}
+
+
+def _first(seconds: np.ndarray, below: np.ndarray) -> float | None:
+    return round(float(seconds[np.argmax(below)]), 1) if below.any() else None
+
+
+def parts_and_operations(problem: sngd.Problem, network: str) -> tuple[dict[str, float], float]:
+    """Milliseconds of a step in residual space and of its parts, and the least operations that it takes."""
     made = make_network(find_network(network), problem.domain.bounds, key=jax.random.key(0))
     objective, theta = make_objective(problem, made)
+    rows, parameters = objective.rows, len(theta)
+    optimizer = find_optimizer("residual-space").prepare(rows, parameters)
+    assert isinstance(optimizer, Optimizer)
+    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int), Memory())
+    for _ in range(3):
+        state, _ = optimizer.step(objective, state, -math.inf)
+    milliseconds = medians(parts_of_step(objective, optimizer.descent, optimizer.search, state))
     factor = eqx.filter_eval_shape(objective.factor, theta)
-    return float(find_optimizer(optimizer).prepare(*factor.shape).cost(factor).operations)
+    # Outer products and one trial, of four Taylor components.
+    products = (24 + 16) * rows * parameters
+    operations = factor.kernel_operations + 10 * rows**3 + products
+    return {name: round(value, 2) for name, value in milliseconds.items()}, float(operations)
 
 
-def _peak() -> float:
+def peak_rate() -> float:
     """Operations a second of a large product of float64 matrices, the best of three."""
     side = _SIDE.get(jax.devices()[0].platform, _SIDE_OF_OTHERS)
     product, seconds = jax.jit(jnp.matmul), []
-    matrix = jnp.ones((side, side))
+    matrix = jax.random.normal(jax.random.key(0), (side, side))
     jax.block_until_ready(product(matrix, matrix))
     for _ in range(3):
         start = time.perf_counter()

@@ -17,7 +17,7 @@ from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
 from sngd.search import GridSearch
-from sngd.train import TrainState, peak_bytes, take_step
+from sngd.train import Memory, TrainState, peak_bytes, take_step
 
 SKETCH_SIZE = 100
 
@@ -29,7 +29,7 @@ def main() -> None:
     objective, theta = make_objective(problem, network)
     before = peak_bytes()
     descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
-    state = TrainState(theta, jax.random.key(1), jax.numpy.zeros((), int), jax.numpy.zeros(()))
+    state = TrainState(theta, jax.random.key(1), jax.numpy.zeros((), int), Memory())
     seconds = []
     for _ in range(2):
         start = time.perf_counter()

@@ -56,7 +56,7 @@ def main() -> None:
         problem, network, key=jax.random.key(0), optimizer="residual-space", stopping=stopping, callbacks=[note]
     )
     # The first entry is before any step; so a step's damping and its end stand one further.
-    served = sum(damping > error**0.5 for damping in dampings[1:])
+    served = sum(damping > float(error) ** 0.5 for damping in dampings[1:])
     write(
         "single",
         {

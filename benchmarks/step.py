@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 from machine import write
 
-from sngd.descent import SNGD
+from sngd.descent import SNGD, AbstractDescent
 from sngd.library import poisson
-from sngd.linearize import make_objective
+from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP
 from sngd.problem import GaussLegendre
-from sngd.search import GridSearch, LossAlong
-from sngd.train import TrainState, share_cores_with_lapack, take_step
+from sngd.search import AbstractSearch, GridSearch, LossAlong
+from sngd.train import Memory, TrainState, share_cores_with_lapack, take_step
 
 SKETCH_SIZE = 362
 ROUNDS = 15
@@ -42,32 +42,13 @@ def measure(activation: str) -> dict:
     network = MLP((2, 20, 20, 20, 20, 1), problem.domain.bounds, key=jax.random.key(0), activation=activation)
     objective, theta = make_objective(problem, network)
     descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
-    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int), jnp.zeros(()))
-
-    linearize = eqx.filter_jit(lambda o, t: o.linearize(t))
-    descend = eqx.filter_jit(lambda d, at, key: d.step(at, key))
-
-    @eqx.filter_jit
-    def choose(objective, theta, value, curve):
-        loss = lambda update: objective.value(theta + update)
-        along = LossAlong(loss, curve, value, objective.values_at_once)
-        return search.choose(along, jnp.asarray(-jnp.inf), jnp.zeros(()))
-
-    at = linearize(objective, theta)
-    curve = descend(descent, at, jax.random.key(2))
+    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int), Memory())
     rows, parameters, size = objective.rows, len(theta), SKETCH_SIZE
     left, right = jnp.ones((rows, parameters)), jax.random.normal(jax.random.key(3), (parameters, size))
     product = jax.jit(lambda a, b: a @ b)
 
-    timed = {
-        "step": lambda: take_step(objective, descent, search, state),
-        "linearize": lambda: linearize(objective, theta),
-        "descend": lambda: descend(descent, at, jax.random.key(2)),
-        "search": lambda: choose(objective, theta, at.value, curve),
-        "product": lambda: product(left, right),
-        "qr": lambda: _qr(right),
-    }
-    milliseconds = _medians(timed)
+    parts = parts_of_step(objective, descent, search, state)
+    milliseconds = medians(parts | {"product": lambda: product(left, right), "qr": lambda: _qr(right)})
     rate = 2 * rows * parameters * size / milliseconds["product"] / 1e6
     counts = _operations(rows, parameters, size, trials=12 + search.refinements)
     floor = sum(counts.values()) / rate / 1e6
@@ -80,6 +61,29 @@ def measure(activation: str) -> dict:
         "operations": counts,
         "floor_milliseconds": round(floor, 2),
         "ratio_to_floor": round(milliseconds["step"] / floor, 2),
+    }
+
+
+def parts_of_step(
+    objective: AbstractObjective, descent: AbstractDescent, search: AbstractSearch, state: TrainState
+) -> dict[str, Callable]:
+    """A whole step from `state`, and each of its three parts by itself."""
+    linearize = eqx.filter_jit(lambda o, t: o.linearize(t))
+    descend = eqx.filter_jit(lambda d, at, key: d.step(at, key))
+
+    @eqx.filter_jit
+    def choose(objective, state, value, curve):
+        loss = lambda update: objective.value(state.theta + update)
+        along = LossAlong(loss, curve, value, objective.values_at_once)
+        return search.choose(along, jnp.asarray(-jnp.inf), state.memory.damping)
+
+    at = linearize(objective, state.theta)
+    curve = descend(descent, at, jax.random.key(2))
+    return {
+        "step": lambda: take_step(objective, descent, search, state),
+        "linearize": lambda: linearize(objective, state.theta),
+        "descend": lambda: descend(descent, at, jax.random.key(2)),
+        "search": lambda: choose(objective, state, at.value, curve),
     }
 
 
@@ -101,7 +105,7 @@ def _operations(n: int, p: int, size: int, trials: int) -> dict[str, int]:
     }
 
 
-def _medians(functions: dict[str, Callable]) -> dict[str, float]:
+def medians(functions: dict[str, Callable]) -> dict[str, float]:
     """Median milliseconds of each function, called in turn."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(ROUNDS + 1):

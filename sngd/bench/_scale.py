@@ -22,7 +22,7 @@ from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.search import GridSearch
-from sngd.train import Optimizer, TrainState, make_plan, peak_bytes, share_cores_with_lapack, take_step
+from sngd.train import Memory, Optimizer, TrainState, make_plan, peak_bytes, share_cores_with_lapack, take_step
 
 # Gauss-Legendre points an axis: 784 in the interior and 84 on the faces.
 _POINTS = 28
@@ -142,7 +142,7 @@ def _step_with_columns(step: _Step) -> dict[str, Any]:
     objective, theta = make_objective(*_setting(step))
     descent, search = SNGD("two-pass", sketch_size=step.columns).prepare(objective.rows, len(theta)), GridSearch()
     plan = make_plan(objective, theta, Optimizer(descent, search), memory=math.inf)
-    state, ends = TrainState(theta, jax.random.key(1), jnp.zeros((), int), jnp.zeros(())), [time.perf_counter()]
+    state, ends = TrainState(theta, jax.random.key(1), jnp.zeros((), int), Memory()), [time.perf_counter()]
     with share_cores_with_lapack():
         for _ in range(_STEPS):
             state, _ = jax.block_until_ready(take_step(objective, descent, search, state))

@@ -5,14 +5,13 @@ import dataclasses
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from sngd._cost import Cost
 from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.search import AbstractSearch, GridSearch
-from sngd.train._step import StepInfo, TrainState, take_step
+from sngd.train._step import Memory, StepInfo, TrainState, take_step
 
 # The work of a linearization, in losses; and that of a loss, in operations for each row and parameter: a product and a
 # sum for the solution and each of the derivatives that an equation of second order takes of it.
@@ -94,9 +93,8 @@ class Optimizer(AbstractOptimizer):
         losses = self.search.trials + _LINEARIZATION
         return Cost(2 * held + descent.bytes, losses * loss_operations(factor) + descent.operations)
 
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, ""]:
-        """The damping of the last step, zero before the first."""
-        return jnp.zeros(())
+    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> Memory:
+        return Memory()
 
     def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
         return take_step(objective, self.descent, self.search, state, ceiling)

@@ -29,7 +29,7 @@ from sngd.train._solution import error_points, evaluate_in_chunks, relative_diff
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
-from sngd.train._verdict import Diagnosis, examine, exhausted, judge, refined, trouble
+from sngd.train._verdict import Diagnosis, examine, finished, judge, refined, trouble, unresolved
 
 # A run that is stuck with an estimated relative error above this has not found the solution.
 _WRONG = 1e-3
@@ -192,16 +192,21 @@ class Run:
     def _ending(self, moment: Moment) -> Result | None:
         """How the round ends now, or `None` where it goes on."""
         valley = moment.valley
-        if valley is not None and valley.stuck and (valley.hopeless or self._exhausted(valley.best)):
+        if valley is not None and valley.stuck and (valley.hopeless or self._exhausted(moment.place, valley.best)):
             return Result.STAGNATED
         ended = self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
         if ended is None and agreed(self.objective.mesh, self.interrupt.requested):
             return Result.INTERRUPTED
         return ended
 
-    def _exhausted(self, state: TrainState) -> bool:
-        """Whether the points have no more to say: the residual is at rounding, or far below that between the points."""
-        return exhausted(self._examine(state))
+    def _exhausted(self, place: Place, state: TrainState) -> bool:
+        """Whether the points have no more to say: the residual is at rounding, or more of them are called for."""
+        diagnosis = self._examine(state)
+        return finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
+
+    def _may_refine(self, place: Place) -> bool:
+        """Whether there may be a round on finer points."""
+        return place.round < self.stopping.refinements and not self._is_late()
 
     def _examine(self, state: TrainState) -> Diagnosis:
         """What the state is worth."""
@@ -216,8 +221,7 @@ class Run:
 
     def _next_round(self, moment: Moment, end: End) -> Moment | None:
         """The first moment of a round on finer points, where one is called for."""
-        allowed = moment.place.round < self.stopping.refinements and not self._is_late()
-        if end.verdict.result is not Result.UNRESOLVED or not allowed:
+        if end.verdict.result is not Result.UNRESOLVED or not self._may_refine(moment.place):
             return None
         finer = refined(self.problem)
         if finer is None or not self._move_to(finer, end.theta):

@@ -5,11 +5,21 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
 from sngd.search import AbstractSearch, Choice, LossAlong
+
+# Convergence is fast where a point removes more than this part of the loss, or of what an energy can still fall.
+_FAST = 0.9
+
+
+class Memory(eqx.Module):
+    """What a step knows of the ones before: the damping of the last, zero before the first; if any was an escape."""
+
+    damping: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()))
+    escaped: Bool[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros((), bool))
 
 
 class TrainState(eqx.Module):
@@ -52,7 +62,7 @@ def take_step(
 ) -> tuple[TrainState, StepInfo]:
     """Linearize, make the curve, pick a point on it; or, with a `ceiling`, one from which to escape.
 
-    The memory of the state is the damping of the last step, zero before the first.
+    The memory of the state is a `Memory`.
 
     Three compiled functions, because a new sketch size concerns the middle one, and the last only where the curve has
     the size of the sketch: the first takes longest to compile. Between them nothing leaves the device.
@@ -89,17 +99,19 @@ def _search(
     next_key: PRNGKeyArray,
     ceiling: Array,
 ) -> tuple[TrainState, StepInfo]:
-    start = _Place(state.theta, value, state.memory)
-    first, choice, lower = _pick(objective, search, curve, start, ceiling)
-    end = _again(objective, search, curve, first, lower)
+    start = _Place(state.theta, value, state.memory.damping)
+    first, choice, removed = _pick(objective, search, curve, start, ceiling)
     promised = curve.predicted_reduction(jnp.ones(()))
+    at_most = promised if isinstance(objective, EnergyObjective) else value
+    escaped = state.memory.escaped | (ceiling > -jnp.inf)
+    end = _again(objective, search, curve, first, removed > jnp.where(escaped, _FAST, 0) * at_most)
     if isinstance(objective, EnergyObjective):
         reached, promise, excess = objective.value(end.theta), jnp.ones(()), promised
     else:
         reached, promise, excess = end.value, jnp.where(value > 0, promised / value, 1.0), end.value
     rank = curve.rank(choice.step_size)
     report = StepInfo(reached, choice.step_size, rank, curve.numerical_rank, curve.gradient_norm, promise, excess)
-    return TrainState(end.theta, next_key, state.iteration + 1, end.damping), report
+    return TrainState(end.theta, next_key, state.iteration + 1, Memory(end.damping, escaped)), report
 
 
 class _Place(eqx.Module):
@@ -113,24 +125,24 @@ class _Place(eqx.Module):
 def _pick(
     objective: AbstractObjective, search: AbstractSearch, curve: AbstractCurve, start: _Place, ceiling: Array
 ) -> tuple[_Place, Choice, Array]:
-    """The point of the curve that the search picks, its choice, and whether the loss is lower there."""
+    """The point of the curve that the search picks, its choice, and how much lower the loss is there."""
     along = _along(objective, start.theta, start.value, curve)
     choice = search.choose(along, ceiling, start.damping)
     # A curve that is not finite has no step; then the parameters stay what they are.
     stays = choice.step_size == 0
     theta = jnp.where(stays, start.theta, start.theta + choice.update)
     end = _Place(theta, choice.value, jnp.where(stays, start.damping, curve.damping(choice.step_size)))
-    return end, choice, choice.value < along.start
+    return end, choice, along.start - choice.value
 
 
 def _again(
-    objective: AbstractObjective, search: AbstractSearch, curve: AbstractCurve, first: _Place, lower: Array
+    objective: AbstractObjective, search: AbstractSearch, curve: AbstractCurve, first: _Place, worthwhile: Array
 ) -> _Place:
     """A second point after the first, on the curve of the new residual and the old factor, where there is one.
 
     The decomposition of the factor takes most of a step, and serves twice: two steps of this kind converge at third
     order where the residual vanishes, one at second (Fan, Math. Comp. 81, 2012). Only where the first one lowered the
-    loss, not after an escape.
+    loss; and, in a run that has met a narrow valley, where convergence is fast: else it hurries into the next one.
     """
     if isinstance(objective, EnergyObjective):
         signal = lambda: (None, objective.gradient(first.theta))
@@ -144,7 +156,7 @@ def _again(
         assert moved is not None
         return _pick(objective, search, moved, first, jnp.asarray(-jnp.inf))[0]
 
-    return jax.lax.cond(lower, second, lambda: first)
+    return jax.lax.cond(worthwhile, second, lambda: first)
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> LossAlong:

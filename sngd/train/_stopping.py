@@ -16,8 +16,8 @@ class Stopping:
 
     - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included.
     - `loss`: a loss to reach.
-    - `patience`: stagnation is when the loss of a least-squares problem has fallen by less than a hundredth over this
-      many iterations, or when no step was found in three iterations in a row. Left out, it is
+    - `patience`: stagnation is when the loss of a least-squares problem has fallen by less than a hundredth in all of
+      this many iterations, or when no step was found in three iterations in a row. Left out, it is
       the optimizer's.
     - `refinements`: how often a run that stagnates, and fits its points only, goes on with more of them.
     - `restarts`: how often a run that is stuck with a wrong solution starts again from other initial parameters, where
@@ -68,4 +68,6 @@ class Stopping:
         if self.patience is None or len(records) <= self.patience or not math.isfinite(lower_bound):
             return False
         before = records[-1 - self.patience].loss
-        return before - records[-1].loss < 1e-2 * (before - lower_bound)
+        # Any of the later ones: the last may be an escape, far above those before it.
+        enough = before - 1e-2 * (before - lower_bound)
+        return not any(record.loss <= enough for record in reversed(records[-self.patience :]))

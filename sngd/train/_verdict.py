@@ -31,7 +31,7 @@ _USELESS = 1e-3
 _FLOOR = 1e4
 
 # Within ten times, there is nothing left to search for.
-_EXHAUSTED = 1e2
+_FINISHED = 1e2
 
 _ENDED_BY_ITSELF = (Result.STAGNATED, Result.TARGET_REACHED)
 
@@ -72,9 +72,15 @@ def examine(
     return Diagnosis(_half_square(residual), between, _half_square(change), error)
 
 
-def exhausted(diagnosis: Diagnosis) -> bool:
-    """Whether the points have no more to say: the residual is at rounding, or far below what it is between them."""
-    return diagnosis.fitted <= _EXHAUSTED * diagnosis.rounding or diagnosis.between > _UNRESOLVED * diagnosis.fitted
+def finished(diagnosis: Diagnosis) -> bool:
+    """Whether the residual is at rounding, with nothing left to search for."""
+    return diagnosis.fitted <= _FINISHED * diagnosis.rounding
+
+
+def unresolved(diagnosis: Diagnosis) -> bool:
+    """Whether the residual at the points is far below what it is between them, where that matters."""
+    explained = max(diagnosis.fitted, _FLOOR * diagnosis.rounding)
+    return diagnosis.between > _UNRESOLVED * explained and diagnosis.error > _MATTERS
 
 
 def _residual_and_change(
@@ -98,12 +104,11 @@ def judge(result: Result, diagnosis: Diagnosis, error: float) -> Result:
     """
     if result in (Result.NON_FINITE, Result.INTERRUPTED):
         return result
-    floor = _FLOOR * diagnosis.rounding
-    if diagnosis.between > _UNRESOLVED * max(diagnosis.fitted, floor) and diagnosis.error > _MATTERS:
+    if unresolved(diagnosis):
         return Result.UNRESOLVED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
-    if result not in _ENDED_BY_ITSELF or diagnosis.fitted > floor:
+    if result not in _ENDED_BY_ITSELF or diagnosis.fitted > _FLOOR * diagnosis.rounding:
         return result
     return Result.ILL_SCALED if diagnosis.error > _USELESS else Result.FLOOR_REACHED
 
