@@ -48,7 +48,7 @@ def main() -> None:
     dampings, ended = [], []
 
     def note(state: TrainState, record: Record) -> None:
-        dampings.append(float(state.memory))
+        dampings.append(float(state.memory.damping))
         ended.append(record.seconds)
 
     stopping = Stopping(iterations=STEPS)
