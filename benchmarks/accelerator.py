@@ -12,6 +12,7 @@ seconds of the median step.
 
 import argparse
 import dataclasses
+import functools
 import math
 import time
 from typing import Any
@@ -46,6 +47,7 @@ def main() -> None:
     figures = {
         "device_kind": jax.devices()[0].device_kind,
         "peak_gflops": round(peak / 1e9, 1),
+        "singular_values": singular_values(),
         "runs": [],
     }
     for problem, network in ((on_grid, "A3"), (on_grid, "A2"), (poisson(), "3x24")):
@@ -93,6 +95,8 @@ def in_figures(network: str, runs: list[sngd.Solution]) -> dict:
         "minutes": round(sum(run.seconds for run in runs) / 60, 2),
         "compile_seconds": round(sum(run.compile_seconds for run in runs), 1),
         "step_seconds": round(float(np.median(steps)), 4),
+        "mean_step_seconds": round(float(np.mean(steps)), 4),
+        "runs": len(runs),
     } | {f"seconds_to_{target:.0e}": _first(first.seconds, first.error <= target) for target in _TARGETS}
 
 
@@ -116,6 +120,25 @@ def parts_and_operations(problem: sngd.Problem, network: str) -> tuple[dict[str,
     products = (24 + 16) * rows * parameters
     operations = factor.kernel_operations + 10 * rows**3 + products
     return {name: round(value, 2) for name, value in milliseconds.items()}, float(operations)
+
+
+def singular_values(side: int = 868) -> dict[str, dict[str, float]]:
+    """Milliseconds and the relative error `||U S V^T - R|| / ||R||` of every algorithm for a triangle as a factor has
+    it, with singular values from 1 to 1e-18.
+    """
+    left, right = (jnp.linalg.qr(jax.random.normal(jax.random.key(seed), (side, side)))[0] for seed in (0, 1))
+    triangle = jnp.linalg.qr((left * 10.0 ** jnp.linspace(0, -18, side)) @ right)[1]
+    found = {}
+    for algorithm in jax.lax.linalg.SvdAlgorithm:
+        decompose = jax.jit(functools.partial(jax.lax.linalg.svd, algorithm=algorithm))
+        try:
+            u, s, v = jax.block_until_ready(decompose(triangle))
+        except NotImplementedError:
+            continue
+        milliseconds = medians({"svd": functools.partial(decompose, triangle)})["svd"]
+        error = jnp.linalg.norm((u * s) @ v - triangle) / jnp.linalg.norm(triangle)
+        found[algorithm.name] = {"milliseconds": round(milliseconds, 1), "error": float(f"{error:.1e}")}
+    return found
 
 
 def peak_rate() -> float:

@@ -1,8 +1,9 @@
 """Decompositions of dense matrices: a tall one by blocks, the two iterative ones by a second algorithm where one fails.
 
 LAPACK's divide and conquer is the fastest and now and then does not converge; the QR iteration is slower and more
-robust. What a failed decomposition leaves is not a number, and one such number would spread to all parameters. Where
-both fail, or the matrix is not finite itself, the step is, and training rejects it. QR decompositions cannot fail.
+robust. On a GPU it is faster than JAX's default, Jacobi, and more accurate (`docs/performance.md`). What a failed
+decomposition leaves is not a number, and one such number would spread to all parameters. Where both fail, or the matrix
+is not finite itself, the step is, and training rejects it. QR decompositions cannot fail.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,8 @@ def orthonormal_basis(matrix: Float[Array, "p l"]) -> Float[Array, "p l"]:
 
 def svd(matrix: Float[Array, "k k"]) -> tuple[Float[Array, "k k"], Float[Array, " k"], Float[Array, "k k"]]:
     """`U`, the singular values, falling, and `V^T` of a square matrix."""
-    first = jnp.linalg.svd(matrix)
+    by_default = lambda matrix: tuple(jnp.linalg.svd(matrix))
+    first = jax.lax.platform_dependent(matrix, cuda=_svd_by_iteration, default=by_default)
     return _unless_failed(first, first[1], matrix, _svd_by_iteration)
 
 
