@@ -44,7 +44,7 @@ _SUMMARIES = {
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
     Result.CONTRADICTED: "The equation holds, but its solution is far from the exact solution that was given.",
     Result.RANK_COLLAPSED: "Hardly any parameter changes the solution any more.",
-    Result.ILL_SCALED: "The rounding errors of the residual are as large as the data: no better solution can be found.",
+    Result.ILL_SCALED: "The rounding errors of the residual are large beside the data: nothing better can be found.",
     Result.NON_FINITE: "The loss became infinite or not a number.",
     Result.INTERRUPTED: "The run was interrupted; what it had reached is kept.",
 }

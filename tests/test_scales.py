@@ -30,6 +30,13 @@ def test_other_units_are_solved_or_named(unit, size, key):
         assert error < 1e-12
 
 
+@pytest.mark.parametrize("seed", [3, 5])
+def test_no_digits_for_the_equation_are_named(seed):
+    """On so long an interval the second derivative is down to the rounding errors of the network's values."""
+    solution = sngd.solve(problem(length=1e8), "2x10", key=jax.random.key(seed), stopping=Stopping(300))
+    assert solution.result is Result.ILL_SCALED
+
+
 def test_scales_are_norms_of_data_and_response(key):
     """Against the integrals: the data of the equation are `(pi / L)^2 A sin`, of norm `(pi / L)^2 A sqrt(L / 2)`."""
     network = MLP((1, 16, 16, 1), ((0.0, 2.0),), key=key)

@@ -24,8 +24,8 @@ _MATTERS = 1e-10
 # An error so many times its estimate says that the equation and the exact solution do not belong together.
 _CONTRADICTION = 100.0
 
-# At the rounding floor, an estimated relative error that is none of a solution.
-_USELESS = 1e-3
+# At the rounding floor, an estimated relative error that shows how little the residual can tell.
+_COARSE = 1e-6
 
 # Half squared norms: a residual within a hundred times its rounding errors is at its floor.
 _FLOOR = 1e4
@@ -110,7 +110,7 @@ def judge(result: Result, diagnosis: Diagnosis, error: float) -> Result:
         return Result.CONTRADICTED
     if result not in _ENDED_BY_ITSELF or diagnosis.fitted > _FLOOR * diagnosis.rounding:
         return result
-    return Result.ILL_SCALED if diagnosis.error > _USELESS else Result.FLOOR_REACHED
+    return Result.ILL_SCALED if diagnosis.error > _COARSE else Result.FLOOR_REACHED
 
 
 def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
