@@ -132,6 +132,15 @@ def test_a_checkpoint_of_other_versions_is_refused(tmp_path, monkeypatch):
         run(tmp_path, resume=True)
 
 
+def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sngd.train._checkpoints._FORMAT", "sngd-checkpoint-1")
+    with pytest.raises(KilledError):
+        run(tmp_path, kill=2)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="has format 'sngd-checkpoint-1', this version 'sngd-checkpoint-"):
+        run(tmp_path, resume=True)
+
+
 def test_a_new_run_does_not_overwrite_checkpoints(tmp_path):
     with pytest.raises(KilledError):
         run(tmp_path, kill=2)

@@ -25,6 +25,7 @@ FIELDS = {
     "rank",
     "result",
     "device",
+    "processor",
     "precision",
     "versions",
 }

@@ -27,6 +27,14 @@ def test_sine_of_multiples_of_pi_and_of_small_numbers():
     np.testing.assert_allclose(jax.vmap(sine)(x), np.sin(x), rtol=1e-10, atol=1e-30)
 
 
+@pytest.mark.parametrize("width", [20, 2000])
+def test_the_first_layer_oscillates_as_fast_whatever_its_width(width):
+    network = MLP((2, width, 1), ((0.0, 1.0), (0.0, 1.0)), key=jax.random.key(0), frequencies=(1.0, 6.0))
+    largest = np.max(np.abs(network.weights[0]), axis=0)
+    assert np.all(largest <= [2 / 3, 4.0])
+    assert np.all(largest >= [0.55, 3.3])
+
+
 def test_periodic_axes_have_the_period_of_the_box():
     bounds = ((-1.0, 2.0), (0.0, 5.0))
     network = make_network("2x8+periodic", bounds, key=jax.random.key(0), periodic=(1,))
