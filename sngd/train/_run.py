@@ -29,7 +29,7 @@ from sngd.train._solution import error_points, evaluate_in_chunks, relative_diff
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
-from sngd.train._verdict import Diagnosis, examine, finished, judge, refined, trouble, unresolved
+from sngd.train._verdict import Diagnosis, examine, finished, judge, objective_between, refined, trouble, unresolved
 
 # A run that is stuck with an estimated relative error above this has not found the solution.
 _WRONG = 1e-3
@@ -63,7 +63,8 @@ class Run:
     - `problem`, `objective`: on the points of the present round. `begin`: makes other initial parameters, if any can.
     - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
     - `scales`: of the conditions, by the network before its start. `interrupt`: tells when it has to end.
-    - `factor`: the shapes of the objective's, once they are needed. `compilations`: since it began, in this process.
+    - `factor`, `between`: of the present objective, once they are needed: the shapes of its factor, and the same
+      problem at other points. `compilations`: since it began, in this process.
     """
 
     problem: AbstractProblem
@@ -83,6 +84,7 @@ class Run:
     earlier_compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
     factor: AbstractFactor | None = None
+    between: AbstractObjective | None = None
 
     def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
         """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
@@ -210,7 +212,10 @@ class Run:
 
     def _examine(self, state: TrainState) -> Diagnosis:
         """What the state is worth."""
-        return examine(self.problem, self.objective, self.scales, state, jax.random.fold_in(self.key, 0))
+        if self.between is None:
+            self.between = objective_between(self.problem, self.objective, state.theta)
+        key = jax.random.fold_in(self.key, 0)
+        return examine(self.problem, self.objective, self.between, self.scales, state, key)
 
     def _collapsed(self, moment: Moment) -> bool:
         """Whether hardly any direction changes the solution any more."""
@@ -245,7 +250,7 @@ class Run:
         if not math.isfinite(values_of(objective, theta)[0]):
             _LOG.info("no more points: the residual is not finite at some of them")
             return False
-        self.objective, self.problem, self.factor = objective, problem, None
+        self.objective, self.problem, self.factor, self.between = objective, problem, None, None
         return True
 
     def _starts_again(self, moment: Moment, best: End) -> bool:

@@ -55,18 +55,34 @@ class Diagnosis:
     error: float
 
 
+def objective_between(
+    problem: AbstractProblem, objective: AbstractObjective, theta: Float[Array, " p"]
+) -> AbstractObjective | None:
+    """The problem at points between those of the run; `None` where a rule of it is not of this library."""
+    elsewhere = with_other_rules(problem, rule_between)
+    if elsewhere is None:
+        return None
+    return make_objective(elsewhere, objective.trial.network(theta), objective.limits, objective.mesh)[0]
+
+
 def examine(
-    problem: AbstractProblem, objective: AbstractObjective, scales: Scales, state: TrainState, key: PRNGKeyArray
+    problem: AbstractProblem,
+    objective: AbstractObjective,
+    elsewhere: AbstractObjective | None,
+    scales: Scales,
+    state: TrainState,
+    key: PRNGKeyArray,
 ) -> Diagnosis:
-    """The residual at the points of the run, between them, and its rounding errors."""
+    """The residual at the points of the run, between them, and its rounding errors.
+
+    - `elsewhere`: the objective between the points, if there is one.
+    """
     theta = state.theta
     residual, change = _residual_and_change(objective, theta, key)
-    elsewhere = with_other_rules(problem, rule_between)
     between = relative = math.nan
     if elsewhere is not None:
-        other, _ = make_objective(elsewhere, objective.trial.network(theta), objective.limits, objective.mesh)
-        found = np.asarray(values_of(other, theta)[1])
-        between, relative = _half_square(found), scales.relative(norms_of(other, found))
+        found = np.asarray(values_of(elsewhere, theta)[1])
+        between, relative = _half_square(found), scales.relative(norms_of(elsewhere, found))
     size = _root_mean_square(problem, objective.trial.network(theta))
     error = max(math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf, relative)
     return Diagnosis(_half_square(residual), between, _half_square(change), error)
