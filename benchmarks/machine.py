@@ -4,21 +4,20 @@ import datetime
 import importlib.metadata
 import json
 import os
-import platform
 from pathlib import Path
 
 import jax
+
+from sngd.train import processor
 
 RESULTS = Path(__file__).parent.parent / "results"
 
 
 def machine() -> dict[str, str]:
     """Processor, cores in use, device, versions and date."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("sngd", "jax", "jaxlib", "numpy"))
     return {
-        "processor": names[0] if names else platform.processor(),
+        "processor": processor(),
         "cores": str(len(os.sched_getaffinity(0))),
         "device": jax.devices()[0].platform,
         "versions": versions,

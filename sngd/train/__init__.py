@@ -4,7 +4,16 @@ from sngd._results import Result
 from sngd.train._archive import from_json, write_atomically
 from sngd.train._checkpoints import Checkpoints
 from sngd.train._files import load, save
-from sngd.train._folder import CHECKPOINTS, SETTINGS, peak_bytes, prepare_folder, run_folder, summarize, write_folder
+from sngd.train._folder import (
+    CHECKPOINTS,
+    SETTINGS,
+    peak_bytes,
+    prepare_folder,
+    processor,
+    run_folder,
+    summarize,
+    write_folder,
+)
 from sngd.train._history import History, Record
 from sngd.train._loop import DEFAULT_NETWORK, solve
 from sngd.train._named import OPTIMIZERS, find_optimizer
@@ -45,6 +54,7 @@ __all__ = [
     "peak_bytes",
     "plot",
     "prepare_folder",
+    "processor",
     "run_folder",
     "save",
     "share_cores_with_lapack",

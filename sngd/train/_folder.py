@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import math
 import os
+import platform
 import resource
 import sys
 import tempfile
@@ -120,6 +121,7 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "result_summary": solution.result.summary,
         "result_detail": solution.detail,
         "device": f"{device.platform}: {device.device_kind}, {os.cpu_count()} CPU cores",
+        "processor": processor(),
         "precision": "float64",
         "peak_bytes": peak_bytes(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -149,6 +151,13 @@ def _write_history(history: History, path: Path) -> None:
 def peak_bytes() -> int:
     """The largest resident memory of this process so far. Linux reports kibibytes, macOS bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def processor() -> str:
+    """The name of this machine's processor: Linux's, elsewhere what Python knows."""
+    listed = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":", 1)[1].strip() for line in listed.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 def _finite_or_none(value: Any) -> Any:
