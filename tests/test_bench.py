@@ -54,7 +54,8 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
             "seed": 0,
             "relative_l2": 1e-9,
         }
-        made |= {"seconds": 50.0, "step_seconds": 1e-6 * parameters, "peak_bytes": 2 * 10**9}
+        took = None if points > 100 or made["optimizer"] == "damped" else 1e-6 * parameters
+        made |= {"seconds": 50.0, "step_seconds": took, "peak_bytes": 2 * 10**9}
         return made | {"history": {"seconds": [10.0, 40.0], "error": [1e-7, 1.9e-9]}} if history else made
 
     monkeypatch.setattr("sngd.bench._scale.run_command", run)
@@ -70,6 +71,7 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
     table = scale([0], tmp_path / "scale.json", lambda line: None)
     assert "| A3 | 1,085,761 | 868 | residual-space | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table
     assert "| A3 | does not fit (9 GB) | 1.1 s, 2.00 GB |" in table
+    assert "| no step in 50 s, 2.00 GB |" in table
     assert "| parameters | residual-space | 103,681 | 10,000,000 | 1.00, " in table
     assert "| columns | two-pass | 200 | 800 | 2.00, 0.00 | 0.00, 0.00 |" in table
     assert (tmp_path / "scale.png").stat().st_size > 10_000

@@ -268,3 +268,16 @@ def test_wide_networks_keep_outer_products_though_the_factor_could_be_stored():
     for architecture, storage in (("2x128", "kept as outer products"), ("4x20", "stored")):
         network = make_network(architecture, problem.domain.bounds, key=jax.random.key(0))
         assert make_objective(problem, network)[0].storage == storage
+
+
+def test_some_points_have_the_rows_that_they_had_among_all(key):
+    problem = find_problem("heat")
+    objective, theta = make_objective(problem, make_network("2x8", problem.domain.bounds, key=key))
+    some = objective.on_some_points(60, key)
+    assert 50 < some.rows <= 60
+    assert len(some.factor_terms) == len(objective.factor_terms)
+    assert all(term.rows > 0 for term in some.factor_terms)
+    found, among = np.asarray(some.residual(theta)), np.asarray(objective.residual(theta))
+    nearest = np.argmin(np.abs(found[:, None] - among), axis=1)
+    np.testing.assert_allclose(found, among[nearest], rtol=1e-12)
+    assert len(set(nearest)) == some.rows

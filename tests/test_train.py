@@ -14,7 +14,7 @@ import pytest
 import sngd
 from sngd.descent import FactorDescent
 from sngd.library import bvp, bvp_energy, heat, poisson, transport
-from sngd.linearize import make_objective
+from sngd.linearize import LayeredFactor, make_objective
 from sngd.networks import MLP, make_network
 from sngd.search import FixedStep
 from sngd.train import (
@@ -293,6 +293,22 @@ def test_frequencies_of_one_axis_are_found_over_flat_scores():
     solution = sngd.solve(problem, "1x60+periodic", key=jax.random.key(3), stopping=none)
     in_time = np.abs(np.asarray(solution.network.weights[0])).max(axis=0)[1]
     assert in_time > 10
+
+
+def test_frequencies_of_a_wide_network_are_chosen_on_some_of_many_points(monkeypatch):
+    """The rows of 45 x 45 points would make a kernel of three times as many entries as those that are drawn."""
+    rows, kernel = [], LayeredFactor.kernel
+    monkeypatch.setattr(LayeredFactor, "kernel", lambda self: rows.append(self.shape[0]) or kernel(self))
+    exact = lambda x: jnp.sin(5 * jnp.pi * x[0]) * jnp.sin(5 * jnp.pi * x[1])
+    equation = sngd.Interior(lambda u, x: sngd.laplacian(u)(x) + 50 * jnp.pi**2 * exact(x))
+    square, points = sngd.box(x=(0, 1), y=(0, 1)), sngd.GaussLegendre(45)
+    problem = sngd.Problem(square, [equation, sngd.Dirichlet(0.0)], quadrature=points)
+    solution = sngd.solve(problem, "2x128", key=jax.random.key(0), stopping=Stopping(iterations=0))
+    assert solution.rows == 45**2 + 4 * 45
+    assert 1300 < max(rows) <= 1344
+    slow = make_network("2x128", square.bounds, key=jax.random.key(0))
+    fastest = [np.abs(np.asarray(network.weights[0])).max() for network in (solution.network, slow)]
+    assert fastest[0] > 1.5 * fastest[1]
 
 
 def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):

@@ -27,8 +27,9 @@ from sngd.train import Memory, Optimizer, TrainState, make_plan, peak_bytes, sha
 # Gauss-Legendre points an axis: 784 in the interior and 84 on the faces.
 _POINTS = 28
 
-# Steps of a cell that measures their time, and the seconds after which there are no more.
-_STEPS, _ENOUGH = 8, 100
+# Steps of a cell that measures their time, and the seconds after which there are no more: on many points a step alone
+# takes longer than the others.
+_STEPS, _ENOUGH, _MANY, _ENOUGH_OF_MANY = 8, 100, 60, 400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +112,8 @@ def scale(seeds: Sequence[int], path: Path, report: Callable[[str], None], only:
 def _measure(step: _Step) -> dict[str, Any]:
     arguments = ["run", "heat", "--network", step.network, "--points", str(step.points)]
     arguments += ["--optimizer", step.optimizer, "--iterations", str(_STEPS)]
-    arguments += ["--seconds", str(_ENOUGH), "--error-every", "1000"]
+    enough = _ENOUGH if step.points < _MANY else _ENOUGH_OF_MANY
+    arguments += ["--seconds", str(enough), "--error-every", "1000"]
     try:
         return run_command(arguments) | _predicted(step)
     except ValueError as error:
@@ -200,6 +202,8 @@ def _cell(found: dict[str, Any] | None) -> str:
         return "not measured"
     if "does_not_fit" in found:
         return f"does not fit ({found['predicted_bytes'] / 1e9:,.0f} GB)"
+    if found["step_seconds"] is None:
+        return f"no step in {found['seconds']:.0f} s, {found['peak_bytes'] / 1e9:.2f} GB"
     return f"{found['step_seconds']:.2g} s, {found['peak_bytes'] / 1e9:.2f} GB"
 
 
@@ -218,13 +222,19 @@ def _exponents(results: dict[str, dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for size, optimizer, steps in _SWEEPS:
-        found = [results[step.name] for step in steps if "step_seconds" in results.get(step.name, {})]
+        found = _with_steps(results, steps)
         found = found[len(found) // 2 :]
         if len(found) > 1:
             seconds = ", ".join(f"{_slope(found, size, of):z.2f}" for of in ("step_seconds", "predicted_step_seconds"))
             held = ", ".join(f"{_slope(found, size, of):z.2f}" for of in ("peak_bytes", "predicted_bytes"))
             lines.append(f"| {size} | {optimizer} | {found[0][size]:,} | {found[-1][size]:,} | {seconds} | {held} |")
     return "\n".join(lines)
+
+
+def _with_steps(results: dict[str, dict[str, Any]], steps: Sequence[_Step]) -> list[dict[str, Any]]:
+    """The cells of `steps` that ran and finished a step."""
+    cells = [results.get(step.name, {}) for step in steps]
+    return [found for found in cells if found.get("step_seconds") is not None]
 
 
 def _slope(found: list[dict[str, Any]], size: str, of: str) -> float:
@@ -237,7 +247,7 @@ def _draw(results: dict[str, dict[str, Any]], path: Path) -> None:
         figure.subplots(1, 2), (("step_seconds", "seconds a step"), ("peak_bytes", "peak resident bytes")), strict=True
     ):
         for index, (size, optimizer, steps) in enumerate(_SWEEPS):
-            found = [results[step.name] for step in steps if "step_seconds" in results.get(step.name, {})]
+            found = _with_steps(results, steps)
             sizes = [one[size] for one in found]
             axis.loglog(sizes, [one[of] for one in found], "o-", color=f"C{index}", label=f"{optimizer}, {size}")
             axis.loglog(sizes, [one[f"predicted_{of}".replace("peak_", "")] for one in found], ":", color=f"C{index}")

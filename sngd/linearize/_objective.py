@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._layered import LayeredFactor, layered_rows, leaf_layout, linear_leaves_of
@@ -230,6 +230,16 @@ class LeastSquares(AbstractObjective):
         factor = self.factor(theta)
         residual = factor.values if isinstance(factor, LayeredFactor) else self.residual(theta)
         return Linearization(jnp.sum(residual**2) / 2, factor, residual)
+
+    def on_some_points(self, rows: int, key: PRNGKeyArray) -> "LeastSquares":
+        """The same conditions on some of the points, drawn from each alike, with at most `rows` rows, or one point a
+        condition. The weights are those of before, so they are no quadrature.
+        """
+        terms = tuple(
+            term.sample(max(1, rows * len(term.scales) // self.rows), jax.random.fold_in(key, at))
+            for at, term in enumerate(self.factor_terms)
+        )
+        return dataclasses.replace(self, factor_terms=terms)
 
 
 class EnergyObjective(AbstractObjective):

@@ -1,12 +1,13 @@
 """A term of an objective: one function at many points, and its derivative with respect to the parameters."""
 
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Collocation, Field
@@ -55,6 +56,13 @@ class Term(eqx.Module):
             return jax.jacrev(lambda t: scale * jnp.ravel(self.function(field, trial.field(t), x, normal)))(theta)
 
         return jax.vmap(at)(self.points, self.normals, self.scales).reshape(-1, len(theta))
+
+    def sample(self, count: int, key: PRNGKeyArray) -> "Term":
+        """The rows of `count` of its points, drawn without replacement."""
+        drawn = jax.random.choice(key, len(self.scales), (count,), replace=False)
+        return dataclasses.replace(
+            self, points=self.points[drawn], normals=self.normals[drawn], scales=self.scales[drawn]
+        )
 
     def blocks(self, size: int) -> "Term":
         """The same rows as a stack of equal blocks of at most `size` points, for `jax.lax.scan`."""

@@ -20,6 +20,7 @@ from sngd.linearize import AbstractFactor, DenseFactor, ShardedFactor
 
 # Rows to fit and rows to check, at most.
 _FITTED, _CHECKED = 672, 672
+ROWS = _FITTED + _CHECKED
 
 # Bounds on the norm of the change of the parameters, whose own norm is between ten and some hundreds.
 _BOUNDS = (3.0, 10.0, 30.0, 100.0)

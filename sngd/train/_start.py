@@ -7,11 +7,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor, LeastSquares
 from sngd.networks import MLP
-from sngd.train._frequencies import Frequencies, choose_frequencies
+from sngd.train._frequencies import ROWS, Frequencies, choose_frequencies
 from sngd.train._step import linearize, linearize_residual
-
-# Rows of the largest kernel: half a gigabyte.
-_LARGEST = 8192
 
 
 def suitable_start(
@@ -19,9 +16,15 @@ def suitable_start(
 ) -> Float[Array, " p"]:
     """The parameters of the network that `make` gives for frequencies that suit the objective.
 
-    Where the Jacobian is too large to store, they are the same for all axes; and all one where it is not known by outer
-    products either, where it has too many rows for a kernel, and for an energy.
+    Where the Jacobian is too large to store, they are the same for all axes, and chosen on some of the points; where it
+    is not known by outer products either, or of an energy, they are all one.
     """
+    stored = objective.chunk is None
+    if not stored:
+        if not (objective.linear and isinstance(objective, LeastSquares)):
+            return ravel_pytree(make((1.0,) * axes))[0]
+        if objective.rows > ROWS:
+            objective = objective.on_some_points(ROWS, key)
 
     def parameters(frequencies: Frequencies) -> Float[Array, " p"]:
         return ravel_pytree(make(frequencies))[0]
@@ -30,13 +33,9 @@ def suitable_start(
         if not isinstance(objective, LeastSquares):
             residual, jacobian = linearize_residual(objective, theta)
             return residual, DenseFactor(jacobian)
-        # The function that training compiles anyway.
+        # On all points, the function that training compiles anyway.
         linearization, *_ = linearize(objective, theta, key)
         assert linearization.residual is not None
         return linearization.residual, linearization.factor
 
-    stored = objective.chunk is None
-    has_kernel = objective.linear and objective.rows <= _LARGEST and isinstance(objective, LeastSquares)
-    if not stored and not has_kernel:
-        return parameters((1.0,) * axes)
     return parameters(choose_frequencies(residual_and_factor, parameters, axes, together=not stored, key=key))
