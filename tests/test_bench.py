@@ -70,7 +70,7 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
     )
     table = scale([0], tmp_path / "scale.json", lambda line: None)
     assert "| A3 | 1,085,761 | 868 | residual-space | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table
-    assert "| A3 | does not fit (9 GB) | 1.1 s, 2.00 GB |" in table
+    assert "| A3 | does not fit (9 GB) | 1.09 s, 2.00 GB |" in table
     assert "| no step in 50 s, 2.00 GB |" in table
     assert "| parameters | residual-space | 103,681 | 10,000,000 | 1.00, " in table
     assert "| columns | two-pass | 200 | 800 | 2.00, 0.00 | 0.00, 0.00 |" in table

@@ -20,6 +20,11 @@ _SEEN = 0.5
 _COLUMNS = 2
 
 
+# Matrices of `n x n` numbers at a time: of a step from the kernel, and of one from the sketch, as measured with 1,720
+# to 8,008 rows.
+_SQUARES, _SKETCHED = 12, 27
+
+
 class ResidualSpace(AbstractDescent):
     """The natural gradient from the eigenvectors of the kernel `F F^T`, of as many rows as the residual.
 
@@ -54,7 +59,8 @@ class ResidualSpace(AbstractDescent):
     def cost(self, factor: AbstractFactor) -> Cost:
         rows, parameters = factor.shape
         copies = 3 * rows * parameters if is_stored(factor) else 0
-        return Cost(8 * (copies + 12 * rows**2), factor.kernel_operations + 20 * rows**3)
+        squares = _SKETCHED if self.adapts and _is_layered(factor) else _SQUARES
+        return Cost(8 * (copies + squares * rows**2), factor.kernel_operations + 20 * rows**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization.factor, key)
@@ -73,3 +79,7 @@ class ResidualSpace(AbstractDescent):
                 return sketched_svd(sketch, columns)
             case _:
                 return kernel_svd(factor.kernel(), factor)
+
+
+def _is_layered(factor: AbstractFactor) -> bool:
+    return isinstance(factor.local if isinstance(factor, ShardedFactor) else factor, LayeredFactor)
