@@ -1,10 +1,10 @@
 """Eigenvalues of the Gramian of a network, from the singular values of its factor."""
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd._compiled import compiled
 from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor
 
 
@@ -22,6 +22,6 @@ def gramian_eigenvalues(objective: AbstractObjective, theta: Float[Array, " p"])
     return np.asarray(jnp.linalg.svd(factor.matrix, compute_uv=False)) ** 2
 
 
-@eqx.filter_jit
+@compiled
 def _factor(objective: AbstractObjective, theta: Float[Array, " p"]) -> AbstractFactor:
     return objective.factor(theta)

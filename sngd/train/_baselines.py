@@ -6,13 +6,13 @@ They see the loss of the same objective, and its gradient by automatic different
 import dataclasses
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
 import optimistix
 from jaxtyping import Array, Float, PyTree
 
+from sngd._compiled import compiled
 from sngd._cost import Cost
 from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.train._optimizer import AbstractOptimizer, loss_operations
@@ -52,7 +52,7 @@ class Adam(AbstractOptimizer):
         return Cost(8 * 6 * factor.shape[1], 3 * loss_operations(factor))
 
     def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
-        return optax.adam(_LEARNING_RATE).init(theta), _value_and_gradient(objective, theta)[1]
+        return optax.adam(_LEARNING_RATE).init(theta), _gradient(objective, theta)
 
     def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
         return _adam_step(objective, state)
@@ -61,20 +61,20 @@ class Adam(AbstractOptimizer):
         return self
 
 
-@eqx.filter_jit
+@compiled
 def _adam_step(objective: AbstractObjective, state: TrainState) -> tuple[TrainState, StepInfo]:
     moments, gradient = state.memory
     update, moments = optax.adam(_LEARNING_RATE).update(gradient, moments)
     theta = jax.tree.map(jnp.add, state.theta, update)
-    value, next_gradient = _value_and_gradient(objective, theta)
+    value, next_gradient = jax.value_and_grad(objective.value)(theta)
     unknown = jnp.asarray(jnp.nan)
     info = StepInfo(value, unknown, -1, -1, jnp.linalg.norm(gradient), promise=unknown, excess=unknown)
     return TrainState(theta, state.key, state.iteration + 1, (moments, next_gradient)), info
 
 
-@eqx.filter_jit
-def _value_and_gradient(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, Float[Array, " p"]]:
-    return jax.value_and_grad(objective.value)(theta)
+@compiled
+def _gradient(objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, " p"]:
+    return jax.grad(objective.value)(theta)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _loss(theta: Float[Array, " p"], objective: AbstractObjective) -> tuple[Arra
     return objective.value(theta), None
 
 
-@eqx.filter_jit
+@compiled
 def _solver_step(
     solver: Any, objective: AbstractObjective, theta: Float[Array, " p"], memory: PyTree
 ) -> tuple[Float[Array, " p"], PyTree]:

@@ -10,12 +10,12 @@ that a least-squares fit to some rows leaves on the others, for several bounds o
 import itertools
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd._compiled import compiled
 from sngd.linearize import AbstractFactor, DenseFactor, ShardedFactor
 
 # Rows to fit and rows to check, at most.
@@ -105,7 +105,7 @@ def _descend(candidates: _Candidates, best: Frequencies) -> Frequencies:
         best = move
 
 
-@eqx.filter_jit
+@compiled
 def _left_over(residual: Float[Array, " n"], factor: AbstractFactor, key: PRNGKeyArray) -> Float[Array, " bounds"]:
     """The squared residual left on the checked rows by changes within each of the bounds.
 

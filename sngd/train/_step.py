@@ -1,5 +1,6 @@
 """The step: the only place where anything is compiled during training."""
 
+import functools
 import math
 
 import equinox as eqx
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from sngd._compiled import compiled
 from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
 from sngd.search import AbstractSearch, Choice, LossAlong
@@ -72,7 +74,7 @@ def take_step(
     return _search(objective, search, state, value, curve, next_key, jnp.asarray(ceiling))
 
 
-@eqx.filter_jit
+@compiled
 def linearize(
     objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray
 ) -> tuple[Linearization, PRNGKeyArray, PRNGKeyArray]:
@@ -81,7 +83,7 @@ def linearize(
     return objective.linearize(theta), next_key, step_key
 
 
-@eqx.filter_jit(donate="all")
+@functools.partial(compiled, donate="all")
 def _descend(
     descent: AbstractDescent, linearization: Linearization, key: PRNGKeyArray
 ) -> tuple[AbstractCurve, Float[Array, ""]]:
@@ -89,7 +91,7 @@ def _descend(
     return descent.step(linearization, key), linearization.value
 
 
-@eqx.filter_jit
+@compiled
 def _search(
     objective: AbstractObjective,
     search: AbstractSearch,
@@ -171,25 +173,25 @@ def _along(objective: AbstractObjective, theta: Array, value: Array, curve: Abst
     return LossAlong(lambda update: objective.value(theta + update), curve, value, objective.values_at_once)
 
 
-@eqx.filter_jit
+@compiled
 def linearize_residual(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, Array]:
     """The residual and its stored Jacobian."""
     return objective.residual(theta), objective.residual_jacobian(theta)
 
 
-@eqx.filter_jit
+@compiled
 def values_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Array, Float[Array, " n"]]:
     """The loss and the residual."""
     return objective.value(theta), objective.residual(theta)
 
 
-@eqx.filter_jit
+@compiled
 def data_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, " n"]:
     """The residual of the function that is zero everywhere."""
     return objective.data(theta)
 
 
-@eqx.filter_jit
+@compiled
 def evaluate(network, points: Float[Array, "chunk d"]) -> Array:
     """The network at many points."""
     return jax.vmap(network)(points)
