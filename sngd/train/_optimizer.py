@@ -80,7 +80,8 @@ class Optimizer(AbstractOptimizer):
 
     @property
     def patience(self) -> int:
-        return 100
+        # Failed escapes have a limit of their own (`Valley`), which is to come first.
+        return 500 if self.can_escape else 100
 
     def prepare(self, rows: int, parameters: int) -> "Optimizer":
         descent = self.descent.prepare(rows, parameters)

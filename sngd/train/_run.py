@@ -194,17 +194,20 @@ class Run:
     def _ending(self, moment: Moment) -> Result | None:
         """How the round ends now, or `None` where it goes on."""
         valley = moment.valley
-        if valley is not None and valley.stuck and (valley.hopeless or self._exhausted(moment.place, valley.best)):
+        if valley is not None and valley.stuck and self._gives_up(moment.place, valley):
             return Result.STAGNATED
         ended = self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
         if ended is None and agreed(self.objective.mesh, self.interrupt.requested):
             return Result.INTERRUPTED
         return ended
 
-    def _exhausted(self, place: Place, state: TrainState) -> bool:
-        """Whether the points have no more to say: the residual is at rounding, or more of them are called for."""
-        diagnosis = self._examine(state)
-        return finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
+    def _gives_up(self, place: Place, valley: Valley) -> bool:
+        """Whether escapes have been tried often enough, or the points have no more to say: the residual is at rounding,
+        or more of them are called for.
+        """
+        diagnosis = self._examine(valley.best)
+        exhausted = finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
+        return exhausted or valley.hopeless(wrong=diagnosis.error > _WRONG)
 
     def _may_refine(self, place: Place) -> bool:
         """Whether there may be a round on finer points."""

@@ -9,8 +9,9 @@ from sngd.train._step import TrainState
 _WINDOW, _REST = 6, 10
 _FALL, _FRUITLESS = 0.02, 2
 
-# An escape succeeds where it leads to an excess this many times lower; after so many failures there are no more.
-_SUCCESS, _ATTEMPTS = 100, 5
+# An escape succeeds where it leads to an excess this many times lower. So many failures are enough; fewer for a run that
+# has not found the solution at all, which other initial parameters serve better.
+_SUCCESS, _ATTEMPTS, _FEW = 100, 30, 5
 
 # The first escape may climb to the initial excess times this power of the relative one reached, the next to its power.
 _CLIMB = 1 / 16
@@ -66,10 +67,9 @@ class Valley:
         fruitless = known and excesses[-1] > (1 - _FALL) * excesses[-1 - _FRUITLESS]
         return self.watch.no_step or slow or fruitless
 
-    @property
-    def hopeless(self) -> bool:
-        """Whether escapes have been tried often enough."""
-        return self.watch.attempts >= _ATTEMPTS
+    def hopeless(self, *, wrong: bool) -> bool:
+        """Whether escapes have been tried often enough, from the solution or from something wrong."""
+        return self.watch.attempts >= (_FEW if wrong else _ATTEMPTS)
 
     def escaping(self) -> "Valley":
         """The valley once its next step is an escape."""
