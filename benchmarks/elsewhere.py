@@ -2,7 +2,7 @@
 
 A finished run is kept in `results/elsewhere.json` and skipped the next time.
 
-    python benchmarks/elsewhere.py [--seeds 3] [--seconds 60]
+    python benchmarks/elsewhere.py [--seeds 3] [--seconds 180]
 """
 
 import argparse
@@ -20,7 +20,7 @@ PROBLEMS = Path(__file__).parent.parent / "examples" / "problems"
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=180)
     options = parser.parse_args()
     cells = Cells(RESULTS / "elsewhere.json", print)
     files = sorted(PROBLEMS.glob("*.py"))

@@ -9,8 +9,8 @@ from sngd.train._step import TrainState
 _WINDOW, _REST = 6, 10
 _FALL, _FRUITLESS = 0.02, 2
 
-# An escape succeeds where it leads to an excess this many times lower. So many failures are enough; fewer for a run that
-# has not found the solution at all, which other initial parameters serve better.
+# An escape succeeds where it leads to an excess this many times lower. So many failures are enough; fewer for a run
+# that has not found the solution at all, which other initial parameters serve better.
 _SUCCESS, _ATTEMPTS, _FEW = 100, 30, 5
 
 # The first escape may climb to the initial excess times this power of the relative one reached, the next to its power.
