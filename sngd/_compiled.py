@@ -12,8 +12,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Most functions run a few dozen times. On processors XLA's newer emitters of fused loops and LLVM's higher levels take
-# a third of the compilation and make no step shorter (`docs/performance.md`); on GPUs a search for the fastest kernels
-# takes half of it.
+# a quarter of the compilation and make no step shorter; on GPUs a search for the fastest kernels takes up to two
+# fifths, more than it gains (`docs/performance.md`).
 _OPTIONS: dict[str, dict[str, bool | int]] = {
     "cpu": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1},
     "gpu": {"xla_gpu_autotune_level": 0},

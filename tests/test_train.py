@@ -380,6 +380,9 @@ def test_escapes_climb_higher_after_each_failure_and_keep_the_best():
     assert heights[-1] < 100
     assert valley.hopeless(wrong=True)
     assert not valley.hopeless(wrong=False), "five failures are few for a run that is at the solution"
+    for _ in range(25):
+        valley = valley.escaping()
+    assert valley.hopeless(wrong=False)
     assert not valley.stuck
     valley = valley.after("success", 1e-9, no_step=False)
     assert valley.best == "success"
