@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd._products import transpose_matmul
 from sngd.linearize._factor import AbstractFactor
-from sngd.linearize._layers import Outer, linear_leaves, outer_products
+from sngd.linearize._layers import linear_leaves, outer_products
+from sngd.linearize._outer import Outer
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
@@ -70,45 +71,27 @@ class _Rows(eqx.Module):
         """The inner products of these rows with others; of outer products they are products of inner products."""
         total = self.stored @ other.stored.T
         for leaf, pairs in self.outer.items():
-            counts = pairs.left.shape[1], other.outer[leaf].left.shape[1]
-            pairings = np.indices(counts).reshape(2, -1)
-            total = _add_pairings(total, pairs, other.outer[leaf], pairings, np.ones(pairings.shape[1]))
+            total = pairs.add_products(total, other.outer[leaf])
         return total
+
+    def kernel(self) -> Float[Array, "rows rows"]:
+        """The same with themselves."""
+        half = self.stored @ self.stored.T / 2
+        for pairs in self.outer.values():
+            half = pairs.add_half_gramian(half)
+        return half + half.T
 
     def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
         total = self.stored @ test_matrix.rest
         for leaf, pairs in self.outer.items():
             vectors = test_matrix.sides[leaf]
-            left, right = _grouped(pairs.left @ vectors[0]), _grouped(pairs.right @ vectors[1])
-            total += jnp.sum(left[..., :, None] * right[..., None, :], axis=1).reshape(total.shape)
+
+            def add(total: Array, left: Array, right: Array, vectors: tuple[Array, Array] = vectors) -> Array:
+                left, right = _grouped(left @ vectors[0]), _grouped(right @ vectors[1])
+                return total + (left[..., :, None] * right[..., None, :]).reshape(total.shape)
+
+            total = pairs.fold(add, total)
         return total
-
-    def kernel(self) -> Float[Array, "rows rows"]:
-        """The same with themselves, each pair of components once."""
-        half = self.stored @ self.stored.T / 2
-        for pairs in self.outer.values():
-            pairings = np.stack(np.tril_indices(pairs.left.shape[1]))
-            half = _add_pairings(half, pairs, pairs, pairings, np.where(pairings[0] == pairings[1], 0.5, 1.0))
-        return half + half.T
-
-
-def _add_pairings(
-    total: Float[Array, "n m"], mine: Outer, theirs: Outer, pairings: np.ndarray, weights: np.ndarray
-) -> Float[Array, "n m"]:
-    """`total` and the inner products of these pairings of components, shape `(2, k)`, with their weights.
-
-    One after the other: XLA gives a product of matrices both cores in a loop, and side by side they are half as fast.
-    """
-
-    def add(total: Array, pairing: tuple[Array, Array, Array]) -> tuple[Array, None]:
-        s, t, weight = pairing
-        products = (mine.left[:, s] @ theirs.left[:, t].T) * (mine.right[:, s] @ theirs.right[:, t].T)
-        return total + weight * products, None
-
-    if not pairings.size:
-        return total
-    first, second = jnp.asarray(pairings)
-    return jax.lax.scan(add, total, (first, second, jnp.asarray(weights, total.dtype)))[0]
 
 
 class ProductColumns(eqx.Module):
@@ -251,16 +234,13 @@ class LayeredFactor(AbstractFactor):
         for rows in self.terms:
             image = rows.stored @ others
             for leaf, pairs in rows.outer.items():
-                image += jnp.einsum("nsa,nsa->n", pairs.left, pairs.right @ matrices[leaf].T)
+                image += pairs.times(matrices[leaf])
             images.append(image)
         return jnp.concatenate(images)
 
     def _combined(self, rows: _Rows, weights: Float[Array, " rows"]) -> Float[Array, " p"]:
         """The rows' sum with these weights."""
-        sums = {
-            leaf: jnp.tensordot(weights[:, None, None] * pairs.left, pairs.right, ((0, 1), (0, 1)))
-            for leaf, pairs in rows.outer.items()
-        }
+        sums = {leaf: pairs.combined(weights) for leaf, pairs in rows.outer.items()}
         return self.layout.assemble(sums, (weights @ rows.stored)[None])[0]
 
     def _fold(self, use: Callable[[Array, Array, Array | int], Array], total: Array) -> Array:
@@ -333,7 +313,8 @@ def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: L
     rows = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), rows)
     missing = {leaf: layout.shapes[leaf] for leaf in layout.linear - rows.outer.keys()}
     none = {leaf: Outer(*(jnp.zeros((len(rows.stored), 0, side)) for side in shape)) for leaf, shape in missing.items()}
-    return _Rows(rows.values, rows.outer | none, rows.stored)
+    outer = {leaf: pairs.gathered() for leaf, pairs in rows.outer.items()}
+    return _Rows(rows.values, outer | none, rows.stored)
 
 
 def _at(

@@ -14,12 +14,13 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 from jaxtyping import Array, Float
+
+from sngd.linearize._outer import Outer
 
 # Constants of at most so many numbers, such as unit vectors, are compared by their content.
 _SMALL = 64
@@ -28,17 +29,6 @@ _CALLS = ("jit", "pjit")
 
 Leaves = Sequence[Array]
 Rows = Callable[[Leaves], Array]
-
-
-class Outer(eqx.Module):
-    """For one weight matrix of shape `(a, b)` and every row, `S` pairs of vectors: the sum of their outer products is
-    the row's derivative by the matrix.
-
-    - `left`: shape `(rows, S, a)`; `right`: shape `(rows, S, b)`.
-    """
-
-    left: Float[Array, "rows S a"]
-    right: Float[Array, "rows S b"]
 
 
 @dataclasses.dataclass(frozen=True)
