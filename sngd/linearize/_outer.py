@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Int
 
 from sngd._products import transpose_matmul
 
@@ -22,16 +22,16 @@ class Outer(eqx.Module):
     """For one weight matrix of shape `(a, b)` and every row, `S` pairs of vectors: the sum of their outer products is
     the row's derivative by the matrix.
 
-    - `left`: shape `(rows, S, a)`; `right`: shape `(rows, S, b)`.
+    - `left`: shape `(rows, S, a)`; `right`: shape `(rows, S, b)`. Pairs that are not in use are zero, and come last.
     """
 
     left: Float[Array, "rows S a"]
     right: Float[Array, "rows S b"]
 
     @property
-    def used(self) -> Bool[Array, " S"]:
-        """Which pairs have vectors on the left that are not zero in all rows."""
-        return jnp.any(self.left != 0, axis=(0, 2))
+    def in_use(self) -> Int[Array, ""]:
+        """The number of pairs in use."""
+        return jnp.sum(jnp.any(self.left != 0, axis=(0, 2)))
 
     def gathered(self) -> "Outer":
         """The same sums with fewer pairs in use: those with vectors of the same direction are added.
@@ -39,20 +39,12 @@ class Outer(eqx.Module):
         `g a^T + c g b^T` is `g (a + c b)^T`. A row depends on its derivatives of highest order through one and the same
         linear function of each, so those pairs become one: of the heat equation's four `u, u_t, u_x, u_xx` there remain
         three, of the `2 d + 1` of a Laplacian in `d` dimensions `d + 2`, as in the forward Laplacian (Li et al.,
-        Nature Machine Intelligence 6, 2024), but for any operator. Pairs that were added to others are zero.
+        Nature Machine Intelligence 6, 2024), but for any operator.
         """
         if self.left.shape[1] < 2:
             return self
         right, left = _gather(self.left, self.right)
         return Outer(*_gather(right, left))
-
-    def fold(self, use: Callable[[Array, Array, Array], Array], total: Array) -> Array:
-        """`use(total, left, right)` for the vectors of each pair in use, `(rows, a)` and `(rows, b)`."""
-        if not self.left.shape[1]:
-            return total
-        order = jnp.argsort(~self.used, stable=True)
-        step = lambda index, total: use(total, self.left[:, order[index]], self.right[:, order[index]])
-        return jax.lax.fori_loop(0, jnp.sum(self.used), step, total)
 
     def times(self, matrix: Float[Array, "a b"]) -> Float[Array, " rows"]:
         """The inner products of the rows with a matrix."""
@@ -66,36 +58,41 @@ class Outer(eqx.Module):
 
     def add_products(self, total: Float[Array, "rows others"], other: "Outer") -> Float[Array, "rows others"]:
         """`total` and the inner products of these rows with others."""
-        pairings = np.indices((self.left.shape[1], other.left.shape[1])).reshape(2, -1)
-        return _add_pairings(total, self, other, pairings, np.ones(pairings.shape[1]))
+
+        def add(total: Array, left: Array, right: Array) -> Array:
+            return other.fold(lambda total, *sides: total + (left @ sides[0].T) * (right @ sides[1].T), total)
+
+        return self.fold(add, total)
 
     def add_half_gramian(self, total: Float[Array, "rows rows"]) -> Float[Array, "rows rows"]:
         """`total` and a matrix whose sum with its transpose has the inner products of these rows with themselves: each
         pair of pairs once.
         """
-        pairings = np.stack(np.tril_indices(self.left.shape[1]))
-        return _add_pairings(total, self, self, pairings, np.where(pairings[0] == pairings[1], 0.5, 1.0))
+        # In this order the pairs of the first `m` are the first `m (m + 1) / 2`.
+        first, second = map(jnp.asarray, np.tril_indices(self.left.shape[1]))
 
+        def add(index: Array | int, total: Array) -> Array:
+            (left, right), (other_left, other_right) = self._pair(first[index]), self._pair(second[index])
+            products = (left @ other_left.T) * (right @ other_right.T)
+            return total + jnp.where(first[index] == second[index], 0.5, 1.0) * products
 
-def _add_pairings(
-    total: Float[Array, "n m"], mine: Outer, theirs: Outer, pairings: np.ndarray, weights: np.ndarray
-) -> Float[Array, "n m"]:
-    """`total` and the inner products of these pairings of components, shape `(2, k)`, with their weights.
+        if len(first) < 2:
+            return add(0, total) if len(first) else total
+        return jax.lax.fori_loop(0, self.in_use * (self.in_use + 1) // 2, add, total)
 
-    One after the other: XLA gives a product of matrices both cores in a loop, and side by side they are half as fast.
-    """
-    if not pairings.size:
-        return total
-    used = mine.used[pairings[0]] & theirs.used[pairings[1]]
-    order = jnp.argsort(~used, stable=True)
-    (first, second), ordered = jnp.asarray(pairings)[:, order], jnp.asarray(weights, total.dtype)[order]
+    def fold(self, use: Callable[[Array, Array, Array], Array], total: Array) -> Array:
+        """`use(total, left, right)` for the vectors of each pair in use, `(rows, a)` and `(rows, b)`.
 
-    def add(index: Array, total: Array) -> Array:
-        s, t = first[index], second[index]
-        products = (mine.left[:, s] @ theirs.left[:, t].T) * (mine.right[:, s] @ theirs.right[:, t].T)
-        return total + ordered[index] * products
+        One after the other: XLA gives a product of matrices both cores in a loop, and side by side they are half as
+        fast.
+        """
+        step = lambda index, total: use(total, *self._pair(index))
+        if self.left.shape[1] < 2:
+            return step(0, total) if self.left.shape[1] else total
+        return jax.lax.fori_loop(0, self.in_use, step, total)
 
-    return jax.lax.fori_loop(0, jnp.sum(used), add, total)
+    def _pair(self, index: Array | int) -> tuple[Float[Array, "rows a"], Float[Array, "rows b"]]:
+        return self.left[:, index], self.right[:, index]
 
 
 def _gather(key: Float[Array, "rows S a"], other: Float[Array, "rows S b"]) -> tuple[Array, Array]:
@@ -116,6 +113,10 @@ def _gather(key: Float[Array, "rows S a"], other: Float[Array, "rows S b"]) -> t
     added = jnp.any(multiple & (~multiple.T | (place < place[:, None])), axis=1)
     goals = multiple & ~added
     goal = jnp.where(jnp.any(goals, axis=1), jnp.argmax(goals, axis=1), place)
-    shares = jnp.where(goal[:, None] == place, jnp.where(np.eye(len(place), dtype=bool), 1.0, factors), 0.0)
+    kept = goal == place
+    slot = (jnp.cumsum(kept) - 1)[goal]
+    factor = jnp.where(kept, 1.0, jnp.take_along_axis(factors, goal[None, :, None], axis=2)[..., 0])
+    goes = slot[:, None] == place
+    shares, moved = jnp.where(goes, factor[..., None], 0.0), jnp.where(goes & kept[:, None], 1.0, 0.0)
     sums = jnp.sum(shares[..., None] * other[:, :, None], axis=1)
-    return sums, jnp.where((goal == place)[:, None], key, 0.0)
+    return sums, jnp.sum(moved[..., None] * key[:, :, None], axis=1)
