@@ -305,12 +305,13 @@ def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[A
 def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: LeafLayout) -> _Rows:
     leaves = jax.tree.leaves(trial.unravel(theta))
 
-    def at(point: tuple[Array, Array, Array]) -> _Rows:
+    def at(*point: Array) -> _Rows:
         return _Rows(*outer_products(lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear))
 
-    batch = min(_POINTS, len(term.scales))
-    rows = jax.lax.map(at, (term.points, term.normals, term.scales), batch_size=batch)
-    rows = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), rows)
+    # Blocks of one size: a smaller last one would be compiled apart.
+    blocks = term.blocks(_POINTS)
+    rows = jax.lax.map(lambda block: jax.vmap(at)(block.points, block.normals, block.scales), blocks)
+    rows = jax.tree.map(lambda array: array.reshape(-1, *array.shape[3:])[: term.rows], rows)
     missing = {leaf: layout.shapes[leaf] for leaf in layout.linear - rows.outer.keys()}
     none = {leaf: Outer(*(jnp.zeros((len(rows.stored), 0, side)) for side in shape)) for leaf, shape in missing.items()}
     outer = {leaf: pairs.gathered() for leaf, pairs in rows.outer.items()}
