@@ -115,10 +115,13 @@ def parts_and_operations(problem: sngd.Problem, network: str) -> tuple[dict[str,
     for _ in range(3):
         state, _ = optimizer.step(objective, state, -math.inf)
     milliseconds = medians(parts_of_step(objective, optimizer.descent, optimizer.search, state))
-    factor = eqx.filter_eval_shape(objective.factor, theta)
-    # Outer products and one trial, of four Taylor components.
-    products = (24 + 16) * rows * parameters
-    operations = factor.kernel_operations + 10 * rows**3 + products
+    factor = eqx.filter_jit(objective.factor)(theta)
+    # Taylor components, of which as many pairs are in use: the same for every hidden layer.
+    interior = next(iter(factor.terms[0].outer.values()))
+    components, in_use = interior.left.shape[1], int(interior.in_use)
+    kernel = factor.kernel_operations * in_use * (in_use + 1) / (components * (components + 1))
+    products = (6 * components + 2 * (components + in_use)) * rows * parameters
+    operations = kernel + 10 * rows**3 + products
     return {name: round(value, 2) for name, value in milliseconds.items()}, float(operations)
 
 
