@@ -47,7 +47,7 @@ class AbstractFactor(eqx.Module):
     @property
     @abc.abstractmethod
     def kernel_operations(self) -> int:
-        """How many floating-point operations `kernel` takes. Reads shapes only."""
+        """How many floating-point operations `kernel` takes at most. Reads shapes only."""
 
     @abc.abstractmethod
     def kernel(self) -> Float[Array, "n n"]:

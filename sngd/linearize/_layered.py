@@ -202,7 +202,7 @@ class LayeredFactor(AbstractFactor):
 
     @property
     def product_operations(self) -> int:
-        """How many floating-point operations a product with one vector takes. Reads shapes only."""
+        """How many floating-point operations a product with one vector takes at most. Reads shapes only."""
         layered = sum(2 * np.prod(o.left.shape) * o.right.shape[2] for rows in self.terms for o in rows.outer.values())
         return int(layered) + 2 * sum(rows.stored.size for rows in self.terms)
 
