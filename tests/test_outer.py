@@ -93,7 +93,7 @@ def varying_coefficients(u, x):
 
 
 def fourth_order(u, x):
-    """No two derivatives enter alike: of second order there is one, and it enters the one of fourth order otherwise."""
+    """One derivative of highest order alone: there is nothing to add."""
     return sngd.partial(u, "x", "x", "x", "x")(x) + sngd.partial(u, "x", "x")(x)
 
 
