@@ -341,7 +341,7 @@ def _storage(
     they are not most of all.
     """
     rows, row_bytes = sum(term.rows for term in terms), 8 * len(theta)
-    leaves = jax.tree.leaves(trial.unravel(theta))
+    leaves = jax.tree.leaves(jax.eval_shape(trial.unravel, theta))
     sides = sum(sum(leaf.shape) for leaf in leaves if leaf.ndim == 2)
     if rows * row_bytes <= limits.dense_bytes and (rows >= len(theta) or len(theta) <= _WIDE * sides):
         return None, frozenset()

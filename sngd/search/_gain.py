@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from sngd.search._base import AbstractSearch, Choice, LossAlong
 
@@ -72,34 +72,24 @@ class GainRatio(AbstractSearch):
         curve, value, step_sizes = along.curve, along.start, jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
 
-        def keeps(values: Array, predicted: Array) -> Array:
-            return (value - values >= self.fraction * predicted) & (values < value)
-
         def suits(values: Array, predicted: Array) -> Array:
-            # A step that promises less than rounding hides counts as kept, so that the search goes on to larger ones.
-            hidden = predicted <= _ROUNDING * value
-            return keeps(values, predicted) | (values <= ceiling) | hidden
+            kept = (value - values >= self.fraction * predicted) & (values < value)
+            return kept | (values <= ceiling)
 
         if self.bisect:
+            # A step that promises less than rounding hides does no harm, so the search goes on to larger ones.
+            harmless = predicted <= _ROUNDING * value
             bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < damping * (1 - _SLACK))
             first = jnp.minimum(bolder, len(step_sizes) - 1)
-            values, found, update = _bisected(along, suits, step_sizes, predicted, first)
+            picked = _bisected(along, suits, step_sizes, predicted, harmless, first)
         else:
-            found, update = jnp.asarray(-1), None
-            values = _tried(along, lambda v, p: keeps(v, p) | (v <= ceiling), step_sizes, predicted)
-        values = jnp.where(jnp.isfinite(values), values, jnp.inf)
-        kept = keeps(values, predicted)
-        index = jnp.where(jnp.any(kept), jnp.argmax(kept), jnp.argmin(values))
-        below = values <= ceiling
-        index = jnp.where(jnp.any(below), jnp.argmax(below), index)
-        taken = (values[index] < value) | below[index]
-        step_size = jnp.where(taken, step_sizes[index], 0.0)
-        if self.bisect:
-            # Where updates are expensive, that of the step taken is at hand.
-            update = jax.lax.cond((found == index) | ~taken, lambda: update, lambda: curve.update(step_size))
-        else:
-            update = curve.update(step_size)
-        return Choice(step_size, jnp.where(taken, values[index], value), update)
+            values = _tried(along, suits, step_sizes, predicted)
+            suited = suits(values, predicted)
+            index = jnp.where(jnp.any(suited), jnp.argmax(suited), jnp.argmin(values))
+            picked = Choice(step_sizes[index], values[index], curve.update(step_sizes[index]))
+        taken = (picked.value < value) | (picked.value <= ceiling)
+        step_size, value = jnp.where(taken, picked.step_size, 0.0), jnp.where(taken, picked.value, value)
+        return Choice(step_size, value, picked.update)
 
     def _step_sizes(self) -> np.ndarray:
         # A thousandth of a step short, so that rounding in the logarithms adds no point.
@@ -109,12 +99,12 @@ class GainRatio(AbstractSearch):
 
 def _tried(
     along: LossAlong,
-    taken: Callable[[Array, Array], Array],
+    suits: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
 ) -> Float[Array, " k"]:
-    """The losses at the step sizes from the largest down, a batch at a time, until one of a batch is taken; infinity at
-    the others, which are smaller.
+    """The losses at the step sizes from the largest down, a batch at a time, until one of a batch suits; infinity at
+    the others, which are smaller, and where the loss is not finite.
     """
     count, batches = len(step_sizes), -(-len(step_sizes) // _BATCH)
     step_sizes, predicted = (
@@ -124,9 +114,8 @@ def _tried(
 
     def try_batch(state: tuple[Array, ...]) -> tuple[Array, ...]:
         batch, _, values = state
-        found = along.losses(step_sizes[batch])
-        done = jnp.any(jnp.isfinite(found) & taken(found, predicted[batch]))
-        return batch + 1, done, values.at[batch].set(found)
+        found = _or_infinity(along.losses(step_sizes[batch]))
+        return batch + 1, jnp.any(suits(found, predicted[batch])), values.at[batch].set(found)
 
     start = (jnp.asarray(0), jnp.asarray(False), jnp.full(step_sizes.shape, jnp.inf))
     values = jax.lax.while_loop(lambda state: (state[0] < batches) & ~state[1], try_batch, start)[2]
@@ -138,27 +127,38 @@ def _bisected(
     suits: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
+    harmless: Bool[Array, " k"],
     first: Int[Array, ""],
-) -> tuple[Float[Array, " k"], Int[Array, ""], Float[Array, " p"]]:
-    """The losses at the step sizes that a search for the largest one that suits tries, infinity at the others; the
-    index of the largest one, or `k`; and the update of that size.
+) -> Choice:
+    """The largest step size that suits of those that a search for it tries, or the one with the lowest loss.
 
-    From `first` on, by strides of one, two, four, ..., to larger steps while they suit, else to smaller ones until one
-    does; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
+    From `first` on, by strides of one, two, four, ..., to larger steps while they suit or are harmless, else to smaller
+    ones until one does; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
     """
     count = len(step_sizes)
 
-    def probe(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        low, high, stride, values, update = state
+    def probe(state: tuple[Array, Array, Array, Array, Choice]) -> tuple[Array, Array, Array, Array, Choice]:
+        low, high, stride, suited, picked = state
         larger, smaller = jnp.maximum(high - stride, low), jnp.minimum(low + stride - 1, high - 1)
         middle = jnp.where(low == 0, larger, jnp.where(high == count, smaller, (low + high) // 2))
         middle = jnp.where(stride == 0, first, middle)
-        found, moved = along.trial(step_sizes[middle])
-        suited = jnp.isfinite(found) & suits(found, predicted[middle])
-        low, high = jnp.where(suited, low, middle + 1), jnp.where(suited, middle, high)
-        return low, high, jnp.maximum(1, 2 * stride), values.at[middle].set(found), jnp.where(suited, moved, update)
+        found, update = along.trial(step_sizes[middle])
+        found = _or_infinity(found)
+        suits_here = suits(found, predicted[middle])
+        # Whatever suits after another is larger.
+        better = suits_here | (~suited & (found < picked.value))
+        here = Choice(step_sizes[middle], found, update)
+        picked = jax.tree.map(lambda new, old: jnp.where(better, new, old), here, picked)
+        on = suits_here | (harmless[middle] & jnp.isfinite(found))
+        low, high = jnp.where(on, low, middle + 1), jnp.where(on, middle, high)
+        return low, high, jnp.maximum(1, 2 * stride), suited | suits_here, picked
 
     nothing = jax.eval_shape(along.curve.update, step_sizes[0])
-    start = (jnp.asarray(0), jnp.asarray(count), jnp.asarray(0), jnp.full(count, jnp.inf), jnp.zeros_like(nothing))
-    _, high, _, values, update = jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)
-    return values, high, update
+    begin = Choice(jnp.zeros(()), jnp.asarray(jnp.inf), jnp.zeros_like(nothing))
+    start = (jnp.asarray(0), jnp.asarray(count), jnp.asarray(0), jnp.asarray(False), begin)
+    return jax.lax.while_loop(lambda state: state[0] < state[1], probe, start)[4]
+
+
+def _or_infinity(losses: Float[Array, "*k"]) -> Float[Array, "*k"]:
+    """The same, infinite where they are not numbers or not bounded from below."""
+    return jnp.where(jnp.isfinite(losses), losses, jnp.inf)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sngd._compiled import compiled
 from sngd.linearize import AbstractFactor, DenseFactor, ShardedFactor
@@ -46,12 +46,16 @@ class _Candidates:
     """Scores of frequency vectors, each computed once."""
 
     def __init__(self, linearize: Linearize, parameters: Parameters, key: PRNGKeyArray):
-        self._linearize, self._parameters, self._key = linearize, parameters, key
+        self._linearize, self._parameters = linearize, parameters
+        self._seed = np.asarray(jax.random.key_data(key))
         self._scores: dict[Frequencies, float] = {}
 
     def score(self, frequencies: Frequencies) -> float:
         if frequencies not in self._scores:
-            residuals = _left_over(*self._linearize(self._parameters(frequencies)), self._key)
+            residual, factor = self._linearize(self._parameters(frequencies))
+            # Drawn by NumPy: JAX would compile the draw, for half a second.
+            order = np.random.default_rng(self._seed).permutation(len(residual))[:ROWS]
+            residuals = _left_over(residual, factor, order)
             logarithms = np.log10(np.nan_to_num(np.asarray(residuals), nan=np.inf, posinf=1e300) + 1e-300)
             self._scores[frequencies] = float(np.mean(np.maximum(logarithms, _FLOOR)))
         return self._scores[frequencies]
@@ -106,14 +110,16 @@ def _descend(candidates: _Candidates, best: Frequencies) -> Frequencies:
 
 
 @compiled
-def _left_over(residual: Float[Array, " n"], factor: AbstractFactor, key: PRNGKeyArray) -> Float[Array, " bounds"]:
+def _left_over(
+    residual: Float[Array, " n"], factor: AbstractFactor, order: Int[np.ndarray, " m"]
+) -> Float[Array, " bounds"]:
     """The squared residual left on the checked rows by changes within each of the bounds.
+
+    - `order`: rows in a random order, of which the first are fitted and the others checked.
 
     A change that fits some rows `F_1` with the damping `lambda` is `-F_1^T a` with `a = (F_1 F_1^T + lambda)^-1 r_1`.
     """
-    rows = len(residual)
-    fitted = max(1, min(_FITTED, 2 * rows // 3))
-    order = jax.random.permutation(key, rows)[: fitted + _CHECKED]
+    fitted = max(1, min(_FITTED, 2 * len(residual) // 3))
     kernel, residual = _kernel(factor, order), residual[order]
     values, vectors = jnp.linalg.eigh(kernel[:fitted, :fitted])
     values = jnp.maximum(values, 0.0)[:, None]

@@ -217,8 +217,7 @@ class Run:
         """What the state is worth."""
         if self.between is None:
             self.between = objective_between(self.problem, self.objective, state.theta)
-        key = jax.random.fold_in(self.key, 0)
-        return examine(self.problem, self.objective, self.between, self.scales, state, key)
+        return examine(self.problem, self.objective, self.between, self.scales, state)
 
     def _collapsed(self, moment: Moment) -> bool:
         """Whether hardly any direction changes the solution any more."""

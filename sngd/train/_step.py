@@ -11,10 +11,13 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from sngd._compiled import compiled
 from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
-from sngd.search import AbstractSearch, Choice, LossAlong
+from sngd.search import AbstractSearch, LossAlong
 
 # Convergence is fast where a point removes more than this part of the loss, or of what an energy can still fall.
 _FAST = 0.9
+
+# Points that a decomposition of the factor serves, at most.
+_POINTS = 2
 
 
 class Memory(eqx.Module):
@@ -101,18 +104,17 @@ def _search(
     next_key: PRNGKeyArray,
     ceiling: Array,
 ) -> tuple[TrainState, StepInfo]:
-    start = _Place(state.theta, value, state.memory.damping)
-    first, choice, removed = _pick(objective, search, curve, start, ceiling)
     promised = curve.predicted_reduction(jnp.ones(()))
     at_most = promised if isinstance(objective, EnergyObjective) else value
     escaped = state.memory.escaped | (ceiling > -jnp.inf)
-    end = _again(objective, search, curve, first, removed > jnp.where(escaped, _FAST, 0) * at_most)
+    start = _Place(state.theta, value, state.memory.damping)
+    end, step_size = _points(objective, search, curve, start, ceiling, jnp.where(escaped, _FAST, 0) * at_most)
     if isinstance(objective, EnergyObjective):
         reached, promise, excess = objective.value(end.theta), jnp.ones(()), promised
     else:
         reached, promise, excess = end.value, jnp.where(value > 0, promised / value, 1.0), end.value
-    rank = curve.rank(choice.step_size)
-    report = StepInfo(reached, choice.step_size, rank, curve.numerical_rank, curve.gradient_norm, promise, excess)
+    rank = curve.rank(step_size)
+    report = StepInfo(reached, step_size, rank, curve.numerical_rank, curve.gradient_norm, promise, excess)
     return TrainState(end.theta, next_key, state.iteration + 1, Memory(end.damping, escaped)), report
 
 
@@ -124,41 +126,60 @@ class _Place(eqx.Module):
     damping: Float[Array, ""]
 
 
+def _points(
+    objective: AbstractObjective,
+    search: AbstractSearch,
+    curve: AbstractCurve,
+    start: _Place,
+    ceiling: Array,
+    threshold: Array,
+) -> tuple[_Place, Float[Array, ""]]:
+    """The last point of a step, and the step size of its first: one on the curve, then others on the curves of the new
+    residuals and the old factor, where there are such.
+
+    The decomposition of the factor takes most of a step, and serves twice: two steps of this kind converge at third
+    order where the residual vanishes, one at second (Fan, Math. Comp. 81, 2012). Only where the last one lowered the
+    loss by more than the threshold: in a run that has met a narrow valley, where convergence is fast: else it hurries
+    into the next one.
+    """
+
+    def moved(theta: Array) -> AbstractCurve | None:
+        if isinstance(objective, EnergyObjective):
+            return curve.moved(None, objective.gradient(theta))
+        return curve.moved(objective.residual(theta), None)
+
+    if jax.eval_shape(moved, start.theta) is None:
+        end, step_size, _ = _pick(objective, search, curve, start, ceiling)
+        return end, step_size
+
+    def more(state: tuple[Array, Array, _Place, Array]) -> Array:
+        count, removed, _, _ = state
+        return (count == 0) | ((count < _POINTS) & (removed > threshold))
+
+    def another(state: tuple[Array, Array, _Place, Array]) -> tuple[Array, Array, _Place, Array]:
+        # The first point is found as the others are, so that a search is compiled once.
+        count, _, place, first_size = state
+        here = moved(place.theta)
+        assert here is not None
+        end, step_size, removed = _pick(objective, search, here, place, jnp.where(count == 0, ceiling, -jnp.inf))
+        return count + 1, removed, end, jnp.where(count == 0, step_size, first_size)
+
+    begin = (jnp.asarray(0), jnp.zeros(()), start, jnp.zeros(()))
+    _, _, end, step_size = jax.lax.while_loop(more, another, begin)
+    return end, step_size
+
+
 def _pick(
     objective: AbstractObjective, search: AbstractSearch, curve: AbstractCurve, start: _Place, ceiling: Array
-) -> tuple[_Place, Choice, Array]:
-    """The point of the curve that the search picks, its choice, and how much lower the loss is there."""
+) -> tuple[_Place, Float[Array, ""], Float[Array, ""]]:
+    """The point of the curve that the search picks, its step size, and how much lower the loss is there."""
     along = _along(objective, start.theta, start.value, curve)
     choice = search.choose(along, ceiling, start.damping)
     # A curve that is not finite has no step; then the parameters stay what they are.
     stays = choice.step_size == 0
     theta = jnp.where(stays, start.theta, start.theta + choice.update)
-    end = _Place(theta, choice.value, jnp.where(stays, start.damping, curve.damping(choice.step_size)))
-    return end, choice, along.start - choice.value
-
-
-def _again(
-    objective: AbstractObjective, search: AbstractSearch, curve: AbstractCurve, first: _Place, worthwhile: Array
-) -> _Place:
-    """A second point after the first, on the curve of the new residual and the old factor, where there is one.
-
-    The decomposition of the factor takes most of a step, and serves twice: two steps of this kind converge at third
-    order where the residual vanishes, one at second (Fan, Math. Comp. 81, 2012). Only where the first one lowered the
-    loss; and, in a run that has met a narrow valley, where convergence is fast: else it hurries into the next one.
-    """
-    if isinstance(objective, EnergyObjective):
-        signal = lambda: (None, objective.gradient(first.theta))
-    else:
-        signal = lambda: (objective.residual(first.theta), None)
-    if jax.eval_shape(lambda: curve.moved(*signal())) is None:
-        return first
-
-    def second() -> _Place:
-        moved = curve.moved(*signal())
-        assert moved is not None
-        return _pick(objective, search, moved, first, jnp.asarray(-jnp.inf))[0]
-
-    return jax.lax.cond(worthwhile, second, lambda: first)
+    damping = jnp.where(stays, start.damping, curve.damping(choice.step_size))
+    return _Place(theta, choice.value, damping), choice.step_size, along.start - choice.value
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> LossAlong:

@@ -4,9 +4,8 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, make_objective
@@ -71,14 +70,13 @@ def examine(
     elsewhere: AbstractObjective | None,
     scales: Scales,
     state: TrainState,
-    key: PRNGKeyArray,
 ) -> Diagnosis:
     """The residual at the points of the run, between them, and its rounding errors.
 
     - `elsewhere`: the objective between the points, if there is one.
     """
     theta = state.theta
-    residual, change = _residual_and_change(objective, theta, key)
+    residual, change = _residual_and_change(objective, theta)
     between = relative = math.nan
     if elsewhere is not None:
         found = np.asarray(values_of(elsewhere, theta)[1])
@@ -99,11 +97,9 @@ def unresolved(diagnosis: Diagnosis) -> bool:
     return diagnosis.between > _UNRESOLVED * explained and diagnosis.error > _MATTERS
 
 
-def _residual_and_change(
-    objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The residual, and what it changes by when every parameter is changed in its last digit."""
-    signs = np.asarray(jax.random.rademacher(key, theta.shape, theta.dtype))
+def _residual_and_change(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[np.ndarray, np.ndarray]:
+    """The residual, and what it changes by when every parameter is changed in its last digit, up or down at random."""
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), theta.shape)
     residual = np.asarray(values_of(objective, theta)[1])
     moved = theta * (1 + np.finfo(float).eps * signs)
     return residual, np.asarray(values_of(objective, moved)[1]) - residual
