@@ -311,6 +311,22 @@ def test_frequencies_of_a_wide_network_are_chosen_on_some_of_many_points(monkeyp
     assert fastest[0] > 1.5 * fastest[1]
 
 
+def test_of_frequencies_that_suit_a_wide_network_the_fastest_is_taken():
+    """A smooth solution suits many: the more they oscillate the more singular values of the Jacobian are known."""
+    network, key = "3x96", jax.random.key(0)
+    solution = sngd.solve(heat(), network, key=key, stopping=Stopping(iterations=0))
+    slow = make_network(network, heat().domain.bounds, key=jax.random.split(key)[0])
+    frequency = solution.network.weights[0] / slow.weights[0]
+    np.testing.assert_allclose(frequency, frequency[0, 0], rtol=1e-12)
+    assert frequency[0, 0] in (2, 4)
+    ranks = []
+    for network in (slow, solution.network):
+        objective, theta = make_objective(heat(), network)
+        values = np.sqrt(np.abs(np.linalg.eigvalsh(objective.factor(theta).kernel())))
+        ranks.append(np.sum(values > 1e-8 * values.max()))
+    assert ranks[1] > 1.5 * ranks[0]
+
+
 def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):
     """Four points an axis: the network passes through them and is wrong between; refined, still too few."""
     few = dataclasses.replace(poisson(), quadrature=sngd.GaussLegendre(4))

@@ -33,8 +33,9 @@ _FLOOR = -12.0
 _PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
 _DOUBLINGS = range(1, 7)
 
-# A score above this is poor: a squared residual of more than a hundredth is left.
-_POOR = -2.0
+# A score above this is poor: a squared residual of more than a hundredth is left. One below the other leaves next to
+# nothing.
+_POOR, _EXCELLENT = -2.0, -10.0
 
 
 Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
@@ -71,11 +72,15 @@ def choose_frequencies(
 
     - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
     - `parameters`: maps frequencies to a parameter vector.
-    - `together`: whether to double all axes at a time only, which takes fewer linearizations.
+    - `together`: of a network so large that almost any features fit: whether to double all axes at a time only, which
+      takes fewer linearizations, and to go on from the best as long as the scores are excellent. Its run ends where
+      what is left of the residual lies along singular values below rounding, and fewer of them are then.
     """
     candidates = _Candidates(linearize, parameters, key)
     best = _climb(candidates, axes, together)
-    if candidates.score(best) <= _POOR or together or axes == 1:
+    if together:
+        return _fastest(candidates, best)
+    if candidates.score(best) <= _POOR or axes == 1:
         return best
     alone = [tuple(2.0**k if axis == at else 1.0 for axis in range(axes)) for at in range(axes) for k in _DOUBLINGS]
     return _descend(candidates, min([best, *alone], key=candidates.score))
@@ -95,6 +100,13 @@ def _climb(candidates: _Candidates, axes: int, together: bool) -> Frequencies:
         here = min(moves, key=candidates.score)
         improved = candidates.score(here) < candidates.score(best) - _IMPROVEMENT
         best, stale = (here, 0) if improved else (best, stale + 1)
+    return best
+
+
+def _fastest(candidates: _Candidates, best: Frequencies) -> Frequencies:
+    """The last of the doublings of `best` whose scores are excellent, or `best`."""
+    while max(best) < _LARGEST and candidates.score(faster := tuple(2 * f for f in best)) <= _EXCELLENT:
+        best = faster
     return best
 
 
