@@ -63,7 +63,7 @@ class _Candidates:
 
 
 def choose_frequencies(
-    linearize: Linearize, parameters: Parameters, axes: int, *, together: bool, key: PRNGKeyArray
+    linearize: Linearize, parameters: Parameters, axes: int, *, together: bool, fastest: bool, key: PRNGKeyArray
 ) -> Frequencies:
     """The frequencies with the best score on a path of doublings from one, for one axis or several at a time.
 
@@ -72,15 +72,14 @@ def choose_frequencies(
 
     - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
     - `parameters`: maps frequencies to a parameter vector.
-    - `together`: of a network so large that almost any features fit: whether to double all axes at a time only, which
-      takes fewer linearizations, and to go on from the best as long as the scores are excellent. Its run ends where
-      what is left of the residual lies along singular values below rounding, and fewer of them are then.
+    - `together`: whether to double all axes at a time only, which takes fewer linearizations. `fastest`: whether to go
+      on doubling them as long as the score is excellent.
     """
     candidates = _Candidates(linearize, parameters, key)
     best = _climb(candidates, axes, together)
-    if together:
-        return _fastest(candidates, best)
-    if candidates.score(best) <= _POOR or axes == 1:
+    if fastest:
+        best = _fastest(candidates, best)
+    if candidates.score(best) <= _POOR or together or axes == 1:
         return best
     alone = [tuple(2.0**k if axis == at else 1.0 for axis in range(axes)) for at in range(axes) for k in _DOUBLINGS]
     return _descend(candidates, min([best, *alone], key=candidates.score))
@@ -132,7 +131,7 @@ def _left_over(
     A change that fits some rows `F_1` with the damping `lambda` is `-F_1^T a` with `a = (F_1 F_1^T + lambda)^-1 r_1`.
     """
     fitted = max(1, min(_FITTED, 2 * len(residual) // 3))
-    kernel, residual = _kernel(factor, order), residual[order]
+    kernel, residual = _kernel(factor, jnp.asarray(order)), residual[order]
     values, vectors = jnp.linalg.eigh(kernel[:fitted, :fitted])
     values = jnp.maximum(values, 0.0)[:, None]
     damping = values[-1] * 10.0 ** -jnp.arange(0, 16.5, 0.5)

@@ -99,7 +99,9 @@ def solve(
         stopping = stopping or Stopping()
         if stopping.patience is None:
             stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
-        begin = None if architecture is None else functools.partial(_start, architecture, problem, scales.output)
+        begin = None
+        if architecture is not None:
+            begin = functools.partial(_start, architecture, problem, scales.output, plan.optimizer.wants_fast_features)
         run = Run(
             problem=problem,
             objective=objective,
@@ -158,10 +160,15 @@ def _make(
 
 
 def _start(
-    architecture: str, problem: AbstractProblem, scale: float, objective: AbstractObjective, key: PRNGKeyArray
+    architecture: str,
+    problem: AbstractProblem,
+    scale: float,
+    fast: bool,
+    objective: AbstractObjective,
+    key: PRNGKeyArray,
 ) -> Float[Array, " p"]:
     make = functools.partial(_make, architecture, problem, key, scale=scale)
-    return suitable_start(objective, make, problem.domain.dimension, key=key)
+    return suitable_start(objective, make, problem.domain.dimension, fast=fast, key=key)
 
 
 def _require_float64() -> None:

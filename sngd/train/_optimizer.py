@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Float, PyTree
 
 from sngd._cost import Cost
-from sngd.descent import AbstractDescent
+from sngd.descent import AbstractDescent, ResidualSpace
 from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.search import AbstractSearch, GridSearch
 from sngd.train._step import Memory, StepInfo, TrainState, take_step
@@ -41,6 +41,11 @@ class AbstractOptimizer(abc.ABC):
     @abc.abstractmethod
     def patience(self) -> int:
         """Iterations over which a run that falls by less than a hundredth counts as stagnated."""
+
+    @property
+    @abc.abstractmethod
+    def wants_fast_features(self) -> bool:
+        """Whether a network of far more parameters than rows is to start with the fastest oscillations that fit."""
 
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractOptimizer":
@@ -82,6 +87,12 @@ class Optimizer(AbstractOptimizer):
     def patience(self) -> int:
         # Failed escapes have a limit of their own (`Valley`), which is to come first.
         return 500 if self.can_escape else 100
+
+    @property
+    def wants_fast_features(self) -> bool:
+        # In residual space a run ends where what is left lies along singular values below rounding. The faster the
+        # features, the fewer those are; that they see less between the points shows in later digits.
+        return isinstance(self.descent, ResidualSpace)
 
     def prepare(self, rows: int, parameters: int) -> "Optimizer":
         descent = self.descent.prepare(rows, parameters)

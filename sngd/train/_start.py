@@ -12,12 +12,14 @@ from sngd.train._step import linearize, linearize_residual
 
 
 def suitable_start(
-    objective: AbstractObjective, make: Callable[[Frequencies], MLP], axes: int, *, key: PRNGKeyArray
+    objective: AbstractObjective, make: Callable[[Frequencies], MLP], axes: int, *, fast: bool, key: PRNGKeyArray
 ) -> Float[Array, " p"]:
     """The parameters of the network that `make` gives for frequencies that suit the objective.
 
     Where the Jacobian is too large to store, they are the same for all axes, and chosen on some of the points; where it
     is not known by outer products either, or of an energy, they are all one.
+
+    - `fast`: of such a network, which can take several, whether to take the fastest.
     """
     stored = objective.chunk is None
     if not stored:
@@ -38,4 +40,7 @@ def suitable_start(
         assert linearization.residual is not None
         return linearization.residual, linearization.factor
 
-    return parameters(choose_frequencies(residual_and_factor, parameters, axes, together=not stored, key=key))
+    frequencies = choose_frequencies(
+        residual_and_factor, parameters, axes, together=not stored, fastest=fast and not stored, key=key
+    )
+    return parameters(frequencies)
