@@ -134,13 +134,14 @@ def _points(
     ceiling: Array,
     threshold: Array,
 ) -> tuple[_Place, Float[Array, ""]]:
-    """The last point of a step, and the step size of its first: one on the curve, then others on the curves of the new
-    residuals and the old factor, where there are such.
+    """The last point of a step, and the step size of its first: one on the curve, and a second one on the curve of the
+    residual there and the factor that is at hand, where the descent has such curves.
 
     The decomposition of the factor takes most of a step, and serves twice: two steps of this kind converge at third
-    order where the residual vanishes, one at second (Fan, Math. Comp. 81, 2012). Only where the last one lowered the
-    loss by more than the threshold: in a run that has met a narrow valley, where convergence is fast: else it hurries
-    into the next one.
+    order where the residual vanishes, one at second (Fan, Math. Comp. 81, 2012).
+
+    - `threshold`: how much of the loss the first point must remove for there to be a second one. In a run that has met
+      a narrow valley that is most of it: where convergence is slow, two points hurry into the next valley.
     """
 
     def moved(theta: Array) -> AbstractCurve | None:
@@ -157,7 +158,7 @@ def _points(
         return (count == 0) | ((count < _POINTS) & (removed > threshold))
 
     def another(state: tuple[Array, Array, _Place, Array]) -> tuple[Array, Array, _Place, Array]:
-        # The first point is found as the others are, so that a search is compiled once.
+        # The first point is found as the second one is, so that a search is compiled once.
         count, _, place, first_size = state
         here = moved(place.theta)
         assert here is not None
