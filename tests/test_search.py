@@ -57,25 +57,31 @@ def test_fixed_step_is_taken_whatever_it_does():
     assert (choice.step_size, choice.value) == (0.25, 0.25)
 
 
-def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise():
+@pytest.mark.parametrize("bisect", [False, True])
+def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise(bisect):
     """The ray predicts `2 t - t^2`; the loss keeps all of it up to 0.1, and nothing beyond."""
     loss = lambda t: jnp.where(t <= 0.1, 5 - (2 * t - t**2), 6.0)
-    choice = choose(GainRatio(fraction=0.5), loss)
+    choice = choose(GainRatio(fraction=0.5, bisect=bisect), loss)
     np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     # A tenth of what was predicted is enough for a fraction below that only.
     short = lambda t: 5 - (2 * t - t**2) / 10
-    assert choose(GainRatio(fraction=0.05), short).step_size == 1
-    assert choose(GainRatio(fraction=0.5), short).step_size == 1, "the lowest loss, where no step keeps its promise"
+    assert choose(GainRatio(fraction=0.05, bisect=bisect), short).step_size == 1
+    lowest = choose(GainRatio(fraction=0.5, bisect=bisect), short)
+    assert lowest.step_size == 1, "the lowest loss, where no step keeps its promise"
 
 
-def test_gain_ratio_refuses_what_is_not_lower():
-    assert choose(GainRatio(), lambda t: 1 + t).step_size == 0
-    assert choose(GainRatio(), lambda t: jnp.where(t > 0, jnp.nan, 1.0)).step_size == 0
+@pytest.mark.parametrize("bisect", [False, True])
+def test_gain_ratio_refuses_what_is_not_lower(bisect):
+    search = GainRatio(bisect=bisect)
+    for loss in (lambda t: 1 + t, lambda t: jnp.where(t > 0, jnp.nan, 1.0), lambda t: jnp.where(t > 0, -jnp.inf, 1.0)):
+        choice = choose(search, loss)
+        assert (choice.step_size, choice.value) == (0, 1)
 
 
-def test_gain_ratio_escapes_to_a_higher_loss():
-    loss = lambda t: 1 + 1e3 * t
-    choice = choose(GainRatio(), loss, ceiling=101 * (1 + 1e-12))
+@pytest.mark.parametrize("bisect", [False, True])
+def test_gain_ratio_escapes_to_a_higher_loss(bisect):
+    loss = lambda t: jnp.where(t > 0.5, jnp.nan, 1 + 1e3 * t)
+    choice = choose(GainRatio(bisect=bisect), loss, ceiling=101 * (1 + 1e-12))
     np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     np.testing.assert_allclose(choice.value, 101, rtol=1e-12)
 
@@ -115,11 +121,6 @@ def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling):
     found = np.flatnonzero((values < 5) | (values <= ceiling))
     np.testing.assert_allclose(choice.step_size, sizes[found[0]] if len(found) else 0.0, rtol=1e-12)
     assert len(tried) - 1 == 11 * (found[0] // 11 + 1 if len(found) else 3)
-
-
-def test_bisection_escapes_to_a_higher_loss():
-    choice = choose(GainRatio(bisect=True), lambda t: 1 + 1e3 * t, ceiling=101 * (1 + 1e-12))
-    np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
 
 
 def test_losses_are_bisected_where_they_are_expensive():

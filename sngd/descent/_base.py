@@ -17,6 +17,11 @@ class AbstractDescent(eqx.Module):
     It knows nothing of the problem or of how a point on its curve is chosen.
     """
 
+    @property
+    def wants_fast_features(self) -> bool:
+        """Whether its runs end for want of singular values above rounding, of which fast oscillations leave more."""
+        return False
+
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractDescent":
         """The descent for a factor of this shape, before the first step. Raises `ValueError` where it does not fit."""

@@ -48,6 +48,11 @@ class ResidualSpace(AbstractDescent):
     adapts: bool = True
     test_matrix: TestMatrix = gaussian
 
+    @property
+    def wants_fast_features(self) -> bool:
+        # ENGD-W ends sooner, at the root of the machine precision, and starts where the paper's methods do.
+        return self.adapts
+
     def prepare(self, rows: int, parameters: int) -> "ResidualSpace":
         if rows > self.LARGEST:
             raise ValueError(

@@ -130,7 +130,8 @@ def _bisected(
     harmless: Bool[Array, " k"],
     first: Int[Array, ""],
 ) -> Choice:
-    """The largest step size that suits of those that a search for it tries, or the one with the lowest loss.
+    """The largest step size that suits of those that a search for it tries, or the one with the lowest loss; zero, with
+    the loss infinite, where none is finite.
 
     From `first` on, by strides of one, two, four, ..., to larger steps while they suit or are harmless, else to smaller
     ones until one does; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
@@ -160,5 +161,5 @@ def _bisected(
 
 
 def _or_infinity(losses: Float[Array, "*k"]) -> Float[Array, "*k"]:
-    """The same, infinite where they are not numbers or not bounded from below."""
+    """With infinity in the place of what is not finite."""
     return jnp.where(jnp.isfinite(losses), losses, jnp.inf)

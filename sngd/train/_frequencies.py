@@ -33,9 +33,11 @@ _FLOOR = -12.0
 _PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
 _DOUBLINGS = range(1, 7)
 
-# A score above this is poor: a squared residual of more than a hundredth is left. One below the other leaves next to
-# nothing.
-_POOR, _EXCELLENT = -2.0, -10.0
+# A score above this is poor: a squared residual of more than a hundredth is left.
+_POOR = -2.0
+
+# From one candidate to the next among those that are equally good.
+_FASTER = 1.5
 
 
 Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
@@ -65,15 +67,16 @@ class _Candidates:
 def choose_frequencies(
     linearize: Linearize, parameters: Parameters, axes: int, *, together: bool, fastest: bool, key: PRNGKeyArray
 ) -> Frequencies:
-    """The frequencies with the best score on a path of doublings from one, for one axis or several at a time.
+    """The frequencies with the best score on a path of doublings from one, for one axis or several at a time; on demand
+    the fastest of several that are equally good.
 
     Where none on the path is good, those that oscillate along one axis only are tried too, and what is near the best of
     them: along a characteristic, features that fit are rare, and the scores around them are flat.
 
     - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
     - `parameters`: maps frequencies to a parameter vector.
-    - `together`: whether to double all axes at a time only, which takes fewer linearizations. `fastest`: whether to go
-      on doubling them as long as the score is excellent.
+    - `together`: whether to double all axes at a time only, which takes fewer linearizations.
+    - `fastest`: whether to go on to faster ones, all axes at a time, as long as they are equally good.
     """
     candidates = _Candidates(linearize, parameters, key)
     best = _climb(candidates, axes, together)
@@ -103,8 +106,11 @@ def _climb(candidates: _Candidates, axes: int, together: bool) -> Frequencies:
 
 
 def _fastest(candidates: _Candidates, best: Frequencies) -> Frequencies:
-    """The last of the doublings of `best` whose scores are excellent, or `best`."""
-    while max(best) < _LARGEST and candidates.score(faster := tuple(2 * f for f in best)) <= _EXCELLENT:
+    """The last from `best` on that leaves nothing that could be told from nothing."""
+    while max(best) < _LARGEST:
+        faster = tuple(_FASTER * frequency for frequency in best)
+        if candidates.score(faster) > _FLOOR:
+            break
         best = faster
     return best
 

@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Float, PyTree
 
 from sngd._cost import Cost
-from sngd.descent import AbstractDescent, ResidualSpace
+from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.search import AbstractSearch, GridSearch
 from sngd.train._step import Memory, StepInfo, TrainState, take_step
@@ -43,9 +43,9 @@ class AbstractOptimizer(abc.ABC):
         """Iterations over which a run that falls by less than a hundredth counts as stagnated."""
 
     @property
-    @abc.abstractmethod
     def wants_fast_features(self) -> bool:
-        """Whether a network of far more parameters than rows is to start with the fastest oscillations that fit."""
+        """Whether a network with rows kept as outer products is to start with the fastest oscillations that suit."""
+        return False
 
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractOptimizer":
@@ -90,9 +90,7 @@ class Optimizer(AbstractOptimizer):
 
     @property
     def wants_fast_features(self) -> bool:
-        # In residual space a run ends where what is left lies along singular values below rounding. The faster the
-        # features, the fewer those are; that they see less between the points shows in later digits.
-        return isinstance(self.descent, ResidualSpace)
+        return self.descent.wants_fast_features
 
     def prepare(self, rows: int, parameters: int) -> "Optimizer":
         descent = self.descent.prepare(rows, parameters)

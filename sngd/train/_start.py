@@ -19,7 +19,7 @@ def suitable_start(
     Where the Jacobian is too large to store, they are the same for all axes, and chosen on some of the points; where it
     is not known by outer products either, or of an energy, they are all one.
 
-    - `fast`: of such a network, which can take several, whether to take the fastest.
+    - `fast`: where the Jacobian is known by outer products, whether to take the fastest of the frequencies that suit.
     """
     stored = objective.chunk is None
     if not stored:
