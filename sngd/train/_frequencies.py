@@ -37,7 +37,7 @@ _DOUBLINGS = range(1, 7)
 _POOR = -2.0
 
 # From one candidate to the next among those that are equally good.
-_FASTER = 1.5
+_FASTER = 1.3
 
 
 Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
