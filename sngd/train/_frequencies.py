@@ -107,7 +107,7 @@ def _climb(candidates: _Candidates, axes: int, together: bool) -> Frequencies:
 
 def _fastest(candidates: _Candidates, best: Frequencies) -> Frequencies:
     """The last from `best` on that leaves nothing that could be told from nothing."""
-    while max(best) < _LARGEST:
+    while _FASTER * max(best) <= _LARGEST:
         faster = tuple(_FASTER * frequency for frequency in best)
         if candidates.score(faster) > _FLOOR:
             break
