@@ -19,6 +19,9 @@ from sngd.linearize._trial import TrialFunction
 
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
+# The vectors on either side of the outer products that make a random matrix for one leaf.
+_Sides = tuple[Float[Array, "a m"], Float[Array, "b m"]]
+
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
 _POINTS = 64
 
@@ -82,13 +85,13 @@ class _Rows(eqx.Module):
         return half + half.T
 
     def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
-        total = self.stored @ test_matrix.rest
+        left, right = test_matrix.rest
+        total = _of_pairs(self.stored @ left, right)
         for leaf, pairs in self.outer.items():
             vectors = test_matrix.sides[leaf]
 
-            def add(total: Array, left: Array, right: Array, vectors: tuple[Array, Array] = vectors) -> Array:
-                left, right = _grouped(left @ vectors[0]), _grouped(right @ vectors[1])
-                return total + (left[..., :, None] * right[..., None, :]).reshape(total.shape)
+            def add(total: Array, left: Array, right: Array, vectors: _Sides = vectors) -> Array:
+                return total + _of_pairs(left @ vectors[0], right @ vectors[1])
 
             total = pairs.fold(add, total)
         return total
@@ -96,35 +99,41 @@ class _Rows(eqx.Module):
 
 class ProductColumns(eqx.Module):
     """A random test matrix `M`, shape `(p, l)`: every column is the outer product of two normal vectors for each linear
-    leaf, and a normal vector for the others, so that its products with rows of outer products are cheap.
+    leaf, so that its products with rows of outer products are cheap. The other leaves, one after the other, are a
+    matrix of one column.
 
     The vectors come in groups of `g`, four, and every pair of a group makes a column. Scaled so that `||M^T x||` is
     `||x||` on average.
 
-    - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g` vectors, `(a, m)` and `(b, m)`; `rest`: `(d, l)`.
+    - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g` vectors, `(a, m)` and `(b, m)`; `rest`: `(d, m)`
+      and `(1, m)`.
     """
 
-    sides: dict[int, tuple[Float[Array, "a m"], Float[Array, "b m"]]]
-    rest: Float[Array, "d l"]
+    sides: dict[int, _Sides]
+    rest: _Sides
     layout: LeafLayout
 
     def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
         """`M @ z`."""
         pairs = coefficients.reshape(-1, _SHARED, _SHARED)
-        matrices = {
-            leaf: jnp.einsum("agi,gij->agj", _grouped(left), pairs).reshape(left.shape) @ right.T
-            for leaf, (left, right) in self.sides.items()
-        }
-        return self.layout.assemble(matrices, (self.rest @ coefficients)[None])[0]
+
+        def combined(sides: _Sides) -> Array:
+            left, right = sides
+            return jnp.einsum("agi,gij->agj", _grouped(left), pairs).reshape(left.shape) @ right.T
+
+        matrices = {leaf: combined(sides) for leaf, sides in self.sides.items()}
+        return self.layout.assemble(matrices, combined(self.rest).T)[0]
 
     def rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " l"]:
         """`M.T @ x`."""
         matrices, others = self.layout.split(vector)
-        images = [
-            jnp.einsum("agi,agj->gij", _grouped(left), _grouped(matrices[leaf] @ right)).ravel()
-            for leaf, (left, right) in self.sides.items()
-        ]
-        return functools.reduce(jnp.add, images, self.rest.T @ others)
+
+        def products(sides: _Sides, matrix: Array) -> Array:
+            left, right = sides
+            return jnp.einsum("agi,agj->gij", _grouped(left), _grouped(matrix @ right)).ravel()
+
+        images = [products(sides, matrices[leaf]) for leaf, sides in self.sides.items()]
+        return functools.reduce(jnp.add, images, products(self.rest, others[:, None]))
 
 
 class LayeredFactor(AbstractFactor):
@@ -207,8 +216,8 @@ class LayeredFactor(AbstractFactor):
         return int(layered) + 2 * sum(rows.stored.size for rows in self.terms)
 
     def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
-        """`F @ M` for a random `M` of outer products, and `M`: `2 n S w l / g` operations for groups of `g` vectors,
-        where a dense one has `2 n p l`.
+        """`F @ M` for a random `M` of outer products, and `M`: `2 n (S w + d) l / g` operations for groups of `g`
+        vectors, where a dense one has `2 n p l`.
 
         - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
         - `columns`: how many `M` has, or a few more, to fill the last group.
@@ -216,16 +225,13 @@ class LayeredFactor(AbstractFactor):
         groups = -(-columns // _SHARED**2)
         vectors, columns = groups * _SHARED, groups * _SHARED**2
         dtype, scale = self.terms[0].stored.dtype, columns**-0.5
-        keys = iter(jax.random.split(key, 2 * len(self.layout.linear) + 1))
-        sides = {}
-        for leaf in sorted(self.layout.linear):
-            rows, width = self.layout.shapes[leaf]
-            sides[leaf] = (
-                scale * sample(next(keys), rows, vectors, dtype),
-                sample(next(keys), width, vectors, dtype),
-            )
-        rest = scale * sample(next(keys), self.terms[0].stored.shape[1], columns, dtype)
-        test_matrix = ProductColumns(sides, rest, self.layout)
+        keys = iter(jax.random.split(key, 2 * len(self.layout.linear) + 2))
+
+        def drawn(rows: int, width: int) -> _Sides:
+            return scale * sample(next(keys), rows, vectors, dtype), sample(next(keys), width, vectors, dtype)
+
+        sides = {leaf: drawn(*self.layout.shapes[leaf]) for leaf in sorted(self.layout.linear)}
+        test_matrix = ProductColumns(sides, drawn(self.terms[0].stored.shape[1], 1), self.layout)
         return jnp.concatenate([rows.times_products(test_matrix) for rows in self.terms]), test_matrix
 
     def _times_vector(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:
@@ -271,6 +277,12 @@ class LayeredFactor(AbstractFactor):
 def _grouped(vectors: Float[Array, "... m"]) -> Float[Array, "... m/g g"]:
     """With the groups of vectors that are shared as an axis of their own."""
     return vectors.reshape(*vectors.shape[:-1], vectors.shape[-1] // _SHARED, _SHARED)
+
+
+def _of_pairs(left: Float[Array, "rows m"], right: Float[Array, "rows m"]) -> Float[Array, "rows l"]:
+    """The products of every two of a group, one from the left and one from the right."""
+    left, right = _grouped(left), _grouped(right)
+    return (left[..., :, None] * right[..., None, :]).reshape(len(left), -1)
 
 
 def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows columns"]:
