@@ -23,7 +23,7 @@ Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows column
 _Sides = tuple[Float[Array, "a m"], Float[Array, "b m"]]
 
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
-_POINTS = 64
+_POINTS = 128
 
 # Vectors on either side of a random matrix that are shared: every pair of them makes a column. The products with the
 # vectors, most of the work, become as many times fewer, and columns are still uncorrelated.
