@@ -387,6 +387,17 @@ def test_a_run_that_fits_its_points_only_says_so_or_takes_more(key):
         assert solution.result.exit_status != 0
 
 
+@pytest.mark.parametrize("restarts", [2, 0])
+def test_parameters_that_fit_too_few_points_are_left_behind(restarts, key):
+    """On finer points a run starts again where it may, and goes on from the parameters it has where it may not."""
+    few = dataclasses.replace(poisson(), quadrature=sngd.GaussLegendre(4))
+    solution = sngd.solve(few, "2x16", key=key, stopping=Stopping(60, restarts=restarts))
+    starts = np.flatnonzero(np.isnan(solution.history.gradient_norm))
+    assert len(starts) == 1 + restarts
+    assert np.all(solution.history.loss[starts] > 1e-3 * solution.history.loss[0])
+    assert solution.rows > make_objective(few, solution.network)[0].rows
+
+
 def test_a_run_that_may_not_take_more_points_goes_on_with_those_it_has(key, monkeypatch):
     escapes, escaping = [], Valley.escaping
     monkeypatch.setattr("sngd.train._run.finished", lambda diagnosis: False)

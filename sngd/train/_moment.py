@@ -34,7 +34,7 @@ class Place:
     """Where in its rounds a run is.
 
     A run makes one or more attempts, each from other initial parameters; an attempt has one or more rounds, each on
-    finer points than the one before.
+    finer points than the one before. An attempt that begins for the sake of finer points counts on.
 
     - `attempt`, `round`: the present ones, counted from zero. `finer`: how often the points have been refined so far.
     - `first`: the record with which the round began.

@@ -111,14 +111,12 @@ class Run:
             if following is not None:
                 moment = following
                 continue
-            best, result = moment.best, end.verdict.result
-            if best is None or end.verdict.diagnosis.error < best.verdict.diagnosis.error:
-                best = end
-            elif result in FROM_OUTSIDE:
+            best, result = _better(moment.best, end), end.verdict.result
+            if best is not end and result in FROM_OUTSIDE:
                 return End(best.theta, dataclasses.replace(best.verdict, result=result))
-            if not self._starts_again(moment, best):
+            if best.verdict.result not in _STUCK or not self._starts_again(moment.place, best):
                 return best
-            moment = self._next_attempt(moment, best)
+            moment = self._next_attempt(dataclasses.replace(moment.place, round=0), best)
 
     def _train(self, moment: Moment) -> tuple[Moment, Result, End]:
         """Step until something ends the round; the parameters are always those of a step that was completed.
@@ -227,16 +225,22 @@ class Run:
         return 0 <= int(moment.info.numerical_rank) <= max(1, _COLLAPSED * largest)
 
     def _next_round(self, moment: Moment, end: End) -> Moment | None:
-        """The first moment of a round on finer points, where one is called for."""
+        """The first moment of a round on finer points, where one is called for.
+
+        It goes on from where the last one ended; where that was far from any solution, from other initial parameters: a
+        network that fits the points only oscillates between them.
+        """
         if end.verdict.result is not Result.UNRESOLVED or not self._may_refine(moment.place):
             return None
         finer = refined(self.problem)
         if finer is None or not self._move_to(finer, end.theta):
             return None
         place = moment.place
-        place = dataclasses.replace(
-            place, round=place.round + 1, finer=place.finer + 1, first=len(self.records) - 1, rejected=0
-        )
+        again = self._starts_again(place, end)
+        place = dataclasses.replace(place, round=place.round + 1, finer=place.finer + 1)
+        if again:
+            return self._next_attempt(place, _better(moment.best, end))
+        place = dataclasses.replace(place, first=len(self.records) - 1, rejected=0)
         state = moment.state if moment.valley is None else moment.valley.best
         return self._first_of_round(place, state, moment.best)
 
@@ -255,21 +259,21 @@ class Run:
         self.objective, self.problem, self.factor, self.between = objective, problem, None, None
         return True
 
-    def _starts_again(self, moment: Moment, best: End) -> bool:
-        """Whether to try other initial parameters."""
-        wrong = best.verdict.result in _STUCK and best.verdict.diagnosis.error > _WRONG
-        allowed = self.begin is not None and moment.place.attempt < self.stopping.restarts
+    def _starts_again(self, place: Place, end: End) -> bool:
+        """Whether to try other initial parameters, after an end that leads nowhere."""
+        allowed = self.begin is not None and place.attempt < self.stopping.restarts
+        wrong = end.verdict.diagnosis.error > _WRONG
         return wrong and allowed and self.optimizer.can_escape and not self._is_late()
 
-    def _next_attempt(self, moment: Moment, best: End) -> Moment:
+    def _next_attempt(self, place: Place, best: End) -> Moment:
         """The first moment from other initial parameters; they count as an iteration."""
         assert self.begin is not None
-        key = jax.random.fold_in(self.key, moment.place.attempt)
+        key = jax.random.fold_in(self.key, place.attempt)
         state = TrainState(self._begun(self.begin, key), key, jnp.zeros((), int))
         loss = self.check_start(state.theta)
         self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
         self._report(state)
-        place = Place(moment.place.attempt + 1, 0, moment.place.finer, len(self.records) - 1)
+        place = Place(place.attempt + 1, place.round, place.finer, len(self.records) - 1)
         return self._first_of_round(place, state, best)
 
     def _begun(self, begin: Begin, key: PRNGKeyArray) -> Float[Array, " p"]:
@@ -368,3 +372,8 @@ class Run:
         assert self.problem.exact is not None
         points = error_points(self.problem)
         return points, evaluate_in_chunks(self.problem.exact, points)
+
+
+def _better(best: End | None, end: End) -> End:
+    """The one with the smaller estimated error; the first one where they are equal."""
+    return end if best is None or end.verdict.diagnosis.error < best.verdict.diagnosis.error else best

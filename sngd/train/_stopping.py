@@ -20,8 +20,9 @@ class Stopping:
       this many iterations, or when no step was found in three iterations in a row. Left out, it is
       the optimizer's.
     - `refinements`: how often a run that stagnates, and fits its points only, goes on with more of them.
-    - `restarts`: how often a run that is stuck with a wrong solution starts again from other initial parameters, where
-      the network is given by its architecture; the best outcome is kept.
+    - `restarts`: how often a run that is stuck with a wrong solution, or fits its points only and is far from one,
+      starts again from other initial parameters, where the network is given by its architecture; the best outcome is
+      kept.
 
     Raises `ValueError` for a budget or a number below zero, or a patience below one.
     """
