@@ -40,8 +40,8 @@ class FactorDescent(AbstractDescent):
     - `tolerance`: of `"truncated"`, relative to the largest singular value.
     - `sketch_size`: columns of the first sketch. Left out, a stored factor with `min(n, p) <= 1000` is decomposed in
       full, and any other starts with 512. Later sketches have a quarter more columns than the rank of the last step,
-      the singular values above its damping, rounded up as in `SNGD`: early steps, heavily damped, are cheap. Where all
-      columns were used, and to escape, the size doubles. Raises `ValueError` in `prepare` where it exceeds
+      the singular values above its damping, rounded up to a power of two: early steps, heavily damped, are cheap. Where
+      all columns were used, and to escape, the size doubles. Raises `ValueError` in `prepare` where it exceeds
       `min(n, p)`.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
     - `largest`: `min(n, p)`; set by `prepare`.
@@ -100,7 +100,7 @@ class FactorDescent(AbstractDescent):
         assert self.largest is not None
         resolved = 0 < rank < self.sketch_size
         wanted = 2 * self.sketch_size if escape or not resolved else max(rank + rank // 4, _SMALLEST_SKETCH)
-        return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(wanted, self.largest, rungs=2))
+        return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(wanted, self.largest, rungs=1))
 
     def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractSVD:
         factor = linearization.factor
