@@ -42,7 +42,7 @@ class GainRatio(AbstractSearch):
       keep their promise and large ones do not. Left out, that is for `prepare` to say: where losses are expensive.
     """
 
-    fraction: float = 0.25
+    fraction: float = 0.1
     smallest: float = 1e-16
     ratio: float = 10**0.5
     escapes: bool = True
