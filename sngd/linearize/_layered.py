@@ -279,7 +279,7 @@ def _grouped(vectors: Float[Array, "... m"]) -> Float[Array, "... m/g g"]:
     return vectors.reshape(*vectors.shape[:-1], vectors.shape[-1] // _SHARED, _SHARED)
 
 
-def _of_pairs(left: Float[Array, "rows m"], right: Float[Array, "rows m"]) -> Float[Array, "rows l"]:
+def _of_pairs(left: Float[Array, "rows m"], right: Float[Array, "#rows m"]) -> Float[Array, "rows l"]:
     """The products of every two of a group, one from the left and one from the right."""
     left, right = _grouped(left), _grouped(right)
     return (left[..., :, None] * right[..., None, :]).reshape(len(left), -1)
