@@ -28,7 +28,8 @@ import sngd
 from sngd.library import find_network, heat, poisson
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.train import Memory, Optimizer, TrainState, find_optimizer
+from sngd.search import Memory
+from sngd.train import Optimizer, TrainState, find_optimizer
 
 # Sides of the matrices whose product stands for the peak: a second or so on two cores, enough to fill a GPU.
 _SIDE, _SIDE_OF_OTHERS = {"cpu": 3072}, 8192

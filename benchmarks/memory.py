@@ -16,8 +16,8 @@ from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
-from sngd.search import GridSearch
-from sngd.train import Memory, TrainState, peak_bytes, take_step
+from sngd.search import GridSearch, Memory
+from sngd.train import TrainState, peak_bytes, take_step
 
 SKETCH_SIZE = 100
 

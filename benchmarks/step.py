@@ -21,8 +21,8 @@ from sngd.library import poisson
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP
 from sngd.problem import GaussLegendre
-from sngd.search import AbstractSearch, GridSearch, LossAlong
-from sngd.train import Memory, TrainState, share_cores_with_lapack, take_step
+from sngd.search import AbstractSearch, GridSearch, LossAlong, Memory
+from sngd.train import TrainState, share_cores_with_lapack, take_step
 
 SKETCH_SIZE = 362
 ROUNDS = 15
@@ -75,7 +75,7 @@ def parts_of_step(
     def choose(objective, state, value, curve):
         loss = lambda update: objective.value(state.theta + update)
         along = LossAlong(loss, curve, value, objective.values_at_once)
-        return search.choose(along, jnp.asarray(-jnp.inf), state.memory.damping)
+        return search.choose(along, jnp.asarray(-jnp.inf), state.memory)
 
     at = linearize(objective, state.theta)
     curve = descend(descent, at, jax.random.key(2))

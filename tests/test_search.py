@@ -7,16 +7,16 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from sngd.descent import Ray
-from sngd.search import FixedStep, GainRatio, GridSearch, LossAlong
+from sngd.search import FixedStep, GainRatio, GridSearch, LossAlong, Memory
 
 # Updates are `(-3 t, -t)`.
 RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
 
 
-def choose(search, loss, ceiling=-jnp.inf, damping=0.0):
+def choose(search, loss, ceiling=-jnp.inf, damping=0.0, escaped=False):
     """What the search picks along the ray where the loss at `t` is `loss(t)`, once its update is found to be that."""
     along = LossAlong(lambda update: loss(-update[1]), RAY, loss(jnp.zeros(())), at_once=11)
-    choice = search.choose(along, jnp.asarray(ceiling), jnp.asarray(damping))
+    choice = search.choose(along, jnp.asarray(ceiling), Memory(jnp.asarray(damping), jnp.asarray(escaped)))
     assert choice.step_size == 0 or np.array_equal(choice.update, RAY.update(choice.step_size))
     return choice
 
@@ -66,6 +66,12 @@ def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise(bisect):
     # A tenth of what was predicted is enough for a fraction below that only.
     short = lambda t: 5 - (2 * t - t**2) / 10
     assert choose(GainRatio(fraction=0.05, bisect=bisect), short).step_size == 1
+    # After an escape two fifths of the fraction are: of 0.2, but not of 0.3.
+    kept = lambda t: jnp.where(t <= 0.1, 5 - (2 * t - t**2), short(t))
+    assert choose(GainRatio(fraction=0.2, bisect=bisect), kept, escaped=True).step_size == 1
+    for fraction, escaped in ((0.2, False), (0.3, True)):
+        choice = choose(GainRatio(fraction=fraction, bisect=bisect), kept, escaped=escaped)
+        np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     lowest = choose(GainRatio(fraction=0.5, bisect=bisect), short)
     assert lowest.step_size == 1, "the lowest loss, where no step keeps its promise"
 

@@ -16,9 +16,8 @@ from sngd.descent import FactorDescent
 from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.linearize import LayeredFactor, make_objective
 from sngd.networks import MLP, make_network
-from sngd.search import FixedStep, GainRatio
+from sngd.search import FixedStep, GainRatio, Memory
 from sngd.train import (
-    Memory,
     Record,
     Result,
     Stopping,

@@ -22,7 +22,7 @@ _NETWORK, _NETWORKS = "4x20", {"transport": "1x330"}
 _OPTIMIZERS: dict[str, Optimizer] = {
     "damped, boldest, escapes": Optimizer(FactorDescent("damped"), GainRatio()),
     "damped, boldest": Optimizer(FactorDescent("damped"), GainRatio(escapes=False)),
-    "damped, boldest, a quarter": Optimizer(FactorDescent("damped"), GainRatio(fraction=0.25)),
+    "damped, boldest, escapes, a tenth": Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1)),
     "damped, least loss": Optimizer(FactorDescent("damped"), GridSearch()),
     "truncated, least loss": Optimizer(FactorDescent("truncated"), GridSearch()),
     "truncated, boldest, escapes": Optimizer(FactorDescent("truncated"), GainRatio()),

@@ -21,8 +21,8 @@ from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem, GaussLegendre
-from sngd.search import GridSearch
-from sngd.train import Memory, Optimizer, TrainState, make_plan, peak_bytes, share_cores_with_lapack, take_step
+from sngd.search import GridSearch, Memory
+from sngd.train import Optimizer, TrainState, make_plan, peak_bytes, share_cores_with_lapack, take_step
 
 # Gauss-Legendre points an axis: 784 in the interior and 84 on the faces.
 _POINTS = 28

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from sngd._curve import AbstractCurve
 
@@ -43,6 +44,13 @@ class Choice(eqx.Module):
     update: Float[Array, " p"]
 
 
+class Memory(eqx.Module):
+    """What is known of the steps before: the damping of the last, zero before the first; if any was an escape."""
+
+    damping: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()))
+    escaped: Bool[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros((), bool))
+
+
 class AbstractSearch(eqx.Module):
     """Picks a point on a curve of trial updates by evaluating the loss. Knows nothing of how the curve was made."""
 
@@ -61,9 +69,10 @@ class AbstractSearch(eqx.Module):
         """About how many losses one choice takes, after `prepare`."""
 
     @abc.abstractmethod
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
         """The point to take. Called under `jax.jit`.
 
         - `ceiling`: minus infinity, or how high the loss may climb to leave the neighborhood, if the search can.
-        - `damping`: that of the last step, near which the next one may lie; zero before the first.
+        - `memory`: with the damping near which that of the next step may lie, and whether this one is an escape or
+          comes after one.
         """

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sngd.search._base import AbstractSearch, Choice, LossAlong
+from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
 
 
 class FixedStep(AbstractSearch):
@@ -26,6 +26,6 @@ class FixedStep(AbstractSearch):
     def trials(self) -> int:
         return 1
 
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
         step_size = jnp.asarray(self.step_size, along.start.dtype)
         return Choice(step_size, *along.trial(step_size))

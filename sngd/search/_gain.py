@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from sngd.search._base import AbstractSearch, Choice, LossAlong
+from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
 
 # Rows times parameters, a measure of the work of one loss, above which trying all step sizes takes most of a step.
 _EXPENSIVE = 2e7
@@ -25,6 +25,9 @@ _ROUNDING = 1e-14
 # Dampings that differ by less are the same: the steps between them are much larger.
 _SLACK = 1e-2
 
+# The part of the fraction that is enough in a run that has met a narrow valley.
+_RELAXED = 0.4
+
 
 class GainRatio(AbstractSearch):
     """The largest step size whose actual reduction of the loss is at least `fraction` of the predicted one.
@@ -35,14 +38,15 @@ class GainRatio(AbstractSearch):
 
     In a narrow curved valley only short steps keep their promise. To escape, the search takes the largest step whose
     loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide. With
-    `escapes=False` a run never asks for that.
+    `escapes=False` a run never asks for that. Once it has, two fifths of the fraction are enough: longer steps pass by
+    the next valleys, where before they only cost steps.
 
     - `bisect`: whether to look for it by bisection, from the damping of the last step on, with two losses where it has
       not changed and a logarithm of the number of step sizes at most: it finds the largest of all where small steps
       keep their promise and large ones do not. Left out, that is for `prepare` to say: where losses are expensive.
     """
 
-    fraction: float = 0.1
+    fraction: float = 0.25
     smallest: float = 1e-16
     ratio: float = 10**0.5
     escapes: bool = True
@@ -68,18 +72,19 @@ class GainRatio(AbstractSearch):
     def trials(self) -> int:
         return _FEW if self.bisect else len(self._step_sizes())
 
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
         curve, value, step_sizes = along.curve, along.start, jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
+        fraction = jnp.where(memory.escaped, _RELAXED, 1.0) * self.fraction
 
         def suits(values: Array, predicted: Array) -> Array:
-            kept = (value - values >= self.fraction * predicted) & (values < value)
+            kept = (value - values >= fraction * predicted) & (values < value)
             return kept | (values <= ceiling)
 
         if self.bisect:
             # A step that promises less than rounding hides does no harm, so the search goes on to larger ones.
             harmless = predicted <= _ROUNDING * value
-            bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < damping * (1 - _SLACK))
+            bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < memory.damping * (1 - _SLACK))
             first = jnp.minimum(bolder, len(step_sizes) - 1)
             picked = _bisected(along, suits, step_sizes, predicted, harmless, first)
         else:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.search._base import AbstractSearch, Choice, LossAlong
+from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
 
 
 class GridSearch(AbstractSearch):
@@ -43,7 +43,7 @@ class GridSearch(AbstractSearch):
     def trials(self) -> int:
         return int(np.size(self._batches()[0]))
 
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], damping: Float[Array, ""]) -> Choice:
+    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
         factors, refining = self._batches()
 
         def trial(best: _Best, batch: tuple[Array, Array]) -> tuple[_Best, None]:

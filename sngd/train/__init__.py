@@ -23,7 +23,7 @@ from sngd.train._plot import plot
 from sngd.train._progress import ProgressDisplay
 from sngd.train._run import Callback
 from sngd.train._solution import Solution
-from sngd.train._step import Memory, StepInfo, TrainState, take_step
+from sngd.train._step import StepInfo, TrainState, take_step
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
 
@@ -37,7 +37,6 @@ __all__ = [
     "Callback",
     "Checkpoints",
     "History",
-    "Memory",
     "Optimizer",
     "Plan",
     "ProgressDisplay",

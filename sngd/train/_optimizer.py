@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, PyTree
 from sngd._cost import Cost
 from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractFactor, AbstractObjective
-from sngd.search import AbstractSearch, GridSearch
-from sngd.train._step import Memory, StepInfo, TrainState, take_step
+from sngd.search import AbstractSearch, GridSearch, Memory
+from sngd.train._step import StepInfo, TrainState, take_step
 
 # The work of a linearization, in losses; and that of a loss, in operations for each row and parameter: a product and a
 # sum for the solution and each of the derivatives that an equation of second order takes of it.

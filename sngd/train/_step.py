@@ -6,25 +6,18 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from sngd._compiled import compiled
 from sngd.descent import AbstractCurve, AbstractDescent
 from sngd.linearize import AbstractObjective, EnergyObjective, Linearization
-from sngd.search import AbstractSearch, LossAlong
+from sngd.search import AbstractSearch, LossAlong, Memory
 
 # Convergence is fast where a point removes more than this part of the loss, or of what an energy can still fall.
 _FAST = 0.9
 
 # Points that a decomposition of the factor serves, at most.
 _POINTS = 2
-
-
-class Memory(eqx.Module):
-    """What a step knows of the ones before: the damping of the last, zero before the first; if any was an escape."""
-
-    damping: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()))
-    escaped: Bool[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros((), bool))
 
 
 class TrainState(eqx.Module):
@@ -107,7 +100,7 @@ def _search(
     promised = curve.predicted_reduction(jnp.ones(()))
     at_most = promised if isinstance(objective, EnergyObjective) else value
     escaped = state.memory.escaped | (ceiling > -jnp.inf)
-    start = _Place(state.theta, value, state.memory.damping)
+    start = _Place(state.theta, value, Memory(state.memory.damping, escaped))
     end, step_size = _points(objective, search, curve, start, ceiling, jnp.where(escaped, _FAST, 0) * at_most)
     if isinstance(objective, EnergyObjective):
         reached, promise, excess = objective.value(end.theta), jnp.ones(()), promised
@@ -115,15 +108,15 @@ def _search(
         reached, promise, excess = end.value, jnp.where(value > 0, promised / value, 1.0), end.value
     rank = curve.rank(step_size)
     report = StepInfo(reached, step_size, rank, curve.numerical_rank, curve.gradient_norm, promise, excess)
-    return TrainState(end.theta, next_key, state.iteration + 1, Memory(end.damping, escaped)), report
+    return TrainState(end.theta, next_key, state.iteration + 1, end.memory), report
 
 
 class _Place(eqx.Module):
-    """Where a step is, between its points: the parameters, the loss, and the damping of the last point."""
+    """Where a step is, between its points: the parameters, the loss, and what is known of the points before."""
 
     theta: Float[Array, " p"]
     value: Float[Array, ""]
-    damping: Float[Array, ""]
+    memory: Memory
 
 
 def _points(
@@ -175,12 +168,12 @@ def _pick(
 ) -> tuple[_Place, Float[Array, ""], Float[Array, ""]]:
     """The point of the curve that the search picks, its step size, and how much lower the loss is there."""
     along = _along(objective, start.theta, start.value, curve)
-    choice = search.choose(along, ceiling, start.damping)
+    choice = search.choose(along, ceiling, start.memory)
     # A curve that is not finite has no step; then the parameters stay what they are.
-    stays = choice.step_size == 0
+    stays, before = choice.step_size == 0, start.memory
     theta = jnp.where(stays, start.theta, start.theta + choice.update)
-    damping = jnp.where(stays, start.damping, curve.damping(choice.step_size))
-    return _Place(theta, choice.value, damping), choice.step_size, along.start - choice.value
+    memory = Memory(jnp.where(stays, before.damping, curve.damping(choice.step_size)), before.escaped)
+    return _Place(theta, choice.value, memory), choice.step_size, along.start - choice.value
 
 
 def _along(objective: AbstractObjective, theta: Array, value: Array, curve: AbstractCurve) -> LossAlong:
