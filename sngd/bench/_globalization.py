@@ -1,5 +1,6 @@
 """`sngd bench globalization`: how far each way of choosing a step gets, on every problem of the library."""
 
+import dataclasses
 import functools
 import statistics
 from collections.abc import Callable, Sequence
@@ -8,26 +9,65 @@ from typing import Any
 
 import jax
 
+from sngd.bench._alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
 from sngd.bench._cells import Cells
 from sngd.descent import SNGD, FactorDescent
 from sngd.library import PROBLEMS, find_problem
+from sngd.problem import AbstractCondition, AbstractProblem, Problem
 from sngd.search import GainRatio, GridSearch
-from sngd.train import Optimizer, Stopping, solve
+from sngd.train import AbstractOptimizer, Optimizer, Stopping, solve
 
 _SECONDS = 40.0
 
 # No network of several layers is near the solution of the transport equation in these seconds, however it steps.
 _NETWORK, _NETWORKS = "4x20", {"transport": "1x330"}
 
-_OPTIMIZERS: dict[str, Optimizer] = {
-    "damped, boldest, escapes": Optimizer(FactorDescent("damped"), GainRatio()),
-    "damped, boldest": Optimizer(FactorDescent("damped"), GainRatio(escapes=False)),
-    "damped, boldest, escapes, a tenth": Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1)),
-    "damped, least loss": Optimizer(FactorDescent("damped"), GridSearch()),
-    "truncated, least loss": Optimizer(FactorDescent("truncated"), GridSearch()),
-    "truncated, boldest, escapes": Optimizer(FactorDescent("truncated"), GainRatio()),
-    "Gramian, least loss": Optimizer(SNGD("two-pass"), GridSearch()),
-    "Gramian, boldest, escapes": Optimizer(SNGD("two-pass"), GainRatio()),
+
+@dataclasses.dataclass(frozen=True)
+class _Way:
+    """A way of choosing a step: an optimizer, perhaps with another weight for what holds on the boundary.
+
+    - `residuals`: whether it is one for sums of squares only.
+    """
+
+    optimizer: AbstractOptimizer
+    residuals: bool = False
+    boundary: float = 1.0
+
+    def suits(self, problem: str) -> bool:
+        return not self.residuals or isinstance(find_problem(problem), Problem)
+
+    def problem(self, name: str) -> AbstractProblem:
+        problem = find_problem(name)
+        if self.boundary == 1 or not isinstance(problem, Problem):
+            return problem
+
+        def weighted(condition: AbstractCondition) -> AbstractCondition:
+            on_boundary = condition.faces(problem.domain) is not None
+            return dataclasses.replace(condition, weight=self.boundary * condition.weight) if on_boundary else condition
+
+        return dataclasses.replace(problem, conditions=[weighted(condition) for condition in problem.conditions])
+
+
+_DAMPED = Optimizer(FactorDescent("damped"), GainRatio())
+
+_WAYS: dict[str, _Way] = {
+    "damped, boldest, escapes": _Way(_DAMPED),
+    "damped, boldest": _Way(Optimizer(FactorDescent("damped"), GainRatio(escapes=False))),
+    "damped, boldest, escapes, a tenth": _Way(Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1))),
+    "damped, radius by three, escapes": _Way(Optimizer(FactorDescent("damped"), BoundedRadius())),
+    "damped, geodesic, escapes": _Way(Varied("geodesic"), residuals=True),
+    "damped, momentum, escapes": _Way(Varied("momentum"), residuals=True),
+    "damped, fresh points, escapes": _Way(Varied("fresh points"), residuals=True),
+    "damped, doubly sketched, escapes": _Way(Optimizer(DoublySketched(), GainRatio()), residuals=True),
+    "damped, boundary times 100, escapes": _Way(_DAMPED, residuals=True, boundary=100.0),
+    "damped, boundary by 100, escapes": _Way(_DAMPED, residuals=True, boundary=0.01),
+    "damped, least loss": _Way(Optimizer(FactorDescent("damped"), GridSearch())),
+    "truncated, least loss": _Way(Optimizer(FactorDescent("truncated"), GridSearch())),
+    "truncated, falling cut, least loss": _Way(Optimizer(FallingCut(), GridSearch()), residuals=True),
+    "truncated, boldest, escapes": _Way(Optimizer(FactorDescent("truncated"), GainRatio())),
+    "Gramian, least loss": _Way(Optimizer(SNGD("two-pass"), GridSearch())),
+    "Gramian, boldest, escapes": _Way(Optimizer(SNGD("two-pass"), GainRatio())),
 }
 
 
@@ -39,16 +79,17 @@ def globalization(seeds: Sequence[int], path: Path, report: Callable[[str], None
     cells = Cells(path, report)
     for seed in seeds:
         for problem in PROBLEMS:
-            for name in _OPTIMIZERS:
-                if only in f"{problem}, {name}":
-                    cells.run(f"{problem}, {name}, seed {seed}", functools.partial(_run, problem, name, seed))
+            for name, way in _WAYS.items():
+                if only in f"{problem}, {name}" and way.suits(problem):
+                    cells.run(f"{problem}, {name}, seed {seed}", functools.partial(_run, problem, way, seed))
     return tabulate(cells.results)
 
 
-def _run(problem: str, name: str, seed: int) -> dict[str, Any]:
-    stopping = Stopping(seconds=_SECONDS)
-    network, optimizer = _NETWORKS.get(problem, _NETWORK), _OPTIMIZERS[name]
-    solution = solve(find_problem(problem), network, key=jax.random.key(seed), optimizer=optimizer, stopping=stopping)
+def _run(problem: str, way: _Way, seed: int) -> dict[str, Any]:
+    stopping, network = Stopping(seconds=_SECONDS), _NETWORKS.get(problem, _NETWORK)
+    solution = solve(
+        way.problem(problem), network, key=jax.random.key(seed), optimizer=way.optimizer, stopping=stopping
+    )
     return {
         "network": network,
         "relative_l2": solution.relative_l2(),
@@ -61,7 +102,7 @@ def _run(problem: str, name: str, seed: int) -> dict[str, Any]:
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
     """A Markdown table: median and largest error of each optimizer on each problem."""
     lines = ["| descent, search | " + " | ".join(PROBLEMS) + " |", "|---" * (len(PROBLEMS) + 1) + "|"]
-    for name in _OPTIMIZERS:
+    for name in _WAYS:
         entries = []
         for problem in PROBLEMS:
             prefix = f"{problem}, {name}, seed "

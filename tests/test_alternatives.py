@@ -1,0 +1,104 @@
+"""The ways of choosing a step that lost, against dense algebra: a comparison with something broken tells nothing."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sngd.bench._alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
+from sngd.descent import FactorDescent, Ray
+from sngd.library import bvp, bvp_energy
+from sngd.linearize import DenseFactor, Linearization, make_objective
+from sngd.networks import make_network
+from sngd.search import FixedStep, GainRatio, LossAlong, Memory
+from sngd.train import Optimizer, TrainState
+
+_STEP_SIZE = 1e-15
+
+
+@pytest.fixture
+def start(key):
+    """An objective, parameters, and an update that may have led there."""
+    problem = bvp()
+    objective, theta = make_objective(problem, make_network("1x3", problem.domain.bounds, key=key))
+    return objective, theta, 0.1 * jnp.asarray(np.random.default_rng(0).normal(size=len(theta)))
+
+
+@pytest.mark.parametrize("variation", ["geodesic", "momentum", "fresh points"])
+def test_variations_of_a_damped_step(variation, start, key):
+    objective, theta, last = start
+    optimizer = Varied(variation, Optimizer(FactorDescent(), FixedStep(_STEP_SIZE)))
+    optimizer = optimizer.prepare(objective.rows, len(theta))
+    state = TrainState(theta, key, jnp.zeros((), int), (Memory(), last))
+    after, info = optimizer.step(objective, state, -np.inf)
+
+    points = objective.on_some_points(int(2 / 3 * objective.rows), jax.random.split(key, 3)[2])
+    seen = points if variation == "fresh points" else objective
+    jacobian, residual = np.asarray(seen.residual_jacobian(theta)), np.asarray(seen.residual(theta))
+    root = np.finfo(float).eps / _STEP_SIZE * np.linalg.norm(jacobian, 2)
+    tall = np.concatenate([jacobian, root * np.eye(len(theta))])
+
+    def solved(residual):
+        return np.linalg.lstsq(tall, np.concatenate([-residual, np.zeros(len(theta))]), rcond=None)[0]
+
+    expected = solved(residual)
+    if variation == "momentum":
+        expected = 0.9 * last + solved(residual + jacobian @ (0.9 * last))
+    if variation == "geodesic":
+        step = 1e-3
+        ahead, behind = (np.asarray(objective.residual(theta + sign * step * expected)) for sign in (1, -1))
+        expected = expected + solved((ahead - 2 * residual + behind) / step**2) / 2
+    np.testing.assert_allclose(after.theta - theta, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(after.memory[1], after.theta - theta, rtol=1e-12)
+    np.testing.assert_allclose(info.loss, objective.value(after.theta), rtol=1e-12)
+    assert after.iteration == 1
+
+
+def test_momentum_predicts_what_the_linear_problem_loses(start, key):
+    """A loss that is its own linear model keeps all of the promise: the boldest step is taken."""
+    objective, theta, last = start
+    optimizer = Varied("momentum").prepare(objective.rows, len(theta))
+    small = 1e-7 * last
+    _, info = optimizer.step(objective, TrainState(theta, key, jnp.zeros((), int), (Memory(), small)), -np.inf)
+    jacobian, residual = np.asarray(objective.residual_jacobian(theta)), np.asarray(objective.residual(theta))
+    best = residual + jacobian @ np.linalg.lstsq(jacobian, -residual, rcond=None)[0]
+    np.testing.assert_allclose(info.promise, 1 - best @ best / (residual @ residual), rtol=1e-6)
+
+
+def test_variations_refuse_an_energy(key):
+    problem = bvp_energy()
+    objective, theta = make_objective(problem, make_network("1x3", problem.domain.bounds, key=key))
+    state = TrainState(theta, key, jnp.zeros((), int), (Memory(), theta))
+    with pytest.raises(TypeError, match="an energy has no residual"):
+        Varied("geodesic").prepare(objective.rows, len(theta)).step(objective, state, -np.inf)
+
+
+def test_a_radius_grows_by_its_factor_at_most():
+    """Along a ray, whose damping is `1 / t`, on a loss that keeps every promise."""
+    ray = Ray(jnp.ones(1), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
+    along = LossAlong(lambda update: 5 + 2 * update[0] + update[0] ** 2, ray, jnp.asarray(5.0))
+    for damping, ceiling, expected in ((0.0, -np.inf, 1), (100.0, -np.inf, 0.03), (2.0, -np.inf, 1), (100.0, 9.0, 1)):
+        choice = BoundedRadius(GainRatio(), 3.0).choose(along, jnp.asarray(ceiling), Memory(jnp.asarray(damping)))
+        np.testing.assert_allclose(choice.step_size, expected, rtol=1e-12)
+        np.testing.assert_allclose(choice.update, -expected, rtol=1e-12)
+
+
+def test_a_cut_falls_where_little_of_the_loss_is_above_it():
+    descent = FallingCut().prepare(80, 120)
+    assert descent.adapt(10, 80, promise=0.6).truncated.tolerance == 1e-4
+    np.testing.assert_allclose(descent.adapt(10, 80, promise=0.4).truncated.tolerance, 1e-5)
+    lowest = FallingCut(dataclasses.replace(descent.truncated, tolerance=1e-15))
+    assert lowest.adapt(10, 80, promise=0.0).truncated.tolerance == 1e-15
+
+
+def test_a_doubly_sketched_step_solves_a_problem_that_has_a_solution(key):
+    """With as many random columns as parameters, and rows: whatever the sketches, it is that solution."""
+    random = np.random.default_rng(0)
+    matrix, solution = random.normal(size=(40, 20)), random.normal(size=20)
+    residual = jnp.asarray(matrix @ solution)
+    at = Linearization(jnp.sum(residual**2) / 2, DenseFactor(jnp.asarray(matrix)), residual)
+    curve = DoublySketched().prepare(40, 20).step(at, key)
+    np.testing.assert_allclose(curve.update(jnp.ones(())), -solution, rtol=1e-8)
+    np.testing.assert_allclose(curve.predicted_reduction(jnp.ones(())), at.value, rtol=1)
