@@ -100,13 +100,18 @@ def _run(problem: str, way: _Way, seed: int) -> dict[str, Any]:
 
 
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
-    """A Markdown table: median and largest error of each optimizer on each problem."""
+    """A Markdown table: median and largest error of each optimizer on each problem, and median seconds."""
     lines = ["| descent, search | " + " | ".join(PROBLEMS) + " |", "|---" * (len(PROBLEMS) + 1) + "|"]
     for name in _WAYS:
         entries = []
         for problem in PROBLEMS:
             prefix = f"{problem}, {name}, seed "
-            errors = [result["relative_l2"] for key, result in results.items() if key.startswith(prefix)]
-            entries.append(f"{statistics.median(errors):.0e} ({max(errors):.0e})" if errors else "-")
+            found = [result for key, result in results.items() if key.startswith(prefix)]
+            entries.append(_entry(found) if found else "-")
         lines.append(f"| {name} | {' | '.join(entries)} |")
     return "\n".join(lines)
+
+
+def _entry(found: Sequence[dict[str, Any]]) -> str:
+    errors, seconds = ([result[name] for result in found] for name in ("relative_l2", "seconds"))
+    return f"{statistics.median(errors):.0e} ({max(errors):.0e}), {statistics.median(seconds):.0f} s"
