@@ -5,7 +5,9 @@ import json
 import pytest
 
 from sngd.bench import Cells, run_command, scale
+from sngd.bench._globalization import _WAYS, tabulate
 from sngd.cli import main
+from sngd.library import PROBLEMS
 
 
 def test_finished_cells_are_kept_and_not_run_again(tmp_path):
@@ -30,6 +32,23 @@ def test_what_is_not_json_is_refused_and_left_alone(tmp_path, capsys):
 def test_no_seeds_are_refused(tmp_path, capsys):
     assert main(["bench", "precision", "--seeds", "0", "--out", str(tmp_path)]) == 2
     assert "seeds is 0; it must be at least 1" in capsys.readouterr().err
+
+
+def test_ways_of_choosing_a_step_weigh_the_boundary_and_leave_energies_to_others():
+    for name, weight in (("damped, boundary times 100, escapes", 100), ("damped, boundary over 100, escapes", 0.01)):
+        conditions = _WAYS[name].problem("heat").conditions
+        assert [condition.weight for condition in conditions] == [1, *(weight,) * (len(conditions) - 1)]
+    assert [name for name in PROBLEMS if not _WAYS["damped, geodesic, escapes"].suits(name)] == ["bvp-energy"]
+    assert all(_WAYS["damped, boldest, escapes"].suits(name) for name in PROBLEMS)
+
+
+def test_ways_are_tabulated_by_their_median_and_largest_error():
+    found = {
+        f"heat, damped, boldest, seed {seed}": {"relative_l2": 10.0**-seed, "seconds": seed} for seed in (8, 9, 12)
+    }
+    table = tabulate(found).splitlines()
+    assert "| damped, boldest | 1e-09 (1e-08), 9 s | - | - | - | - |" in table
+    assert "| damped, boldest, escapes | - | - | - | - | - |" in table
 
 
 def test_a_run_that_fails_says_why():

@@ -25,9 +25,9 @@ _NETWORK, _NETWORKS = "4x20", {"transport": "1x330"}
 
 @dataclasses.dataclass(frozen=True)
 class _Way:
-    """A way of choosing a step: an optimizer, perhaps with another weight for what holds on the boundary.
+    """A way of choosing a step: an optimizer, perhaps with other weights for boundary and initial conditions.
 
-    - `residuals`: whether it is one for sums of squares only.
+    - `residuals`: whether it is one for sums of squares only. `boundary`: a factor on those weights.
     """
 
     optimizer: AbstractOptimizer
@@ -56,12 +56,13 @@ _WAYS: dict[str, _Way] = {
     "damped, boldest": _Way(Optimizer(FactorDescent("damped"), GainRatio(escapes=False))),
     "damped, boldest, escapes, a tenth": _Way(Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1))),
     "damped, radius by three, escapes": _Way(Optimizer(FactorDescent("damped"), BoundedRadius())),
+    "damped, one point, escapes": _Way(Varied("one point"), residuals=True),
     "damped, geodesic, escapes": _Way(Varied("geodesic"), residuals=True),
     "damped, momentum, escapes": _Way(Varied("momentum"), residuals=True),
     "damped, fresh points, escapes": _Way(Varied("fresh points"), residuals=True),
     "damped, doubly sketched, escapes": _Way(Optimizer(DoublySketched(), GainRatio()), residuals=True),
     "damped, boundary times 100, escapes": _Way(_DAMPED, residuals=True, boundary=100.0),
-    "damped, boundary by 100, escapes": _Way(_DAMPED, residuals=True, boundary=0.01),
+    "damped, boundary over 100, escapes": _Way(_DAMPED, residuals=True, boundary=0.01),
     "damped, least loss": _Way(Optimizer(FactorDescent("damped"), GridSearch())),
     "truncated, least loss": _Way(Optimizer(FactorDescent("truncated"), GridSearch())),
     "truncated, falling cut, least loss": _Way(Optimizer(FallingCut(), GridSearch()), residuals=True),

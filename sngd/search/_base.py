@@ -45,7 +45,11 @@ class Choice(eqx.Module):
 
 
 class Memory(eqx.Module):
-    """What is known of the steps before: the damping of the last, zero before the first; if any was an escape."""
+    """What a search knows of the run.
+
+    - `damping`: that of the last step; zero before the first.
+    - `escaped`: whether a step was an escape, this one included.
+    """
 
     damping: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()))
     escaped: Bool[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros((), bool))
@@ -73,6 +77,5 @@ class AbstractSearch(eqx.Module):
         """The point to take. Called under `jax.jit`.
 
         - `ceiling`: minus infinity, or how high the loss may climb to leave the neighborhood, if the search can.
-        - `memory`: with the damping near which that of the next step may lie, and whether this one is an escape or
-          comes after one.
+        - `memory`: with the damping near which that of the next step may lie.
         """
