@@ -115,17 +115,17 @@ def test_jacobian_agrees_with_finite_differences_in_a_direction(name, key):
 def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
     objective, theta = objective_of("heat", key, dense_bytes=0)
     factor = factor_of(objective, theta)
-    sketch, columns = eqx.filter_jit(factor.sketch)(gaussian, key, 40)
-    assert sketch.shape[1] == 48, "groups of four by four"
-    dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(48)))
-    assert dense.shape == (len(theta), 48)
+    sketch, columns = eqx.filter_jit(factor.sketch)(gaussian, key, 40, shared=8)
+    assert sketch.shape[1] == 64, "groups of eight by eight"
+    dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(64)))
+    assert dense.shape == (len(theta), 64)
     np.testing.assert_allclose(sketch, factor.matmul(jnp.asarray(dense)), atol=1e-12 * np.abs(sketch).max())
     vector = jax.random.normal(key, (len(theta),))
     np.testing.assert_allclose(columns.rmatmul(vector), dense.T @ np.asarray(vector), atol=1e-12)
     # It keeps norms on average: here within five standard deviations, of which the largest is 3 / sqrt(groups).
-    many = factor.sketch(gaussian, key, 20_000)[1]
+    many = factor.sketch(gaussian, key, 20_000, shared=8)[1]
     ratio = float(jnp.sum(many.rmatmul(vector) ** 2) / jnp.sum(vector**2))
-    assert abs(ratio - 1) < 5 * 3 / (20_000 / 16) ** 0.5
+    assert abs(ratio - 1) < 5 * 3 / (20_000 / 64) ** 0.5
 
 
 class Unusual(eqx.Module):
@@ -147,7 +147,7 @@ def test_a_sketch_with_two_columns_a_row_has_the_singular_values_of_the_factor_w
     stored, theta = objective_of("heat", key)
     layered, _ = objective_of("heat", key, dense_bytes=0)
     values = np.linalg.svd(factor_of(stored, theta).matrix, compute_uv=False)
-    sketch, _ = factor_of(layered, theta).sketch(gaussian, key, 2 * stored.rows)
+    sketch, _ = factor_of(layered, theta).sketch(gaussian, key, 2 * stored.rows, shared=8)
     found = np.linalg.svd(sketch, compute_uv=False)
     known = values > 1e-12 * values[0]
     assert np.all(np.maximum(found / values, values / found)[known] < 3)
@@ -172,8 +172,8 @@ def test_conditions_that_do_not_depend_on_a_matrix(key):
     (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
     factor, matrix = factor_of(layered, theta), np.asarray(factor_of(stored, theta).matrix)
     assert layered.linear == {0, 1}
-    sketch, columns = factor.sketch(gaussian, key, 16)
-    dense = jax.vmap(columns.matmul, 1, 1)(jnp.eye(16))
+    sketch, columns = factor.sketch(gaussian, key, 64, shared=4)
+    dense = jax.vmap(columns.matmul, 1, 1)(jnp.eye(64))
     np.testing.assert_allclose(sketch, matrix @ dense, atol=1e-12)
     np.testing.assert_allclose(factor.kernel(), matrix @ matrix.T, atol=1e-12)
     np.testing.assert_allclose(factor.rmatmul(jnp.asarray(matrix)), matrix.T @ matrix, atol=1e-12)

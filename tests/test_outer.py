@@ -78,8 +78,10 @@ def test_inner_products_of_rows_are_those_of_the_matrices():
     mine, theirs = (with_multiples(outer(rng, rows=rows), rng, [0, 3]).gathered() for rows in (7, 4))
     products = mine.add_products(jnp.ones((7, 4)), theirs)
     np.testing.assert_allclose(products, 1 + dense(mine) @ dense(theirs).T, rtol=0, atol=1e-12)
-    half = mine.add_half_gramian(jnp.zeros((7, 7)))
-    np.testing.assert_allclose(half + half.T, dense(mine) @ dense(mine).T, rtol=0, atol=1e-12)
+    # The latter by strips of rows.
+    for rows in (mine, with_multiples(outer(rng, rows=515), rng, [0, 3]).gathered()):
+        half = rows.add_half_gramian(jnp.zeros((len(rows.left),) * 2))
+        np.testing.assert_allclose(half + half.T, dense(rows) @ dense(rows).T, rtol=0, atol=1e-11)
     total = mine.fold(lambda total, left, right: total + left[:, 0] * right[:, 0], jnp.zeros(7))
     np.testing.assert_allclose(total, dense(mine)[:, 0], rtol=0, atol=1e-13)
 

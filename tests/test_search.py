@@ -110,6 +110,21 @@ def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, dampin
     assert (float(choice.step_size), float(choice.value)) == (float(expected.step_size), float(expected.value))
 
 
+@pytest.mark.parametrize(("kept", "losses"), [(0.8, 2), (0.7, 1)])
+def test_bisection_goes_on_from_steps_that_keep_three_quarters_of_their_promise(kept, losses):
+    """The ray predicts `2 t - t^2`; 0.1, where the search begins, keeps this much of it, and 0.3 nothing."""
+    tried = []
+
+    def loss(t):
+        jax.debug.callback(lambda t: tried.append(float(t)), t)
+        return jnp.where(t <= 0.11, 5 - kept * (2 * t - t**2), 6.0)
+
+    choice = choose(GainRatio(bisect=True), loss, damping=10.0)
+    jax.effects_barrier()
+    np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
+    assert len(tried) - 1 == losses
+
+
 @pytest.mark.parametrize("largest", [1.0, 0.1, 3e-5, 1e-9, 1e-16, 0.0])
 @pytest.mark.parametrize("ceiling", [-np.inf, 7.0])
 def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling):

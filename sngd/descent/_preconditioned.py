@@ -12,8 +12,9 @@ from sngd.descent._stored import is_stored, stored_svd
 from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, preconditioned_svd
 
-# Columns of the sketch, for every row.
-_COLUMNS = 4
+# Columns of the sketch, for every row, and vectors that share a group: with larger ones the sketch of a narrow network
+# preconditions less well.
+_COLUMNS, _SHARED = 4, 4
 
 # What the plan counts: updates a step that a search tries, and iterations for each.
 _TRIALS, _ITERATIONS = 3, 8
@@ -65,7 +66,7 @@ class Preconditioned(AbstractDescent):
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
         if (svd := stored_svd(factor)) is not None:
             return svd
-        sketch, _ = self._layered(factor).sketch(self.test_matrix, key, _COLUMNS * factor.shape[0])
+        sketch, _ = self._layered(factor).sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
         return preconditioned_svd(sketch, factor)
 
     @staticmethod

@@ -10,7 +10,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sngd._products import transpose_matmul
+from sngd._products import HALF_GRAMIAN, add_half_gramian, transpose_matmul
 from sngd.linearize._factor import AbstractFactor
 from sngd.linearize._layers import linear_leaves, outer_products
 from sngd.linearize._outer import Outer
@@ -19,15 +19,11 @@ from sngd.linearize._trial import TrialFunction
 
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
-# The vectors on either side of the outer products that make a random matrix for one leaf.
-_Sides = tuple[Float[Array, "a m"], Float[Array, "b m"]]
+# The vectors on either side of the outer products that make a random matrix for one leaf, in groups.
+_Sides = tuple[Float[Array, "a m g"], Float[Array, "b m g"]]
 
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
 _POINTS = 128
-
-# Vectors on either side of a random matrix that are shared: every pair of them makes a column. The products with the
-# vectors, most of the work, become as many times fewer, and columns are still uncorrelated.
-_SHARED = 4
 
 
 class LeafLayout(eqx.Module):
@@ -79,19 +75,19 @@ class _Rows(eqx.Module):
 
     def kernel(self) -> Float[Array, "rows rows"]:
         """The same with themselves."""
-        half = self.stored @ self.stored.T / 2
+        half = add_half_gramian(jnp.zeros((len(self.stored),) * 2), self.stored)
         for pairs in self.outer.values():
             half = pairs.add_half_gramian(half)
         return half + half.T
 
     def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
         left, right = test_matrix.rest
-        total = _of_pairs(self.stored @ left, right)
+        total = _of_pairs(jnp.tensordot(self.stored, left, 1), right)
         for leaf, pairs in self.outer.items():
             vectors = test_matrix.sides[leaf]
 
             def add(total: Array, left: Array, right: Array, vectors: _Sides = vectors) -> Array:
-                return total + _of_pairs(left @ vectors[0], right @ vectors[1])
+                return total + _of_pairs(jnp.tensordot(left, vectors[0], 1), jnp.tensordot(right, vectors[1], 1))
 
             total = pairs.fold(add, total)
         return total
@@ -102,11 +98,11 @@ class ProductColumns(eqx.Module):
     leaf, so that its products with rows of outer products are cheap. The other leaves, one after the other, are a
     matrix of one column.
 
-    The vectors come in groups of `g`, four, and every pair of a group makes a column. Scaled so that `||M^T x||` is
-    `||x||` on average.
+    The vectors come in groups of `g`, and every pair of a group makes a column. Scaled so that `||M^T x||` is `||x||`
+    on average.
 
-    - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g` vectors, `(a, m)` and `(b, m)`; `rest`: `(d, m)`
-      and `(1, m)`.
+    - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g^2` groups of vectors, `(a, m, g)` and `(b, m, g)`;
+      `rest`: `(d, m, g)` and `(1, m, g)`.
     """
 
     sides: dict[int, _Sides]
@@ -115,11 +111,14 @@ class ProductColumns(eqx.Module):
 
     def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
         """`M @ z`."""
-        pairs = coefficients.reshape(-1, _SHARED, _SHARED)
+        groups, shared = self.rest[0].shape[1:]
+        pairs = coefficients.reshape(groups, shared, shared)
 
         def combined(sides: _Sides) -> Array:
+            # The combinations of the vectors of a group, written out: XLA is slow at many small products.
             left, right = sides
-            return jnp.einsum("agi,gij->agj", _grouped(left), pairs).reshape(left.shape) @ right.T
+            terms = [right[..., j, None] * pairs[..., j] for j in range(shared)]
+            return jnp.tensordot(left, functools.reduce(jnp.add, terms), ((1, 2), (1, 2)))
 
         matrices = {leaf: combined(sides) for leaf, sides in self.sides.items()}
         return self.layout.assemble(matrices, combined(self.rest).T)[0]
@@ -130,7 +129,7 @@ class ProductColumns(eqx.Module):
 
         def products(sides: _Sides, matrix: Array) -> Array:
             left, right = sides
-            return jnp.einsum("agi,agj->gij", _grouped(left), _grouped(matrix @ right)).ravel()
+            return jnp.einsum("ami,amj->mij", left, jnp.tensordot(matrix, right, 1)).ravel()
 
         images = [products(sides, matrices[leaf]) for leaf, sides in self.sides.items()]
         return functools.reduce(jnp.add, images, products(self.rest, others[:, None]))
@@ -203,11 +202,12 @@ class LayeredFactor(AbstractFactor):
 
     @property
     def kernel_operations(self) -> int:
-        def pairs_of(rows: _Rows) -> int:
-            sides = [(pairs.left.shape, pairs.right.shape) for pairs in rows.outer.values()]
-            return sum(a[1] * (a[1] + 1) // 2 * (a[2] + b[2]) for a, b in sides) + rows.stored.shape[1]
+        def pairs_of(rows: _Rows) -> float:
+            shapes = [(*pairs.left.shape[1:], pairs.right.shape[2]) for pairs in rows.outer.values()]
+            off_diagonal = sum(count * (count - 1) / 2 * (a + b) for count, a, b in shapes)
+            return off_diagonal + HALF_GRAMIAN * (sum(count * (a + b) for count, a, b in shapes) + rows.stored.shape[1])
 
-        return 2 * self.shape[0] ** 2 * max(map(pairs_of, self.terms))
+        return int(2 * self.shape[0] ** 2 * max(map(pairs_of, self.terms)))
 
     @property
     def product_operations(self) -> int:
@@ -215,20 +215,25 @@ class LayeredFactor(AbstractFactor):
         layered = sum(2 * np.prod(o.left.shape) * o.right.shape[2] for rows in self.terms for o in rows.outer.values())
         return int(layered) + 2 * sum(rows.stored.size for rows in self.terms)
 
-    def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
+    def sketch(
+        self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int
+    ) -> tuple[Float[Array, "n l"], ProductColumns]:
         """`F @ M` for a random `M` of outer products, and `M`: `2 n (S w + d) l / g` operations for groups of `g`
         vectors, where a dense one has `2 n p l`.
 
         - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
         - `columns`: how many `M` has, or a few more, to fill the last group.
+        - `shared`: `g`. Columns of one group are uncorrelated, but not independent.
         """
-        groups = -(-columns // _SHARED**2)
-        vectors, columns = groups * _SHARED, groups * _SHARED**2
-        dtype, scale = self.terms[0].stored.dtype, columns**-0.5
+        groups = -(-columns // shared**2)
+        dtype, scale = self.terms[0].stored.dtype, (groups * shared**2) ** -0.5
         keys = iter(jax.random.split(key, 2 * len(self.layout.linear) + 2))
 
+        def vectors(size: int) -> Float[Array, "size m g"]:
+            return sample(next(keys), size, groups * shared, dtype).reshape(size, groups, shared)
+
         def drawn(rows: int, width: int) -> _Sides:
-            return scale * sample(next(keys), rows, vectors, dtype), sample(next(keys), width, vectors, dtype)
+            return scale * vectors(rows), vectors(width)
 
         sides = {leaf: drawn(*self.layout.shapes[leaf]) for leaf in sorted(self.layout.linear)}
         test_matrix = ProductColumns(sides, drawn(self.terms[0].stored.shape[1], 1), self.layout)
@@ -274,14 +279,8 @@ class LayeredFactor(AbstractFactor):
         return jax.lax.fori_loop(0, rows // height, step, total)
 
 
-def _grouped(vectors: Float[Array, "... m"]) -> Float[Array, "... m/g g"]:
-    """With the groups of vectors that are shared as an axis of their own."""
-    return vectors.reshape(*vectors.shape[:-1], vectors.shape[-1] // _SHARED, _SHARED)
-
-
-def _of_pairs(left: Float[Array, "rows m"], right: Float[Array, "#rows m"]) -> Float[Array, "rows l"]:
+def _of_pairs(left: Float[Array, "rows m g"], right: Float[Array, "#rows m g"]) -> Float[Array, "rows l"]:
     """The products of every two of a group, one from the left and one from the right."""
-    left, right = _grouped(left), _grouped(right)
     return (left[..., :, None] * right[..., None, :]).reshape(len(left), -1)
 
 

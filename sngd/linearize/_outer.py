@@ -1,5 +1,6 @@
 """Sums of outer products: the rows of a Jacobian by a weight matrix, and the inner products between them."""
 
+import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sngd._products import transpose_matmul
+from sngd._products import add_half_gramian, transpose_matmul
 
 # Vectors are multiples of one another up to this part of their length. Rounding leaves some 1e-15; and an error of this
 # size in a derivative costs no digit of a solution, which its residual decides.
@@ -43,8 +44,9 @@ class Outer(eqx.Module):
         """
         if self.left.shape[1] < 2:
             return self
-        right, left = _gather(self.left, self.right)
-        return Outer(*_gather(right, left))
+        left_moves, right_shares = _multiples(_projected(self.left))
+        right_moves, left_shares = _multiples(_apply(right_shares, _projected(self.right)))
+        return Outer(_apply(left_shares @ left_moves, self.left), _apply(right_moves @ right_shares, self.right))
 
     def times(self, matrix: Float[Array, "a b"]) -> Float[Array, " rows"]:
         """The inner products of the rows with a matrix."""
@@ -68,17 +70,17 @@ class Outer(eqx.Module):
         """`total` and a matrix whose sum with its transpose has the inner products of these rows with themselves: each
         pair of pairs once.
         """
-        # In this order the pairs of the first `m` are the first `m (m + 1) / 2`.
-        first, second = map(jnp.asarray, np.tril_indices(self.left.shape[1]))
+        total = self.fold(add_half_gramian, total)
+        # In this order the pairs of the first `m` are the first `m (m - 1) / 2`.
+        first, second = map(jnp.asarray, np.tril_indices(self.left.shape[1], -1))
 
         def add(index: Array | int, total: Array) -> Array:
             (left, right), (other_left, other_right) = self._pair(first[index]), self._pair(second[index])
-            products = (left @ other_left.T) * (right @ other_right.T)
-            return total + jnp.where(first[index] == second[index], 0.5, 1.0) * products
+            return total + (left @ other_left.T) * (right @ other_right.T)
 
-        if len(first) < 2:
-            return add(0, total) if len(first) else total
-        return jax.lax.fori_loop(0, self.in_use * (self.in_use + 1) // 2, add, total)
+        if len(first) == 0:
+            return total
+        return jax.lax.fori_loop(0, self.in_use * (self.in_use - 1) // 2, add, total)
 
     def fold(self, use: Callable[[Array, Array, Array], Array], total: Array) -> Array:
         """`use(total, left, right)` for the vectors of each pair in use, `(rows, a)` and `(rows, b)`.
@@ -95,21 +97,24 @@ class Outer(eqx.Module):
         return self.left[:, index], self.right[:, index]
 
 
-def _gather(key: Float[Array, "rows S a"], other: Float[Array, "rows S b"]) -> tuple[Array, Array]:
-    """Both with the pairs added whose vectors in `key` are, in all rows, multiples of those of another pair; `other`
-    first.
+def _projected(vectors: Float[Array, "rows S a"]) -> Float[Array, "rows S q"]:
+    return vectors @ np.random.default_rng(0).normal(size=(vectors.shape[2], _PROJECTIONS))
 
-    Which are multiples is read from a few random projections: vectors of two directions have projections of two.
+
+def _multiples(vectors: Float[Array, "rows S q"]) -> tuple[Float[Array, "1 S S"], Float[Array, "rows S S"]]:
+    """Which pairs to add, because their vectors on one side are multiples of one another in all rows: what to multiply
+    the vectors on this side by, so that one of each direction is left, and those on the other side.
+
+    A few random projections tell: vectors of two directions have projections of two.
     """
-    projections = key @ np.random.default_rng(0).normal(size=(key.shape[2], _PROJECTIONS))
-    products = jnp.einsum("nsa,nta->nst", projections, projections)
+    products = jnp.einsum("nsq,ntq->nst", vectors, vectors)
     squares = jnp.diagonal(products, axis1=1, axis2=2)
     factors = jnp.where(squares[:, None] > 0, products / jnp.where(squares > 0, squares, 1.0)[:, None], 0.0)
     # By differences: what the products tell of an angle ends at the root of the machine precision.
-    apart = jnp.sum((projections[:, :, None] - factors[..., None] * projections[:, None]) ** 2, axis=-1)
+    apart = jnp.sum((vectors[:, :, None] - factors[..., None] * vectors[:, None]) ** 2, axis=-1)
     multiple = jnp.all(apart <= _PARALLEL**2 * squares[:, :, None], axis=0)
     # Of pairs that are multiples of each other the first stays. A zero vector is a multiple of any, but not they of it.
-    place = np.arange(key.shape[1])
+    place = np.arange(vectors.shape[1])
     added = jnp.any(multiple & (~multiple.T | (place < place[:, None])), axis=1)
     goals = multiple & ~added
     goal = jnp.where(jnp.any(goals, axis=1), jnp.argmax(goals, axis=1), place)
@@ -117,6 +122,10 @@ def _gather(key: Float[Array, "rows S a"], other: Float[Array, "rows S b"]) -> t
     slot = (jnp.cumsum(kept) - 1)[goal]
     factor = jnp.where(kept, 1.0, jnp.take_along_axis(factors, goal[None, :, None], axis=2)[..., 0])
     goes = slot[:, None] == place
-    shares, moved = jnp.where(goes, factor[..., None], 0.0), jnp.where(goes & kept[:, None], 1.0, 0.0)
-    sums = jnp.sum(shares[..., None] * other[:, :, None], axis=1)
-    return sums, jnp.sum(moved[..., None] * key[:, :, None], axis=1)
+    return jnp.where(goes & kept[:, None], 1.0, 0.0).T[None], jnp.where(goes, factor[..., None], 0.0).swapaxes(1, 2)
+
+
+def _apply(coefficients: Float[Array, "#rows S S"], vectors: Float[Array, "rows S a"]) -> Float[Array, "rows S a"]:
+    """The linear combinations, of the vectors of every row. Written out: one pass through memory."""
+    terms = [coefficients[:, :, pair, None] * vectors[:, pair, None] for pair in range(vectors.shape[1])]
+    return functools.reduce(jnp.add, terms)

@@ -80,11 +80,13 @@ class ShardedFactor(AbstractFactor):
         """Some rows of a stored factor, by their indices: sums `m p` numbers over the devices."""
         return self._each(lambda factor, rows: self.layout.take(factor.matrix, rows), rows)
 
-    def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Float[Array, "n l"], ProductColumns]:
+    def sketch(
+        self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int
+    ) -> tuple[Float[Array, "n l"], ProductColumns]:
         """That of a `LayeredFactor`: gathers `n l` numbers. Every device draws the same columns."""
 
         def block(factor: LayeredFactor, key: PRNGKeyArray) -> tuple[Array, ProductColumns]:
-            sketch, test_matrix = factor.sketch(sample, key, columns)
+            sketch, test_matrix = factor.sketch(sample, key, columns, shared)
             return self.layout.whole(sketch), test_matrix
 
         return self._each(block, key)

@@ -1,6 +1,7 @@
 """A term of an objective: one function at many points, and its derivative with respect to the parameters."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd.linearize._layers import evaluated_once
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Collocation, Field
 
@@ -46,7 +48,8 @@ class Term(eqx.Module):
         def at(x: Array, normal: Array, scale: Array) -> Array:
             return scale * jnp.ravel(self.function(field, field, x, normal))
 
-        return jax.vmap(at)(self.points, self.normals, self.scales).ravel()
+        once = functools.partial(evaluated_once, at)
+        return jax.vmap(once)(self.points, self.normals, self.scales).ravel()
 
     def jacobian(self, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, "rows p"]:
         """The derivative of every row: one reverse pass a row, batched over the points."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
 
@@ -25,6 +25,10 @@ _ROUNDING = 1e-14
 # Dampings that differ by less are the same: the steps between them are much larger.
 _SLACK = 1e-2
 
+# A step that keeps less of its promise is near the limit of the model, and a larger one hardly worth its loss (Moré,
+# Lect. Notes Math. 630, 1978).
+_EAGER = 0.75
+
 # The part of the fraction that is enough in a run that has met a narrow valley.
 _RELAXED = 0.4
 
@@ -41,9 +45,9 @@ class GainRatio(AbstractSearch):
     `escapes=False` a run never asks for that. Once it has, two fifths of the fraction are enough: longer steps pass by
     the next valleys, where before they only cost steps.
 
-    - `bisect`: whether to look for it by bisection, from the damping of the last step on, with two losses where it has
-      not changed and a logarithm of the number of step sizes at most: it finds the largest of all where small steps
-      keep their promise and large ones do not. Left out, that is for `prepare` to say: where losses are expensive.
+    - `bisect`: whether to look for it by bisection, from the damping of the last step on, with one loss or two where it
+      has not changed and a logarithm of the number of step sizes at most: it goes on to larger ones from those that
+      keep three quarters of their promise. Left out, that is for `prepare` to say: where losses are expensive.
     """
 
     fraction: float = 0.25
@@ -81,12 +85,16 @@ class GainRatio(AbstractSearch):
             kept = (value - values >= fraction * predicted) & (values < value)
             return kept | (values <= ceiling)
 
-        if self.bisect:
+        def invites(values: Array, predicted: Array) -> Array:
             # A step that promises less than rounding hides does no harm, so the search goes on to larger ones.
-            harmless = predicted <= _ROUNDING * value
+            harmless = (predicted <= _ROUNDING * value) & jnp.isfinite(values)
+            kept = value - values >= jnp.maximum(_EAGER, fraction) * predicted
+            return kept | (values <= ceiling) | harmless
+
+        if self.bisect:
             bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < memory.damping * (1 - _SLACK))
             first = jnp.minimum(bolder, len(step_sizes) - 1)
-            picked = _bisected(along, suits, step_sizes, predicted, harmless, first)
+            picked = _bisected(along, suits, invites, step_sizes, predicted, first)
         else:
             values = _tried(along, suits, step_sizes, predicted)
             suited = suits(values, predicted)
@@ -130,16 +138,16 @@ def _tried(
 def _bisected(
     along: LossAlong,
     suits: Callable[[Array, Array], Array],
+    invites: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
-    harmless: Bool[Array, " k"],
     first: Int[Array, ""],
 ) -> Choice:
     """The largest step size that suits of those that a search for it tries, or the one with the lowest loss; zero, with
     the loss infinite, where none is finite.
 
-    From `first` on, by strides of one, two, four, ..., to larger steps while they suit or are harmless, else to smaller
-    ones until one does; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
+    From `first` on, by strides of one, two, four, ..., to larger steps while each invites a larger one, else to smaller
+    ones until one suits; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
     """
     count = len(step_sizes)
 
@@ -155,8 +163,9 @@ def _bisected(
         better = suits_here | (~suited & (found < picked.value))
         here = Choice(step_sizes[middle], found, update)
         picked = jax.tree.map(lambda new, old: jnp.where(better, new, old), here, picked)
-        on = suits_here | (harmless[middle] & jnp.isfinite(found))
-        low, high = jnp.where(on, low, middle + 1), jnp.where(on, middle, high)
+        on = invites(found, predicted[middle])
+        low = jnp.where(on, low, jnp.where(suits_here, middle, middle + 1))
+        high = jnp.where(on | suits_here, middle, high)
         return low, high, jnp.maximum(1, 2 * stride), suited | suits_here, picked
 
     nothing = jax.eval_shape(along.curve.update, step_sizes[0])

@@ -131,12 +131,12 @@ class SketchedSVD(AbstractSVD):
     `V = M W` spans a random space of the dimension of the sketch, in which every product `F V` is as it should be, so
     least-squares problems can be solved in it to all digits; but its columns are about `sqrt(p / l)` long, not one.
 
-    - `columns`: knows the products `M @ z` and `M.T @ x` with vectors; `rotation`: `W`, `(l, k)`.
+    - `sketch`: the decomposition of `F M`, with `W` as its right singular vectors, `(l, k)`; `columns`: knows the
+      products `M @ z` and `M.T @ x` with vectors.
     """
 
-    left: Float[Array, "n k"]
     singular_values: Float[Array, " k"]
-    rotation: Float[Array, "l k"]
+    sketch: SVD
     columns: Products
 
     @property
@@ -144,13 +144,13 @@ class SketchedSVD(AbstractSVD):
         return PRECISION
 
     def left_rmatmul(self, residual: Float[Array, " n"]) -> Float[Array, " k"]:
-        return self.left.T @ residual
+        return self.sketch.left_rmatmul(residual)
 
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
-        return self.columns.matmul(self.rotation @ coefficients)
+        return self.columns.matmul(self.sketch.right_matmul(coefficients))
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
-        return self.rotation.T @ self.columns.rmatmul(vector)
+        return self.sketch.right_rmatmul(self.columns.rmatmul(vector))
 
 
 def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
@@ -191,5 +191,4 @@ def kernel_svd(kernel: Float[Array, "n n"], factor: Products) -> KernelSVD:
 def sketched_svd(sketch: Float[Array, "n l"], columns: Products) -> SketchedSVD:
     """All singular triplets of `sketch = F M`, by way of `dense_svd`."""
     exact = dense_svd(sketch)
-    rotation = exact.rotation if exact.basis is None else exact.basis @ exact.rotation
-    return SketchedSVD(exact.left, exact.singular_values, rotation, columns)
+    return SketchedSVD(exact.singular_values, exact, columns)
