@@ -42,14 +42,17 @@ class Term(eqx.Module):
         """The value of every row."""
         return self.values_of(trial.field(theta))
 
-    def values_of(self, field: Field) -> Float[Array, " rows"]:
-        """The value of every row for a field that may come from anywhere."""
+    def values_of(self, field: Field, once: bool = False) -> Float[Array, " rows"]:
+        """The value of every row for a field that may come from anywhere.
+
+        - `once`: whether to look for equal expressions, and evaluate them once.
+        """
 
         def at(x: Array, normal: Array, scale: Array) -> Array:
             return scale * jnp.ravel(self.function(field, field, x, normal))
 
-        once = functools.partial(evaluated_once, at)
-        return jax.vmap(once)(self.points, self.normals, self.scales).ravel()
+        function = functools.partial(evaluated_once, at) if once else at
+        return jax.vmap(function)(self.points, self.normals, self.scales).ravel()
 
     def jacobian(self, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, "rows p"]:
         """The derivative of every row: one reverse pass a row, batched over the points."""
