@@ -67,9 +67,9 @@ def test_rows_of_the_factor_stay_where_they_are(figures):
             "damped": max(DEVICES * rows**2, parameters + DEVICES),
             # Of a network with one matrix of 12 x 12 gathered: what it has beside that, more than the vectors.
             "residual-space": max(DEVICES * filled * max(rows, parameters - 144), parameters),
-            # Four columns for every row, or two, filled up to groups of 16.
+            # Four columns for every row, filled up to groups of 16, or two, to groups of 64.
             "preconditioned": max(DEVICES * filled * (-(-4 * rows // 16) * 16), parameters),
-            "residual-space, bolder": max(DEVICES * filled * (-(-2 * rows // 16) * 16), parameters),
+            "residual-space, bolder": max(DEVICES * filled * (-(-2 * rows // 64) * 64), parameters),
         }
         descent, kept = name.rsplit(", ", 1)
         assert step["collectives"], name
