@@ -128,13 +128,13 @@ def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
     assert abs(ratio - 1) < 5 * 3 / (80_000 / 64) ** 0.5
 
 
-def test_values_with_equal_expressions_evaluated_once(key):
+def test_values_with_the_fewest_products(key):
     objective, theta = objective_of("heat", key, dense_bytes=0)
     term, field = objective.factor_terms[0], objective.trial.field(theta)
     # Derivatives written one by one have the network itself, and some of its derivatives, in common.
-    written, once = (str(jax.make_jaxpr(lambda once=once: term.values_of(field, once))()) for once in (False, True))
-    assert once.count("dot_general") < written.count("dot_general")
-    np.testing.assert_allclose(term.values_of(field, once=True), term.values_of(field), rtol=0, atol=1e-13)
+    written, fewest = (str(jax.make_jaxpr(lambda way=way: term.values_of(field, way))()) for way in (False, True))
+    assert fewest.count("dot_general") < written.count("dot_general")
+    np.testing.assert_allclose(term.values_of(field, fewest=True), term.values_of(field), rtol=0, atol=1e-13)
 
 
 class Unusual(eqx.Module):

@@ -197,8 +197,8 @@ class AbstractObjective(eqx.Module):
         def values(terms: tuple[Term, ...], *parameters: Array) -> Array:
             field = make_field(*parameters)
             # Of a network kept as outer products, where a product with a weight matrix takes time.
-            once = bool(self.linear)
-            return jnp.concatenate([_by_blocks(term, lambda block: block.values_of(field, once)) for term in terms])
+            fewest = bool(self.linear)
+            return jnp.concatenate([_by_blocks(term, lambda block: block.values_of(field, fewest)) for term in terms])
 
         return values(terms, *parameters) if self.mesh is None else all_rows(values, terms, self.mesh, *parameters)
 

@@ -38,9 +38,8 @@ class Outer(eqx.Module):
         """The same sums with fewer pairs in use: those with vectors of the same direction are added.
 
         `g a^T + c g b^T` is `g (a + c b)^T`. A row depends on its derivatives of highest order through one and the same
-        linear function of each, so those pairs become one: of the heat equation's four `u, u_t, u_x, u_xx` there remain
-        three, of the `2 d + 1` of a Laplacian in `d` dimensions `d + 2`, as in the forward Laplacian (Li et al.,
-        Nature Machine Intelligence 6, 2024), but for any operator.
+        linear function of each, so those pairs become one, where they were not summed before (`_collapse.py`): as in
+        the forward Laplacian (Li et al., Nature Machine Intelligence 6, 2024), but for any operator.
         """
         if self.left.shape[1] < 2:
             return self

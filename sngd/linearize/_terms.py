@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sngd.linearize._layers import evaluated_once
+from sngd.linearize._layers import with_fewest_products
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Collocation, Field
 
@@ -42,16 +42,16 @@ class Term(eqx.Module):
         """The value of every row."""
         return self.values_of(trial.field(theta))
 
-    def values_of(self, field: Field, once: bool = False) -> Float[Array, " rows"]:
+    def values_of(self, field: Field, fewest: bool = False) -> Float[Array, " rows"]:
         """The value of every row for a field that may come from anywhere.
 
-        - `once`: whether to look for equal expressions, and evaluate them once.
+        - `fewest`: whether to look for a way with fewer matrix products.
         """
 
         def at(x: Array, normal: Array, scale: Array) -> Array:
             return scale * jnp.ravel(self.function(field, field, x, normal))
 
-        function = functools.partial(evaluated_once, at) if once else at
+        function = functools.partial(with_fewest_products, at) if fewest else at
         return jax.vmap(function)(self.points, self.normals, self.scales).ravel()
 
     def jacobian(self, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, "rows p"]:

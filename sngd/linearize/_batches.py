@@ -1,0 +1,145 @@
+"""Sums over the axis of a batch, taken before what is linear instead of after it.
+
+A Laplacian pushes the unit vectors of all axes through a network as one batch, and sums in the end. What enters every
+layer linearly can be summed at the first one.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sngd.linearize._graph import Graph, Node, bind
+
+_Axes = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rule:
+    """How to sum the outcome of a node by sums of its inputs.
+
+    - `inner`: the axes to sum inputs over, by their slots; the others are taken as they are.
+    - `combine`: makes the sum, from the inputs so summed.
+    """
+
+    inner: dict[int, _Axes]
+    combine: Callable[..., Array]
+
+
+def summed_early(graph: Graph, *arguments: Array) -> tuple[Array, ...]:
+    """The results of a graph, by the same operations in another order."""
+    makers = {number: node for node in graph.nodes for number in node.outputs}
+    rules = _rules(graph, makers)
+    values: dict[int, Any] = {**graph.constants, **dict(zip(graph.arguments, arguments, strict=True))}
+    sums: dict[tuple[int, _Axes], Array] = {}
+
+    def total(number: int, axes: _Axes) -> Array:
+        if (number, axes) not in sums:
+            sums[number, axes] = jnp.sum(values[number], axes)
+        return sums[number, axes]
+
+    for node in graph.nodes:
+        if node.name == "reduce_sum":
+            outputs = [total(node.inputs[0], node.equation.params["axes"])]
+        else:
+            outputs = bind(node.equation, [values[number] for number in node.inputs])
+        values.update(zip(node.outputs, outputs, strict=True))
+        for axes, rule in rules.get(node.outputs[0], {}).items():
+            inputs = [
+                total(number, rule.inner[slot]) if slot in rule.inner else values[number]
+                for slot, number in enumerate(node.inputs)
+            ]
+            sums[node.outputs[0], axes] = rule.combine(*inputs)
+    return tuple(values[number] for number in graph.results)
+
+
+def _rules(graph: Graph, makers: Mapping[int, Node]) -> dict[int, dict[_Axes, _Rule]]:
+    """For every value that is summed, over which axes and how."""
+    rules: dict[int, dict[_Axes, _Rule]] = {}
+
+    def sum_over(number: int, axes: _Axes) -> None:
+        node = makers.get(number)
+        rule = None if node is None else _rule(node, axes)
+        if rule is not None:
+            rules.setdefault(number, {})[axes] = rule
+
+    for node in reversed(graph.nodes):
+        if node.name == "reduce_sum":
+            sum_over(node.inputs[0], node.equation.params["axes"])
+        for rule in rules.get(node.outputs[0], {}).values():
+            for slot, inner in rule.inner.items():
+                sum_over(node.inputs[slot], inner)
+    return rules
+
+
+def _rule(node: Node, axes: _Axes) -> _Rule | None:
+    """How to sum the outcome of a node over these axes by sums of its inputs, if that is known."""
+    shapes = [node.shape_of(slot) for slot in range(len(node.inputs))]
+    # Of products, the inputs that are no scalars.
+    several = {slot: axes for slot, shape in enumerate(shapes) if shape != ()}
+    match node.name:
+        case "neg":
+            return _Rule({0: axes}, jnp.negative)
+        case "add" | "add_any" if shapes[0] == shapes[1]:
+            return _Rule({0: axes, 1: axes}, jnp.add)
+        case "sub" if shapes[0] == shapes[1]:
+            return _Rule({0: axes, 1: axes}, jnp.subtract)
+        case "mul" if any(_one_along(axes, shape) for shape in shapes):
+            return _Rule(several, jnp.multiply)
+        case "div" if _one_along(axes, shapes[1]):
+            return _Rule(several, jnp.divide)
+        case "broadcast_in_dim" if shapes[0] == _without(axes, node.shape) and _one_along(axes, node.shape):
+            return _Rule({}, jnp.asarray)
+        case "squeeze":
+            kept = [axis for axis in range(len(shapes[0])) if axis not in node.equation.params["dimensions"]]
+            shape = _without(axes, node.shape)
+            return _Rule({0: tuple(kept[axis] for axis in axes)}, lambda summed: jnp.reshape(summed, shape))
+        case "transpose":
+            return _transposed(node, axes)
+        case "dot_general":
+            return _product(node, axes)
+    return None
+
+
+def _one_along(axes: _Axes, shape: tuple[int, ...]) -> bool:
+    """Whether there is one entry along each of these axes, which a sum over them leaves as it is."""
+    return shape == () or all(shape[axis] == 1 for axis in axes)
+
+
+def _without(axes: _Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for axis, size in enumerate(shape) if axis not in axes)
+
+
+def _transposed(node: Node, axes: _Axes) -> _Rule:
+    permutation = node.equation.params["permutation"]
+    left = [axis for position, axis in enumerate(permutation) if position not in axes]
+    order = [sorted(left).index(axis) for axis in left]
+    return _Rule({0: tuple(sorted(permutation[axis] for axis in axes))}, lambda summed: jnp.transpose(summed, order))
+
+
+def _product(node: Node, axes: _Axes) -> _Rule | None:
+    """A matrix product, summed over axes that one of its factors has: a product with the sum of this factor."""
+    parameters = node.equation.params
+    contracted, batched = parameters["dimension_numbers"]
+    free = [
+        [axis for axis in range(len(node.shape_of(slot))) if axis not in (*contracted[slot], *batched[slot])]
+        for slot in (0, 1)
+    ]
+    places = [(slot, axis) for slot in (0, 1) for axis in free[slot]]
+    slots = {places[axis][0] for axis in axes} if not batched[0] else set()
+    if len(slots) != 1:
+        return None
+    (slot,) = slots
+    inner = tuple(places[axis][1] for axis in axes)
+    left = [axis for axis in range(len(node.shape_of(slot))) if axis not in inner]
+    along = list(contracted)
+    along[slot] = tuple(left.index(axis) for axis in contracted[slot])
+
+    def product(first: Array, second: Array) -> Array:
+        numbers = ((along[0], along[1]), batched)
+        return jax.lax.dot_general(first, second, **{**parameters, "dimension_numbers": numbers})
+
+    return _Rule({slot: inner}, product)

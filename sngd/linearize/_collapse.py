@@ -1,0 +1,217 @@
+"""Sums of derivatives, carried through a network as one.
+
+The highest derivatives enter a layer linearly: with `h = sin(a)` and `a = W g + b`, `h_t - h_xx = cos(a) (a_t - a_xx) +
+sin(a) a_x^2` and `a_t - a_xx = W (g_t - g_xx)`. So where an operator takes them in a sum, one product with the weight
+matrix serves for all: three in the place of four for the heat equation, `d + 2` of `2 d + 1` for a Laplacian in `d`
+dimensions (collapsed Taylor mode: Dangel, Siebert, Zeinhofer and Walther, NeurIPS 2025, arXiv:2505.13644). Here sums
+are carried through everything that is linear, from the results of a graph to its arguments.
+"""
+
+import collections
+import dataclasses
+import functools
+import graphlib
+import operator
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from sngd.linearize._batches import summed_early
+from sngd.linearize._graph import Graph, Node, bind, graph_of, parameters_of
+
+# Linear in their first input, and in either of two.
+_LINEAR = ("broadcast_in_dim", "div", "reduce_sum", "reshape", "slice", "squeeze", "transpose")
+_BILINEAR = ("dot_general", "mul")
+
+# A sum is written out as long as it has fewer terms.
+_MOST_TERMS = 64
+
+# A term is a value, by its number in the graph, times scalars among the values. A sum is terms with coefficients.
+_Term = tuple[tuple[int, ...], int]
+_Sum = tuple[tuple[_Term, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """A summand: a term with its coefficient, whose value's node takes these sums for its inputs.
+
+    - `inputs`: `None` for an argument or a constant of the graph.
+    """
+
+    coefficient: float
+    scalars: tuple[int, ...]
+    value: int
+    inputs: tuple[_Sum, ...] | None
+
+    @property
+    def needs(self) -> tuple[_Sum, ...]:
+        """The sums that it is computed from."""
+        return (*map(_alone, self.scalars), *(self.inputs or ()))
+
+
+def fewest_products(function: Callable[..., Any], *arguments: Array | jax.ShapeDtypeStruct) -> Graph:
+    """The graph of `function`, with sums carried through it where its matrix products take less so."""
+    plain = graph_of(function, *arguments)
+    if not plain.multiplications or any(node.equation.effects for node in plain.nodes):
+        return plain
+    early = graph_of(functools.partial(summed_early, plain), *arguments)
+    collapsed = graph_of(_Collapse(early).evaluate, *arguments)
+    return collapsed if collapsed.multiplications < plain.multiplications else plain
+
+
+class _Collapse:
+    """A graph whose results are evaluated by way of sums."""
+
+    def __init__(self, graph: Graph):
+        self._graph = graph
+        self._makers = {number: node for node in graph.nodes for number in node.outputs}
+        self._given = _given(graph)
+        self._parts: dict[_Sum, list[_Part]] = {}
+        waiting = [_alone(number) for number in graph.results]
+        while waiting:
+            wanted = waiting.pop()
+            if wanted not in self._parts:
+                self._parts[wanted] = self._divided(wanted)
+                waiting += self._needs(wanted)
+
+    def evaluate(self, *arguments: Array) -> tuple[Array, ...]:
+        """The results of the graph for these arguments."""
+        given = {**self._graph.constants, **dict(zip(self._graph.arguments, arguments, strict=True))}
+        sums: dict[_Sum, Array] = {}
+
+        def evaluated(part: _Part) -> Array:
+            if part.inputs is None:
+                value = given[part.value]
+            else:
+                node = self._makers[part.value]
+                value = bind(node.equation, [sums[needed] for needed in part.inputs])[node.outputs.index(part.value)]
+            for scalar in part.scalars:
+                value = sums[_alone(scalar)] * value
+            return value if part.coefficient == 1 else part.coefficient * value
+
+        order = graphlib.TopologicalSorter({wanted: self._needs(wanted) for wanted in self._parts}).static_order()
+        for wanted in order:
+            sums[wanted] = functools.reduce(operator.add, map(evaluated, self._parts[wanted]))
+        return tuple(sums[_alone(number)] for number in self._graph.results)
+
+    def _needs(self, wanted: _Sum) -> list[_Sum]:
+        return [needed for part in self._parts[wanted] for needed in part.needs]
+
+    def _divided(self, wanted: _Sum) -> list[_Part]:
+        """A sum as parts: as it was written, unless terms of it share a linear operation."""
+        groups = self._groups(self._written_out(wanted))
+        if len(wanted) == 1 and all(len(group) == 1 for group in groups):
+            return [self._single(*wanted[0])]
+        return [self._single(*group[0][:2]) if len(group) == 1 else self._shared(group) for group in groups]
+
+    def _single(self, term: _Term, coefficient: float) -> _Part:
+        scalars, value = term
+        maker = self._makers.get(value)
+        return _Part(coefficient, scalars, value, None if maker is None else tuple(map(_alone, maker.inputs)))
+
+    def _shared(self, group: "_Group") -> _Part:
+        """One operation on a sum, for the sum of the operation on each."""
+        total: dict[_Term, float] = collections.defaultdict(float)
+        for (scalars, value), coefficient, slot in group:
+            total[scalars, self._makers[value].inputs[slot]] += coefficient
+        (_, value), _, slot = group[0]
+        inputs = [_alone(number) for number in self._makers[value].inputs]
+        inputs[slot] = _sum_of(total)
+        return _Part(1.0, (), value, tuple(inputs))
+
+    def _written_out(self, wanted: _Sum) -> dict[_Term, float]:
+        """The terms of a sum, through additions and products with scalars, from the latest on."""
+        terms: dict[_Term, float] = dict(wanted)
+        done: dict[_Term, float] = collections.defaultdict(float)
+        while terms:
+            latest = max(terms, key=lambda term: term[1])
+            coefficient = terms.pop(latest)
+            addends = self._addends(latest) if len(terms) + len(done) < _MOST_TERMS else None
+            into, found = (done, [(latest, 1.0)]) if addends is None else (terms, addends)
+            for term, factor in found:
+                into[term] = into.get(term, 0.0) + factor * coefficient
+        return done
+
+    def _addends(self, term: _Term) -> list[tuple[_Term, float]] | None:
+        """What a term is the sum of, or `None`."""
+        scalars, value = term
+        node = self._makers.get(value)
+        if node is None or not node.is_real:
+            return None
+        match node.name:
+            case "add" | "add_any" | "sub":
+                sign = -1.0 if node.name == "sub" else 1.0
+                return [((scalars, node.inputs[0]), 1.0), ((scalars, node.inputs[1]), sign)]
+            case "neg":
+                return [((scalars, node.inputs[0]), -1.0)]
+            case "mul":
+                return self._scaled(scalars, node)
+            case "div" if (constant := self._constant(node.inputs[1])) is not None:
+                return [((scalars, node.inputs[0]), 1 / constant)]
+        return None
+
+    def _scaled(self, scalars: tuple[int, ...], node: Node) -> list[tuple[_Term, float]] | None:
+        """A product with a scalar. Of two scalars the earlier one: derivatives come after what they multiply."""
+        slots = [slot for slot in (0, 1) if node.shape_of(slot) == ()]
+        if not slots:
+            return None
+        constants = [slot for slot in slots if node.inputs[slot] in self._graph.constants]
+        slot = constants[0] if constants else min(slots, key=lambda slot: node.inputs[slot])
+        factor, other = node.inputs[slot], node.inputs[1 - slot]
+        constant = self._constant(factor)
+        if constant is not None:
+            return [((scalars, other), constant)]
+        return [((tuple(sorted((*scalars, factor))), other), 1.0)]
+
+    def _constant(self, number: int) -> float | None:
+        """A scalar that is known, or `None`."""
+        value = self._graph.constants.get(number)
+        return float(value) if isinstance(value, float | np.floating | np.ndarray) and np.ndim(value) == 0 else None
+
+    def _groups(self, terms: Mapping[_Term, float]) -> "list[_Group]":
+        """The terms, those together that are the same linear operation on something else."""
+        possible = {term: list(self._operations(term[1])) for term in terms}
+        counts = collections.Counter(key for operations in possible.values() for key, _ in operations)
+        groups: dict[Hashable, _Group] = collections.defaultdict(list)
+        for term, coefficient in terms.items():
+            key, slot = max(possible[term], key=lambda found: counts[found[0]], default=(term, 0))
+            groups[key].append((term, coefficient, slot))
+        return list(groups.values())
+
+    def _operations(self, value: int) -> Iterator[tuple[Hashable, int]]:
+        """The linear operations that a value is the outcome of, and for each the input they are applied to."""
+        node = self._makers.get(value)
+        if node is None or not node.is_real or node.name not in (*_LINEAR, *_BILINEAR):
+            return
+        name, parameters = node.name, parameters_of(node.equation)
+        if name in ("reshape", "squeeze"):
+            name, parameters = "reshape", node.shape
+        for slot in range(1 if name in _LINEAR else 2):
+            if parameters is None or node.inputs[slot] in self._given:
+                continue
+            others = (*node.inputs[:slot], *node.inputs[slot + 1 :])
+            side = None if name == "mul" else slot
+            yield (name, side, others, node.shape_of(slot), parameters), slot
+
+
+_Group = list[tuple[_Term, float, int]]
+
+
+def _given(graph: Graph) -> set[int]:
+    """What no sums are taken of: arguments, constants and their transposes. Weight matrices stay as they are."""
+    given = {*graph.arguments, *graph.constants}
+    for node in graph.nodes:
+        if node.name in _LINEAR and given.issuperset(node.inputs):
+            given.update(node.outputs)
+    return given
+
+
+def _alone(number: int) -> _Sum:
+    return ((((), number), 1.0),)
+
+
+def _sum_of(terms: Mapping[_Term, float]) -> _Sum:
+    return tuple(sorted(terms.items()))

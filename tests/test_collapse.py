@@ -1,0 +1,131 @@
+"""Sums carried through a network as one, against the same functions as they are written."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sngd
+from sngd.linearize._collapse import fewest_products
+from sngd.linearize._graph import bind, graph_of
+from sngd.linearize._layers import linear_leaves
+from sngd.networks import make_network
+from sngd.problem import Field, gradient
+
+BOX = sngd.box(x=(0, 2), y=(-1, 1), z=(0, 1))
+WIDTH = 8
+POINT = jnp.array([0.3, -0.4, 0.6])
+
+D = sngd.partial
+
+
+def along_each(u, x):
+    """The Laplacian without a batch."""
+    return D(u, "x", "x")(x) + D(u, "y", "y")(x) + D(u, "z", "z")(x)
+
+
+def flux(u):
+    return D(u.like(lambda x: jnp.exp(x[0]) * D(u, "x")(x)), "x")
+
+
+# Residuals, and how many vectors meet the matrix of a hidden layer: as written, and at least.
+RESIDUALS = {
+    "heat": (lambda u, x: D(u, "z")(x) - D(u, "x", "x")(x) / 4, 4, 3),
+    "burgers": (lambda u, x: D(u, "z")(x) + u(x) * D(u, "x")(x) - 0.1 * D(u, "x", "x")(x), 4, 3),
+    "laplacian": (lambda u, x: sngd.laplacian(u)(x) + jnp.sin(x[0]), 7, 5),
+    "laplacian, one by one": (along_each, 7, 5),
+    "helmholtz": (lambda u, x: -3 * sngd.laplacian(u)(x) / x[0] + u(x) ** 3, 7, 5),
+    "wave and damping": (lambda u, x: D(u, "x", "x")(x) - D(u, "y", "y")(x) + (1 + x[1]) * D(u, "x")(x), 5, 4),
+    "a coefficient": (lambda u, x: D(u, "y")(x) - flux(u)(x), 4, 3),
+    "two equations": (lambda u, x: jnp.stack([D(u, "z")(x) - D(u, "x", "x")(x), u(x) * D(u, "y", "y")(x)]), 6, 5),
+    "an eikonal equation": (lambda u, x: jnp.sum(gradient(u)(x) ** 2) - 1, 4, 4),
+    "a square of the derivative by time": (lambda u, x: D(u, "z")(x) ** 2 - D(u, "x", "x")(x), 4, 4),
+}
+
+
+@pytest.fixture(params=RESIDUALS)
+def case(request, key):
+    residual, written, least = RESIDUALS[request.param]
+    leaves, structure = jax.tree.flatten(make_network(f"3x{WIDTH}", BOX.bounds, key=key))
+
+    def function(*leaves):
+        network = jax.tree.unflatten(structure, leaves)
+        return (residual(Field(lambda x: network(x).reshape(()), BOX), POINT),)
+
+    return function, leaves, written, least
+
+
+def hidden_products(graph):
+    """How many vectors meet the matrices of hidden layers, per layer."""
+    found = 0
+    for node in graph.nodes:
+        if node.name == "dot_general" and (WIDTH, WIDTH) in (node.shape_of(0), node.shape_of(1)):
+            found += int(np.prod(node.shape)) // WIDTH
+    return found / 2
+
+
+def test_the_highest_derivatives_share_a_product(case):
+    function, leaves, written, least = case
+    assert hidden_products(graph_of(function, *leaves)) == written
+    assert hidden_products(fewest_products(function, *leaves)) == least
+
+
+def test_values_and_derivatives_are_those_of_the_function(case):
+    function, leaves, *_ = case
+    reals = [index for index, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    graph = fewest_products(function, *leaves)
+
+    def written(*leaves):
+        return jnp.ravel(function(*leaves)[0])
+
+    def collapsed(*leaves):
+        return jnp.ravel(graph.evaluate(leaves, bind)[0])
+
+    scale = np.abs(written(*leaves)).max() + 1
+    np.testing.assert_allclose(jax.jit(collapsed)(*leaves), written(*leaves), rtol=0, atol=1e-14 * scale)
+    derivatives = (jax.jit(jax.jacrev(way, reals))(*leaves) for way in (collapsed, written))
+    for found, expected in zip(*derivatives, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * max(1, np.abs(expected).max()))
+
+
+def test_weights_are_not_added_up(key):
+    """Two matrices that meet the same vector stay two: their sum would be no product of either."""
+    leaves = jax.random.normal(key, (2, WIDTH, WIDTH))
+
+    def rows(leaves):
+        vector = jnp.sin(jnp.arange(8.0))
+        return leaves[0] @ vector + leaves[1] @ vector
+
+    assert linear_leaves(rows, leaves) == {0, 1}
+
+
+def test_sums_that_fan_out_are_left_alone(key):
+    """Each line has two terms more for every term of the line before: written out, it would never end."""
+    weight = jax.random.normal(key, (WIDTH, WIDTH))
+
+    def function(weight, coefficients):
+        vector = weight @ jnp.ones(WIDTH)
+        for coefficient in coefficients:
+            vector = vector + coefficient * vector
+        return (vector,)
+
+    coefficients = list(1 / (3.0 + jnp.arange(60)))
+    arguments = (weight, coefficients)
+    flat = lambda weight, *coefficients: function(weight, coefficients)
+    (found,) = fewest_products(flat, weight, *coefficients).evaluate((weight, *coefficients), bind)
+    np.testing.assert_allclose(found, function(*arguments)[0], rtol=1e-14)
+
+
+def test_what_a_function_prints_it_prints_once(key, capfd):
+    weight = jax.random.normal(key, (WIDTH, WIDTH))
+
+    def function(weight):
+        jax.debug.print("sum {}", jnp.sum(weight))
+        vectors = jnp.eye(WIDTH)[:2] * jnp.sin(jnp.sum(weight))
+        return (weight @ vectors[0] + weight @ vectors[1],)
+
+    graph = fewest_products(function, weight)
+    capfd.readouterr()
+    jax.block_until_ready(graph.evaluate([weight], bind))
+    jax.effects_barrier()
+    assert capfd.readouterr().out.count("sum") == 1
