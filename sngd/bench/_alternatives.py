@@ -10,7 +10,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from sngd._compiled import compiled
 from sngd._cost import Cost
@@ -172,6 +172,25 @@ class _Geodesic(_Within):
         return update - self.svd.damped(self.svd.left_rmatmul(second), t) / 2
 
 
+class _Cut(_Within):
+    """The other family of the same decomposition: the truncated pseudoinverse of the singular values that are above the
+    root of the damping, each of them whole.
+    """
+
+    inner: Damped
+
+    def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
+        svd, kept = self.inner.svd, self._kept(t)
+        values = jnp.where(kept, svd.singular_values, 1.0)
+        return -svd.right_matmul(jnp.where(kept, self.inner.coordinates / values, 0.0))
+
+    def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.sum(jnp.where(self._kept(t), self.inner.coordinates, 0.0) ** 2) / 2
+
+    def _kept(self, t: Float[Array, ""]) -> Bool[Array, " k"]:
+        return self.inner.svd.filter_factors(t) > 0.5
+
+
 class _WithMomentum(_Within):
     """The damped updates that remain near a part of the last one: `J d = -r` is solved with `||d - carried||` damped,
     as in SPRING (Goldshlager, Abrahamsen and Lin, J. Comput. Phys. 516, 2024).
@@ -198,9 +217,10 @@ class Varied(AbstractOptimizer):
     - `"momentum"`: with nine tenths of the update before, unless that was an escape or they would raise the loss.
     - `"fresh points"`: of the factor at two thirds of the points, others in every step. The search sees all points, so
       that the promise is about two thirds of what it would be for them.
+    - `"both families"`: the boldest damped step and the boldest truncated one, whichever has the lower loss.
     """
 
-    variation: Literal["one point", "geodesic", "momentum", "fresh points"]
+    variation: Literal["one point", "geodesic", "momentum", "fresh points", "both families"]
     plain: Optimizer = dataclasses.field(default_factory=lambda: Optimizer(FactorDescent(), GainRatio()))
 
     @property
@@ -247,9 +267,16 @@ def _step(
     value, carried = objective.value(state.theta), _CARRIED * last
     carried = jnp.where(objective.value(state.theta + carried) < value, carried, 0.0)
     curve = _curve(objective, variation, state.theta, linearization, damped, carried)
-    along = LossAlong(lambda update: objective.value(state.theta + update), curve, value, objective.values_at_once)
+    loss = lambda update: objective.value(state.theta + update)
     escaped = before.escaped | (ceiling > -jnp.inf)
-    choice = plain.search.choose(along, ceiling, Memory(before.damping, escaped))
+    remembered = Memory(before.damping, escaped)
+
+    def choose(curve: AbstractCurve) -> Choice:
+        return plain.search.choose(LossAlong(loss, curve, value, objective.values_at_once), ceiling, remembered)
+
+    choice = choose(curve)
+    if variation == "both families":
+        choice = _lower(choice, choose(_Cut(damped)))
     stays = choice.step_size == 0
     update = jnp.where(stays, 0.0, choice.update)
     damping = jnp.where(stays, before.damping, curve.damping(choice.step_size))
@@ -260,6 +287,10 @@ def _step(
         choice.value, choice.step_size, rank, curve.numerical_rank, damped.gradient_norm, promise, choice.value
     )
     return TrainState(state.theta + update, next_key, state.iteration + 1, memory), info
+
+
+def _lower(first: Choice, second: Choice) -> Choice:
+    return jax.tree.map(lambda one, other: jnp.where(second.value < first.value, other, one), first, second)
 
 
 def _curve(

@@ -59,6 +59,7 @@ _WAYS: dict[str, _Way] = {
     "damped, one point, escapes": _Way(Varied("one point"), residuals=True),
     "damped, geodesic, escapes": _Way(Varied("geodesic"), residuals=True),
     "damped, momentum, escapes": _Way(Varied("momentum"), residuals=True),
+    "damped and truncated, boldest, escapes": _Way(Varied("both families"), residuals=True),
     "damped, fresh points, escapes": _Way(Varied("fresh points"), residuals=True),
     "damped, doubly sketched, escapes": _Way(Optimizer(DoublySketched(), GainRatio()), residuals=True),
     "damped, boundary times 100, escapes": _Way(_DAMPED, residuals=True, boundary=100.0),
