@@ -89,7 +89,7 @@ def test_values_and_derivatives_are_those_of_the_function(case):
 
 
 def test_weights_are_not_added_up(key):
-    """Two matrices that meet the same vector stay two: their sum would be no product of either."""
+    """Two matrices that meet the same vector stay two, and one whose products are summed is not summed instead."""
     leaves = jax.random.normal(key, (2, WIDTH, WIDTH))
 
     def rows(leaves):
@@ -97,6 +97,8 @@ def test_weights_are_not_added_up(key):
         return leaves[0] @ vector + leaves[1] @ vector
 
     assert linear_leaves(rows, leaves) == {0, 1}
+    assert linear_leaves(lambda leaves: jnp.sum(rows(leaves)), leaves) == {0, 1}
+    assert linear_leaves(lambda leaves: jnp.sum(leaves[0].T @ leaves[1].sum(1)[None].T, 0), leaves) == {0}
 
 
 def test_sums_that_fan_out_are_left_alone(key):

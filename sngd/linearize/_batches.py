@@ -5,7 +5,7 @@ layer linearly can be summed at the first one.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import jax
@@ -42,10 +42,8 @@ def summed_early(graph: Graph, *arguments: Array) -> tuple[Array, ...]:
         return sums[number, axes]
 
     for node in graph.nodes:
-        if node.name == "reduce_sum":
-            outputs = [total(node.inputs[0], node.equation.params["axes"])]
-        else:
-            outputs = bind(node.equation, [values[number] for number in node.inputs])
+        summed = (node.inputs[0], node.equation.params["axes"]) if node.name == "reduce_sum" else None
+        outputs = [sums[summed]] if summed in sums else bind(node.equation, [values[number] for number in node.inputs])
         values.update(zip(node.outputs, outputs, strict=True))
         for axes, rule in rules.get(node.outputs[0], {}).items():
             inputs = [
@@ -59,10 +57,11 @@ def summed_early(graph: Graph, *arguments: Array) -> tuple[Array, ...]:
 def _rules(graph: Graph, makers: Mapping[int, Node]) -> dict[int, dict[_Axes, _Rule]]:
     """For every value that is summed, over which axes and how."""
     rules: dict[int, dict[_Axes, _Rule]] = {}
+    given = graph.given
 
     def sum_over(number: int, axes: _Axes) -> None:
         node = makers.get(number)
-        rule = None if node is None else _rule(node, axes)
+        rule = _rule(node, axes, given) if node is not None and node.is_real else None
         if rule is not None:
             rules.setdefault(number, {})[axes] = rule
 
@@ -75,7 +74,7 @@ def _rules(graph: Graph, makers: Mapping[int, Node]) -> dict[int, dict[_Axes, _R
     return rules
 
 
-def _rule(node: Node, axes: _Axes) -> _Rule | None:
+def _rule(node: Node, axes: _Axes, given: Set[int]) -> _Rule | None:
     """How to sum the outcome of a node over these axes by sums of its inputs, if that is known."""
     shapes = [node.shape_of(slot) for slot in range(len(node.inputs))]
     # Of products, the inputs that are no scalars.
@@ -100,7 +99,7 @@ def _rule(node: Node, axes: _Axes) -> _Rule | None:
         case "transpose":
             return _transposed(node, axes)
         case "dot_general":
-            return _product(node, axes)
+            return _product(node, axes, given)
     return None
 
 
@@ -120,8 +119,10 @@ def _transposed(node: Node, axes: _Axes) -> _Rule:
     return _Rule({0: tuple(sorted(permutation[axis] for axis in axes))}, lambda summed: jnp.transpose(summed, order))
 
 
-def _product(node: Node, axes: _Axes) -> _Rule | None:
-    """A matrix product, summed over axes that one of its factors has: a product with the sum of this factor."""
+def _product(node: Node, axes: _Axes, given: Set[int]) -> _Rule | None:
+    """A matrix product, summed over axes that one of its factors has: a product with the sum of this factor. Not of
+    one that is given: weight matrices stay as they are.
+    """
     parameters = node.equation.params
     contracted, batched = parameters["dimension_numbers"]
     free = [
@@ -133,6 +134,8 @@ def _product(node: Node, axes: _Axes) -> _Rule | None:
     if len(slots) != 1:
         return None
     (slot,) = slots
+    if node.inputs[slot] in given:
+        return None
     inner = tuple(places[axis][1] for axis in axes)
     left = [axis for axis in range(len(node.shape_of(slot))) if axis not in inner]
     along = list(contracted)

@@ -68,7 +68,8 @@ class _Collapse:
     def __init__(self, graph: Graph):
         self._graph = graph
         self._makers = {number: node for node in graph.nodes for number in node.outputs}
-        self._given = _given(graph)
+        # Weight matrices stay as they are: no sums are taken of what is given.
+        self._given = graph.given
         self._parts: dict[_Sum, list[_Part]] = {}
         waiting = [_alone(number) for number in graph.results]
         while waiting:
@@ -198,15 +199,6 @@ class _Collapse:
 
 
 _Group = list[tuple[_Term, float, int]]
-
-
-def _given(graph: Graph) -> set[int]:
-    """What no sums are taken of: arguments, constants and their transposes. Weight matrices stay as they are."""
-    given = {*graph.arguments, *graph.constants}
-    for node in graph.nodes:
-        if node.name in _LINEAR and given.issuperset(node.inputs):
-            given.update(node.outputs)
-    return given
 
 
 def _alone(number: int) -> _Sum:

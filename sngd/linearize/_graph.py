@@ -16,6 +16,8 @@ _SMALL = 64
 
 _CALLS = ("jit", "pjit")
 
+_SHAPES = ("broadcast_in_dim", "reshape", "squeeze", "transpose")
+
 Apply = Callable[[core.JaxprEqn, list[Any]], list[Any]]
 
 
@@ -66,6 +68,15 @@ class Graph:
             results = apply(node.equation, [values[number] for number in node.inputs])
             values.update(zip(node.outputs, results, strict=True))
         return [values[number] for number in self.results]
+
+    @property
+    def given(self) -> set[int]:
+        """Arguments, constants, and these in other shapes."""
+        given = {*self.arguments, *self.constants}
+        for node in self.nodes:
+            if node.name in _SHAPES and given.issuperset(node.inputs):
+                given.update(node.outputs)
+        return given
 
     @property
     def multiplications(self) -> int:
