@@ -177,18 +177,20 @@ class _Cut(_Within):
     root of the damping, each of them whole.
     """
 
-    inner: Damped
+    inner: AbstractCurve
+    svd: AbstractSVD
+    coordinates: Float[Array, " k"]
 
     def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
-        svd, kept = self.inner.svd, self._kept(t)
-        values = jnp.where(kept, svd.singular_values, 1.0)
-        return -svd.right_matmul(jnp.where(kept, self.inner.coordinates / values, 0.0))
+        kept = self._kept(t)
+        values = jnp.where(kept, self.svd.singular_values, 1.0)
+        return -self.svd.right_matmul(jnp.where(kept, self.coordinates / values, 0.0))
 
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        return jnp.sum(jnp.where(self._kept(t), self.inner.coordinates, 0.0) ** 2) / 2
+        return jnp.sum(jnp.where(self._kept(t), self.coordinates, 0.0) ** 2) / 2
 
     def _kept(self, t: Float[Array, ""]) -> Bool[Array, " k"]:
-        return self.inner.svd.filter_factors(t) > 0.5
+        return self.svd.filter_factors(t) > 0.5
 
 
 class _WithMomentum(_Within):
@@ -276,7 +278,7 @@ def _step(
 
     choice = choose(curve)
     if variation == "both families":
-        choice = _lower(choice, choose(_Cut(damped)))
+        choice = _lower(choice, choose(_Cut(damped, damped.svd, damped.coordinates)))
     stays = choice.step_size == 0
     update = jnp.where(stays, 0.0, choice.update)
     damping = jnp.where(stays, before.damping, curve.damping(choice.step_size))
