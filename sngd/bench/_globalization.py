@@ -20,7 +20,7 @@ from sngd.train import AbstractOptimizer, Optimizer, Stopping, solve
 _SECONDS = 40.0
 
 # No network of several layers is near the solution of the transport equation in these seconds, however it steps.
-_NETWORK, _NETWORKS = "4x20", {"transport": "1x330"}
+_NETWORK, _NETWORKS = "4x20", {"transport": "1x200"}
 
 
 @dataclasses.dataclass(frozen=True)
