@@ -102,7 +102,7 @@ def _run(problem: str, way: _Way, seed: int) -> dict[str, Any]:
 
 
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
-    """A Markdown table: median and largest error of each optimizer on each problem, and median seconds."""
+    """A Markdown table of each optimizer on each problem: median and largest error, median seconds, number of runs."""
     lines = ["| descent, search | " + " | ".join(PROBLEMS) + " |", "|---" * (len(PROBLEMS) + 1) + "|"]
     for name in _WAYS:
         entries = []
@@ -116,4 +116,4 @@ def tabulate(results: dict[str, dict[str, Any]]) -> str:
 
 def _entry(found: Sequence[dict[str, Any]]) -> str:
     errors, seconds = ([result[name] for result in found] for name in ("relative_l2", "seconds"))
-    return f"{statistics.median(errors):.0e} ({max(errors):.0e}), {statistics.median(seconds):.0f} s"
+    return f"{statistics.median(errors):.0e} ({max(errors):.0e}), {statistics.median(seconds):.0f} s, {len(found)}"
