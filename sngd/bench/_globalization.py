@@ -15,12 +15,14 @@ from sngd.descent import SNGD, FactorDescent
 from sngd.library import PROBLEMS, find_problem
 from sngd.problem import AbstractCondition, AbstractProblem, Problem
 from sngd.search import GainRatio, GridSearch
-from sngd.train import AbstractOptimizer, Optimizer, Stopping, solve
+from sngd.train import AbstractOptimizer, Optimizer, Solution, Stopping, solve
 
-_SECONDS = 40.0
+# What a run may take once its functions are compiled.
+_SECONDS = 15.0
 
-# No network of several layers is near the solution of the transport equation in these seconds, however it steps.
-_NETWORK, _NETWORKS = "4x20", {"transport": "1x200"}
+# Small, so that there can be many runs. No network of several layers is near the solution of the transport equation in
+# these seconds, however it steps.
+_NETWORK, _NETWORKS = "3x12", {"transport": "1x100"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +40,21 @@ class _Way:
         return not self.residuals or isinstance(find_problem(problem), Problem)
 
     def problem(self, name: str) -> AbstractProblem:
-        problem = find_problem(name)
-        if self.boundary == 1 or not isinstance(problem, Problem):
-            return problem
+        return _weighted(name, self.boundary)
 
-        def weighted(condition: AbstractCondition) -> AbstractCondition:
-            on_boundary = condition.faces(problem.domain) is not None
-            return dataclasses.replace(condition, weight=self.boundary * condition.weight) if on_boundary else condition
 
-        return dataclasses.replace(problem, conditions=[weighted(condition) for condition in problem.conditions])
+# One object for all seeds, whose functions are compiled once.
+@functools.cache
+def _weighted(name: str, boundary: float) -> AbstractProblem:
+    problem = find_problem(name)
+    if boundary == 1 or not isinstance(problem, Problem):
+        return problem
+
+    def weighted(condition: AbstractCondition) -> AbstractCondition:
+        on_boundary = condition.faces(problem.domain) is not None
+        return dataclasses.replace(condition, weight=boundary * condition.weight) if on_boundary else condition
+
+    return dataclasses.replace(problem, conditions=[weighted(condition) for condition in problem.conditions])
 
 
 _DAMPED = Optimizer(FactorDescent("damped"), GainRatio())
@@ -88,17 +96,27 @@ def globalization(seeds: Sequence[int], path: Path, report: Callable[[str], None
 
 
 def _run(problem: str, way: _Way, seed: int) -> dict[str, Any]:
-    stopping, network = Stopping(seconds=_SECONDS), _NETWORKS.get(problem, _NETWORK)
-    solution = solve(
-        way.problem(problem), network, key=jax.random.key(seed), optimizer=way.optimizer, stopping=stopping
-    )
+    _compile(problem, way)
+    solution = _solve(problem, way, seed, Stopping(seconds=_SECONDS))
     return {
-        "network": network,
+        "network": _NETWORKS.get(problem, _NETWORK),
         "relative_l2": solution.relative_l2(),
         "seconds": round(solution.seconds, 2),
         "iterations": int(solution.history.iteration[-1]),
         "result": solution.result.value,
     }
+
+
+@functools.cache
+def _compile(problem: str, way: _Way) -> None:
+    """A run of two steps, which compiles what the others take."""
+    _solve(problem, way, 0, Stopping(iterations=2))
+
+
+def _solve(problem: str, way: _Way, seed: int, stopping: Stopping) -> Solution:
+    network = _NETWORKS.get(problem, _NETWORK)
+    key = jax.random.key(seed)
+    return solve(way.problem(problem), network, key=key, optimizer=way.optimizer, stopping=stopping)
 
 
 def tabulate(results: dict[str, dict[str, Any]]) -> str:

@@ -184,7 +184,13 @@ def _rule(equation: core.JaxprEqn) -> Any:
     closed = equation.params["call_jaxpr"]
     information = getattr(equation.params.get("jvp_jaxpr_fun"), "debug_info", None)
     place = getattr(information, "func_src_info", None)
-    return None if place is None or closed.consts else (str(closed), place)
+    if place is None or closed.consts:
+        return None
+    builder = _Builder()
+    results = builder.add(closed.jaxpr, (), [next(builder.numbers) for _ in closed.jaxpr.invars])
+    steps = tuple(_key(node.equation, node.inputs) for node in builder.nodes)
+    constants = tuple((number, _content(value)) for number, value in builder.constants.items())
+    return None if None in steps else (place, steps, constants, tuple(results))
 
 
 def _content(value: Any) -> Any:
