@@ -28,6 +28,11 @@ def flux(u):
     return D(u.like(lambda x: jnp.exp(x[0]) * D(u, "x")(x)), "x")
 
 
+def square(u, x):
+    """A product of a vector with itself, in which a sum with another product may take one place and not the other."""
+    return gradient(u)(x) @ gradient(u)(x)
+
+
 # Residuals, and how many vectors meet the matrix of a hidden layer: as written, and at least.
 RESIDUALS = {
     "heat": (lambda u, x: D(u, "z")(x) - D(u, "x", "x")(x) / 4, 4, 3),
@@ -38,6 +43,7 @@ RESIDUALS = {
     "wave and damping": (lambda u, x: D(u, "x", "x")(x) - D(u, "y", "y")(x) + (1 + x[1]) * D(u, "x")(x), 5, 4),
     "a coefficient": (lambda u, x: D(u, "y")(x) - flux(u)(x), 4, 3),
     "two equations": (lambda u, x: jnp.stack([D(u, "z")(x) - D(u, "x", "x")(x), u(x) * D(u, "y", "y")(x)]), 6, 5),
+    "hamilton-jacobi": (lambda u, x: -sngd.laplacian(u)(x) + jnp.sin(x) @ gradient(u)(x) + square(u, x), 7, 5),
     "an eikonal equation": (lambda u, x: jnp.sum(gradient(u)(x) ** 2) - 1, 4, 4),
     "a square of the derivative by time": (lambda u, x: D(u, "z")(x) ** 2 - D(u, "x", "x")(x), 4, 4),
 }
@@ -101,8 +107,39 @@ def test_weights_are_not_added_up(key):
     assert linear_leaves(lambda leaves: jnp.sum(leaves[0].T @ leaves[1].sum(1)[None].T, 0), leaves) == {0}
 
 
+def test_layers_with_scaled_skips(key):
+    """Sums that differ by a factor are one: there would be twice as many with each layer."""
+    depth = 8
+    weights = jax.random.normal(key, (depth, WIDTH, WIDTH)) / WIDTH**0.5
+    scales = 0.1 + 0.1 * jnp.arange(depth)
+    start = jax.random.normal(key, (WIDTH, 3))
+
+    def function(scales, *weights):
+        def network(x):
+            hidden = jnp.sin(start @ x)
+            for scale, weight in zip(scales, weights, strict=True):
+                hidden = hidden + scale * jnp.sin(weight @ hidden)
+            return jnp.sum(hidden)
+
+        u = Field(network, BOX)
+        return (D(u, "z")(POINT) - D(u, "x", "x")(POINT) / 4 + sngd.laplacian(u)(POINT),)
+
+    plain, graph = graph_of(function, scales, *weights), fewest_products(function, scales, *weights)
+    assert graph.multiplications < 0.75 * plain.multiplications
+    assert len(graph.nodes) < 2 * len(plain.nodes)
+    found, expected = graph.evaluate((scales, *weights), bind)[0], function(scales, *weights)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_a_quotient_by_zero_is_left_to_the_function(key):
+    weight = jax.random.normal(key, (WIDTH, WIDTH))
+    function = lambda weight: (weight @ jnp.sin(weight[0]) + weight @ jnp.cos(weight[0]) + weight[0] / 0.0,)
+    graph = fewest_products(function, weight)
+    np.testing.assert_array_equal(graph.evaluate((weight,), bind)[0], function(weight)[0])
+
+
 def test_sums_that_fan_out_are_left_alone(key):
-    """Each line has two terms more for every term of the line before: written out, it would never end."""
+    """Each line has twice as many terms as the one before: written out, it would never end."""
     weight = jax.random.normal(key, (WIDTH, WIDTH))
 
     def function(weight, coefficients):

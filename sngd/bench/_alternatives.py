@@ -219,7 +219,8 @@ class Varied(AbstractOptimizer):
     - `"momentum"`: with nine tenths of the update before, unless that was an escape or they would raise the loss.
     - `"fresh points"`: of the factor at two thirds of the points, others in every step. The search sees all points, so
       that the promise is about two thirds of what it would be for them.
-    - `"both families"`: the boldest damped step and the boldest truncated one, whichever has the lower loss.
+    - `"both families"`: the boldest damped step and the boldest truncated one, whichever has the lower loss; damped
+      ones to escape.
     """
 
     variation: Literal["one point", "geodesic", "momentum", "fresh points", "both families"]
@@ -278,7 +279,9 @@ def _step(
 
     choice = choose(curve)
     if variation == "both families":
-        choice = _lower(choice, choose(_Cut(damped, damped.svd, damped.coordinates)))
+        cut = choose(_Cut(damped, damped.svd, damped.coordinates))
+        lower = (cut.value < choice.value) & (ceiling == -jnp.inf)
+        choice = jax.tree.map(lambda one, other: jnp.where(lower, other, one), choice, cut)
     stays = choice.step_size == 0
     update = jnp.where(stays, 0.0, choice.update)
     damping = jnp.where(stays, before.damping, curve.damping(choice.step_size))
@@ -289,10 +292,6 @@ def _step(
         choice.value, choice.step_size, rank, curve.numerical_rank, damped.gradient_norm, promise, choice.value
     )
     return TrainState(state.theta + update, next_key, state.iteration + 1, memory), info
-
-
-def _lower(first: Choice, second: Choice) -> Choice:
-    return jax.tree.map(lambda one, other: jnp.where(second.value < first.value, other, one), first, second)
 
 
 def _curve(

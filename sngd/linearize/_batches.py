@@ -92,6 +92,8 @@ def _rule(node: Node, axes: _Axes, given: Set[int]) -> _Rule | None:
             return _Rule(several, jnp.divide)
         case "broadcast_in_dim" if shapes[0] == _without(axes, node.shape) and _one_along(axes, node.shape):
             return _Rule({}, jnp.asarray)
+        case "reduce_sum":
+            return _summed_again(node, axes)
         case "squeeze":
             kept = [axis for axis in range(len(shapes[0])) if axis not in node.equation.params["dimensions"]]
             shape = _without(axes, node.shape)
@@ -110,6 +112,16 @@ def _one_along(axes: _Axes, shape: tuple[int, ...]) -> bool:
 
 def _without(axes: _Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
+
+
+def _summed_again(node: Node, axes: _Axes) -> _Rule:
+    """A sum over axes of its own, which comes after that over those that are given."""
+    own, count = node.equation.params["axes"], len(node.shape_of(0))
+    kept = [axis for axis in range(count) if axis not in own]
+    inner = tuple(kept[axis] for axis in axes)
+    left = [axis for axis in range(count) if axis not in inner]
+    places = tuple(left.index(axis) for axis in own)
+    return _Rule({0: inner}, lambda summed: jnp.sum(summed, places))
 
 
 def _transposed(node: Node, axes: _Axes) -> _Rule:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 import jax
-import numpy as np
 from jaxtyping import Array
 
 from sngd.linearize._batches import summed_early
@@ -26,10 +25,11 @@ from sngd.linearize._graph import Graph, Node, bind, graph_of, parameters_of
 _LINEAR = ("broadcast_in_dim", "div", "reduce_sum", "reshape", "slice", "squeeze", "transpose")
 _BILINEAR = ("dot_general", "mul")
 
-# A sum is written out as long as it has fewer terms.
-_MOST_TERMS = 64
+# A sum is written out as long as it has fewer terms, and there may be so many sums.
+_MOST_TERMS, _MOST_SUMS = 64, 2000
 
-# A term is a value, by its number in the graph, times scalars among the values. A sum is terms with coefficients.
+# A term is a value, by its number in the graph, times scalars among the values, or through them: `~number`. A sum is
+# terms with coefficients, which count how often each occurs: constants are scalars, so that equal sums look equal.
 _Term = tuple[tuple[int, ...], int]
 _Sum = tuple[tuple[_Term, float], ...]
 
@@ -49,7 +49,7 @@ class _Part:
     @property
     def needs(self) -> tuple[_Sum, ...]:
         """The sums that it is computed from."""
-        return (*map(_alone, self.scalars), *(self.inputs or ()))
+        return (*(_alone(max(scalar, ~scalar)) for scalar in self.scalars), *(self.inputs or ()))
 
 
 def fewest_products(function: Callable[..., Any], *arguments: Array | jax.ShapeDtypeStruct) -> Graph:
@@ -58,8 +58,10 @@ def fewest_products(function: Callable[..., Any], *arguments: Array | jax.ShapeD
     if not plain.multiplications or any(node.equation.effects for node in plain.nodes):
         return plain
     early = graph_of(functools.partial(summed_early, plain), *arguments)
-    collapsed = graph_of(_Collapse(early).evaluate, *arguments)
-    return collapsed if collapsed.multiplications < plain.multiplications else plain
+    found, collapse = [plain, early], _Collapse(early)
+    if collapse.is_complete:
+        found.append(graph_of(collapse.evaluate, *arguments))
+    return min(found, key=lambda graph: graph.multiplications)
 
 
 class _Collapse:
@@ -72,11 +74,12 @@ class _Collapse:
         self._given = graph.given
         self._parts: dict[_Sum, list[_Part]] = {}
         waiting = [_alone(number) for number in graph.results]
-        while waiting:
+        while waiting and len(self._parts) < _MOST_SUMS:
             wanted = waiting.pop()
             if wanted not in self._parts:
                 self._parts[wanted] = self._divided(wanted)
                 waiting += self._needs(wanted)
+        self.is_complete = not waiting
 
     def evaluate(self, *arguments: Array) -> tuple[Array, ...]:
         """The results of the graph for these arguments."""
@@ -90,7 +93,7 @@ class _Collapse:
                 node = self._makers[part.value]
                 value = bind(node.equation, [sums[needed] for needed in part.inputs])[node.outputs.index(part.value)]
             for scalar in part.scalars:
-                value = sums[_alone(scalar)] * value
+                value = value / sums[_alone(~scalar)] if scalar < 0 else sums[_alone(scalar)] * value
             return value if part.coefficient == 1 else part.coefficient * value
 
         order = graphlib.TopologicalSorter({wanted: self._needs(wanted) for wanted in self._parts}).static_order()
@@ -114,19 +117,24 @@ class _Collapse:
         return _Part(coefficient, scalars, value, None if maker is None else tuple(map(_alone, maker.inputs)))
 
     def _shared(self, group: "_Group") -> _Part:
-        """One operation on a sum, for the sum of the operation on each."""
+        """One operation on a sum, for the sum of the operation on each. Factors that all have in common stay outside:
+        sums that differ by a factor are one.
+        """
         total: dict[_Term, float] = collections.defaultdict(float)
+        common = functools.reduce(operator.and_, (collections.Counter(scalars) for (scalars, _), *_ in group))
         for (scalars, value), coefficient, slot in group:
-            total[scalars, self._makers[value].inputs[slot]] += coefficient
+            left = tuple(sorted((collections.Counter(scalars) - common).elements()))
+            total[left, self._makers[value].inputs[slot]] += coefficient
         (_, value), _, slot = group[0]
+        lead = total[min(total)] or 1.0
         inputs = [_alone(number) for number in self._makers[value].inputs]
-        inputs[slot] = _sum_of(total)
-        return _Part(1.0, (), value, tuple(inputs))
+        inputs[slot] = tuple((term, total[term] / lead) for term in sorted(total))
+        return _Part(lead, tuple(sorted(common.elements())), value, tuple(inputs))
 
     def _written_out(self, wanted: _Sum) -> dict[_Term, float]:
         """The terms of a sum, through additions and products with scalars, from the latest on."""
         terms: dict[_Term, float] = dict(wanted)
-        done: dict[_Term, float] = collections.defaultdict(float)
+        done: dict[_Term, float] = {}
         while terms:
             latest = max(terms, key=lambda term: term[1])
             coefficient = terms.pop(latest)
@@ -148,29 +156,20 @@ class _Collapse:
                 return [((scalars, node.inputs[0]), 1.0), ((scalars, node.inputs[1]), sign)]
             case "neg":
                 return [((scalars, node.inputs[0]), -1.0)]
-            case "mul":
-                return self._scaled(scalars, node)
-            case "div" if (constant := self._constant(node.inputs[1])) is not None:
-                return [((scalars, node.inputs[0]), 1 / constant)]
+            case "mul" if () in (node.shape_of(0), node.shape_of(1)):
+                scalar, other = self._scalar_first(node)
+                return [((tuple(sorted((*scalars, scalar))), other), 1.0)]
+            case "div" if node.shape_of(1) == ():
+                return [((tuple(sorted((*scalars, ~node.inputs[1]))), node.inputs[0]), 1.0)]
         return None
 
-    def _scaled(self, scalars: tuple[int, ...], node: Node) -> list[tuple[_Term, float]] | None:
-        """A product with a scalar. Of two scalars the earlier one: derivatives come after what they multiply."""
+    def _scalar_first(self, node: Node) -> tuple[int, int]:
+        """The factors of a product with a scalar. Of two scalars the constant one, or the earlier one: derivatives come
+        after what they multiply.
+        """
         slots = [slot for slot in (0, 1) if node.shape_of(slot) == ()]
-        if not slots:
-            return None
-        constants = [slot for slot in slots if node.inputs[slot] in self._graph.constants]
-        slot = constants[0] if constants else min(slots, key=lambda slot: node.inputs[slot])
-        factor, other = node.inputs[slot], node.inputs[1 - slot]
-        constant = self._constant(factor)
-        if constant is not None:
-            return [((scalars, other), constant)]
-        return [((tuple(sorted((*scalars, factor))), other), 1.0)]
-
-    def _constant(self, number: int) -> float | None:
-        """A scalar that is known, or `None`."""
-        value = self._graph.constants.get(number)
-        return float(value) if isinstance(value, float | np.floating | np.ndarray) and np.ndim(value) == 0 else None
+        slot = min(slots, key=lambda slot: (node.inputs[slot] not in self._graph.constants, node.inputs[slot]))
+        return node.inputs[slot], node.inputs[1 - slot]
 
     def _groups(self, terms: Mapping[_Term, float]) -> "list[_Group]":
         """The terms, those together that are the same linear operation on something else."""
@@ -203,7 +202,3 @@ _Group = list[tuple[_Term, float, int]]
 
 def _alone(number: int) -> _Sum:
     return ((((), number), 1.0),)
-
-
-def _sum_of(terms: Mapping[_Term, float]) -> _Sum:
-    return tuple(sorted(terms.items()))

@@ -80,7 +80,7 @@ class Graph:
 
     @property
     def multiplications(self) -> int:
-        """How many multiplications its matrix products take."""
+        """How many multiplications its matrix products take, those inside of loops and the like not counted."""
         return sum(_multiplications(node) for node in self.nodes if node.name == "dot_general")
 
 
@@ -95,12 +95,11 @@ def graph_of(function: Callable[..., Any], *arguments: Array | jax.ShapeDtypeStr
 
 
 def bind(equation: core.JaxprEqn, inputs: list[Any]) -> list[Any]:
-    """The outputs of one equation for these inputs."""
-    pairs = zip(equation.invars, inputs, strict=True)
-    variables = {variable: value for variable, value in pairs if not isinstance(variable, core.Literal)}
-    information = core.DebugInfo("one equation", equation.primitive.name, ("",) * len(variables), None)
-    alone = core.Jaxpr([], list(variables), equation.outvars, [equation], equation.effects, information)
-    return core.jaxpr_as_fun(core.ClosedJaxpr(alone, []))(*variables.values())
+    """The outputs of one equation for these inputs, by their positions: a square may get two factors."""
+    primitive = equation.primitive
+    with equation.ctx.manager:
+        outputs = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
+    return list(outputs) if primitive.multiple_results else [outputs]
 
 
 class _Builder:

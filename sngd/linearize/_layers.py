@@ -2,8 +2,9 @@
 
 Where parameters enter a residual only through products of a weight matrix `W` with vectors `a_1, ..., a_S`, the
 derivative of one row by `W` is `sum_s g_s a_s^T`, with `g_s` the derivative of the row by the product `W a_s`. The
-vectors are the layer's input, its derivatives of lower order, and the sum of those of highest order that the operator
-takes: three for the heat equation. So neither a row nor the Jacobian needs to be stored.
+vectors are the layer's input, its derivatives of lower order, and, where it can be carried through, the sum of those of
+highest order that the operator takes: three for the heat equation. So neither a row nor the Jacobian needs to be
+stored.
 
 The products are found in the graph of the residual, so that any network whose weights enter by `W @ a` will do. Every
 product that uses a weight gets a zero added to it, and one reverse pass by these zeros gives all `g_s`.
@@ -19,7 +20,7 @@ from jax.extend import core
 from jaxtyping import Array, Float
 
 from sngd.linearize._collapse import fewest_products
-from sngd.linearize._graph import bind
+from sngd.linearize._graph import Graph, bind
 from sngd.linearize._outer import Outer
 
 Leaves = Sequence[Array]
@@ -56,6 +57,7 @@ OnProduct = Callable[[_Product, Array], Array]
 
 def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
     """Which of the leaves are matrices that enter only by products with vectors. Nothing is computed."""
+    graph = _graph_of(rows, leaves)
     candidates = {index for index, leaf in enumerate(leaves) if leaf.ndim == 2}
     while candidates:
         found: set[int] = set()
@@ -65,7 +67,7 @@ def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
             return result
 
         try:
-            jax.eval_shape(lambda given, note=note: _evaluate(rows, given, frozenset(candidates), note), list(leaves))
+            jax.eval_shape(lambda given, note=note: _evaluate(graph, given, frozenset(candidates), note), list(leaves))
         except _NotLinearError as error:
             candidates.discard(error.leaf)
             continue
@@ -82,13 +84,14 @@ def outer_products(
 
     The stored derivatives are those by the other leaves, flattened one after the other.
     """
+    graph = _graph_of(rows, leaves)
     shapes: list[jax.ShapeDtypeStruct] = []
 
     def measure(product: _Product, result: Array) -> Array:
         shapes.append(jax.ShapeDtypeStruct(result.shape, result.dtype))
         return result
 
-    jax.eval_shape(lambda given: _evaluate(rows, given, linear, measure), list(leaves))
+    jax.eval_shape(lambda given: _evaluate(graph, given, linear, measure), list(leaves))
     others = [leaf for index, leaf in enumerate(leaves) if index not in linear]
 
     def shifted(shifts: list[Array], others: list[Array]) -> tuple[Array, list[_Product]]:
@@ -100,7 +103,7 @@ def outer_products(
 
         rest = iter(others)
         given = [leaf if index in linear else next(rest) for index, leaf in enumerate(leaves)]
-        values = _evaluate(rows, given, linear, shift)
+        values = _evaluate(graph, given, linear, shift)
         return values, products
 
     zeros = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
@@ -118,7 +121,7 @@ def outer_products(
 
 
 def with_fewest_products(function: Callable[..., Array], *arguments: Array) -> Array:
-    """`function(*arguments)`, with the fewest products with weight matrices that are known.
+    """`function(*arguments)`, as it is written or with fewer matrix products.
 
     Equal expressions are evaluated once: XLA finds them too, but in a loop not all of them.
     """
@@ -141,9 +144,12 @@ def _by_leaf(products: list[_Product], vectors: list[Array], slopes: list[Array]
     }
 
 
-def _evaluate(rows: Rows, leaves: Leaves, linear: frozenset[int], on_product: OnProduct) -> Array:
-    """`rows(leaves)`, with `on_product` applied to every product of a linear leaf with vectors."""
-    graph = fewest_products(lambda *given: (rows(given),), *leaves)
+def _graph_of(rows: Rows, leaves: Leaves) -> Graph:
+    return fewest_products(lambda *given: (rows(given),), *leaves)
+
+
+def _evaluate(graph: Graph, leaves: Leaves, linear: frozenset[int], on_product: OnProduct) -> Array:
+    """The only result of a graph, with `on_product` applied to every product of a linear leaf with vectors."""
     arguments = [_Weight(index, leaf) if index in linear else leaf for index, leaf in enumerate(leaves)]
 
     def apply(equation: core.JaxprEqn, inputs: list[Any]) -> list[Any]:

@@ -29,7 +29,7 @@ from sngd.problem import (
     second_order_part,
 )
 
-# Points whose values are computed at once. Activations of the widest network in use (five layers of 520, four Taylor
+# Points whose values are computed at once. Activations of the widest network in use (five layers of 520, three Taylor
 # components) take about 0.1 MB a point, so this bounds them to about 0.2 GB.
 _VALUE_CHUNK = 2048
 
