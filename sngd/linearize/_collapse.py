@@ -4,7 +4,7 @@ The highest derivatives enter a layer linearly: with `h = sin(a)` and `a = W g +
 sin(a) a_x^2` and `a_t - a_xx = W (g_t - g_xx)`. So where an operator takes them in a sum, one product with the weight
 matrix serves for all: three in the place of four for the heat equation, `d + 2` of `2 d + 1` for a Laplacian in `d`
 dimensions (collapsed Taylor mode: Dangel, Siebert, Zeinhofer and Walther, NeurIPS 2025, arXiv:2505.13644). Here sums
-are carried through everything that is linear, from the results of a graph to its arguments.
+are carried through the linear operations named below, from the results of any graph to its arguments.
 """
 
 import collections
