@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,12 +19,18 @@ from sngd.train import Optimizer, TrainState
 _STEP_SIZE = 1e-15
 
 
+def at(objective, theta):
+    """The Jacobian and the residual."""
+    both = eqx.filter_jit(lambda objective, theta: (objective.residual_jacobian(theta), objective.residual(theta)))
+    return tuple(map(np.asarray, both(objective, theta)))
+
+
 @pytest.fixture
 def start(key):
     """An objective, parameters, and an update that may have led there: half of the best one against the gradient."""
     problem = bvp()
     objective, theta = make_objective(problem, make_network("1x3", problem.domain.bounds, key=key))
-    jacobian, residual = objective.residual_jacobian(theta), objective.residual(theta)
+    jacobian, residual = at(objective, theta)
     gradient = jacobian.T @ residual
     return objective, theta, -gradient * (gradient @ gradient) / jnp.sum((jacobian @ gradient) ** 2) / 2
 
@@ -38,7 +45,7 @@ def test_variations_of_a_damped_step(variation, start, key):
 
     points = objective.on_some_points(int(2 / 3 * objective.rows), jax.random.split(key, 3)[2])
     seen = points if variation == "fresh points" else objective
-    jacobian, residual = np.asarray(seen.residual_jacobian(theta)), np.asarray(seen.residual(theta))
+    jacobian, residual = at(seen, theta)
     root = np.finfo(float).eps / _STEP_SIZE * np.linalg.norm(jacobian, 2)
     tall = np.concatenate([jacobian, root * np.eye(len(theta))])
 
@@ -50,7 +57,7 @@ def test_variations_of_a_damped_step(variation, start, key):
         expected = 0.9 * last + solved(residual + jacobian @ (0.9 * last))
     if variation == "geodesic":
         step = 1e-3
-        ahead, behind = (np.asarray(objective.residual(theta + sign * step * expected)) for sign in (1, -1))
+        ahead, behind = (at(objective, theta + sign * step * expected)[1] for sign in (1, -1))
         expected = expected + solved((ahead - 2 * residual + behind) / step**2) / 2
     if variation == "both families":
         kept = np.linalg.pinv(jacobian, rcond=np.finfo(float).eps / _STEP_SIZE) @ -residual
@@ -66,7 +73,7 @@ def test_momentum_promises_what_the_linear_problem_loses(start, key):
     objective, theta, last = start
     optimizer = Varied("momentum").prepare(objective.rows, len(theta))
     _, info = optimizer.step(objective, TrainState(theta, key, jnp.zeros((), int), (Memory(), last)), -np.inf)
-    jacobian, residual = np.asarray(objective.residual_jacobian(theta)), np.asarray(objective.residual(theta))
+    jacobian, residual = at(objective, theta)
     carried = residual + jacobian @ (0.9 * last)
     assert carried @ carried < (1 - 1e-4) * (residual @ residual), "far above the tolerance below"
     best = residual + jacobian @ np.linalg.lstsq(jacobian, -residual, rcond=None)[0]
@@ -122,6 +129,6 @@ def test_a_doubly_sketched_step_solves_a_problem_that_has_a_solution(key):
     random = np.random.default_rng(0)
     matrix, solution = random.normal(size=(40, 20)), random.normal(size=20)
     residual = jnp.asarray(matrix @ solution)
-    at = Linearization(jnp.sum(residual**2) / 2, DenseFactor(jnp.asarray(matrix)), residual)
-    curve = DoublySketched().prepare(40, 20).step(at, key)
+    start = Linearization(jnp.sum(residual**2) / 2, DenseFactor(jnp.asarray(matrix)), residual)
+    curve = eqx.filter_jit(DoublySketched().prepare(40, 20).step)(start, key)
     np.testing.assert_allclose(curve.update(jnp.ones(())), -solution, rtol=1e-8)

@@ -36,7 +36,7 @@ def linearization(spectrum, seed=0):
 def full_step(descent, at, seed=0):
     descent = descent.prepare(*at.factor.shape)
     curve = eqx.filter_jit(descent.step)(at, jax.random.key(seed))
-    return np.asarray(curve.update(jnp.asarray(1.0))), curve
+    return np.asarray(eqx.filter_jit(curve.update)(jnp.asarray(1.0))), curve
 
 
 # The rounding errors of a single pass reach the cutoff that is the default: for two seeds of five one of them is kept.
@@ -121,16 +121,16 @@ def test_preconditioned_steps_are_those_of_the_stored_factor(t, key):
     network = make_network("2x20", problem.domain.bounds, key=key)
     problem = dataclasses.replace(problem, quadrature=GaussLegendre(6))
     (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
-    _, expected = full_step(FactorDescent(), stored.linearize(theta))
-    _, exact = full_step(Preconditioned(), stored.linearize(theta))
-    _, curve = full_step(Preconditioned(), layered.linearize(theta))
+    at, at_layered = (eqx.filter_jit(objective.linearize)(theta) for objective in (stored, layered))
+    _, expected = full_step(FactorDescent(), at)
+    _, exact = full_step(Preconditioned(), at)
+    _, curve = full_step(Preconditioned(), at_layered)
     t = jnp.asarray(t)
     assert np.array_equal(exact.update(t), expected.update(t))
     # The damping is in units of the first singular value, here that of a sketch.
     t_there = t * curve.svd.singular_values[0] / expected.svd.singular_values[0]
-    np.testing.assert_allclose(
-        curve.update(t_there), expected.update(t), atol=5e-3 * np.linalg.norm(expected.update(t)), rtol=0
-    )
+    update = eqx.filter_jit(curve.update)(t_there)
+    np.testing.assert_allclose(update, expected.update(t), atol=5e-3 * np.linalg.norm(expected.update(t)), rtol=0)
     ratio = curve.predicted_reduction(t_there) / expected.predicted_reduction(t)
     assert 1 / 9 < ratio < 9
     np.testing.assert_allclose(curve.gradient_norm / expected.gradient_norm, 1, atol=0.9)

@@ -29,6 +29,11 @@ def factor_of(objective, theta):
     return objective.factor(theta)
 
 
+def shapes_of(objective, theta):
+    """The factor without its numbers, for which nothing is compiled."""
+    return eqx.filter_eval_shape(objective.factor, theta)
+
+
 @pytest.fixture(params=PROBLEMS)
 def name(request):
     return request.param
@@ -71,7 +76,7 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
     """Eq. (7): `G @ Y` is `J.T @ (J @ Y)` to 1e-12, and so is everything else, with `J` by forward mode."""
     stored, theta = objective_of(name, key)
     jacobian = np.asarray(jacobian_by_forward_mode(stored, theta))
-    assert jacobian.shape == (stored.rows, len(theta)) == factor_of(stored, theta).shape
+    assert jacobian.shape == (stored.rows, len(theta)) == shapes_of(stored, theta).shape
     columns = np.asarray(jax.random.normal(key, (len(theta), 5)))
     images = np.asarray(jax.random.normal(key, (stored.rows, 5)))
     expected = {
@@ -84,14 +89,14 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
         "matmul of one column": jacobian @ columns[:, :1],
         "rmatmul of one column": jacobian.T @ images[:, :1],
     }
-    assert isinstance(factor_of(stored, theta), DenseFactor)
+    assert isinstance(shapes_of(stored, theta), DenseFactor)
     # Blocks of one point compile as long as blocks of four: once is enough.
     counts = (1, 4) if name == "bvp" else (4,)
     sizes = [{"dense_bytes": 0, "chunk_bytes": points * 16 * len(theta)} for points in counts]
     chunked = [objective_of(name, key, layered=False, **size)[0] for size in sizes]
     layered = objective_of(name, key, **sizes[-1])[0]
-    assert isinstance(factor_of(chunked[0], theta), ChunkedFactor)
-    assert isinstance(factor_of(layered, theta), LayeredFactor)
+    assert isinstance(shapes_of(chunked[0], theta), ChunkedFactor)
+    assert isinstance(shapes_of(layered, theta), LayeredFactor)
     for objective in (stored, *chunked, layered):
         for product, value in products(objective, theta, jnp.asarray(columns), jnp.asarray(images)).items():
             scale = np.abs(expected[product]).max()
@@ -117,14 +122,19 @@ def test_a_sketch_of_outer_products_is_a_product_with_its_test_matrix(key):
     factor = factor_of(objective, theta)
     sketch, columns = eqx.filter_jit(factor.sketch)(gaussian, key, 40, shared=8)
     assert sketch.shape[1] == 64, "groups of eight by eight"
-    dense = np.asarray(jax.vmap(columns.matmul, in_axes=1, out_axes=1)(jnp.eye(64)))
+    dense = np.asarray(jax.jit(jax.vmap(columns.matmul, in_axes=1, out_axes=1))(jnp.eye(64)))
     assert dense.shape == (len(theta), 64)
-    np.testing.assert_allclose(sketch, factor.matmul(jnp.asarray(dense)), atol=1e-12 * np.abs(sketch).max())
+    product = eqx.filter_jit(factor.matmul)(jnp.asarray(dense))
+    np.testing.assert_allclose(sketch, product, atol=1e-12 * np.abs(sketch).max())
     vector = jax.random.normal(key, (len(theta),))
-    np.testing.assert_allclose(columns.rmatmul(vector), dense.T @ np.asarray(vector), atol=1e-12)
+    np.testing.assert_allclose(eqx.filter_jit(columns.rmatmul)(vector), dense.T @ np.asarray(vector), atol=1e-12)
+
     # It keeps norms on average: here within five standard deviations, of which the largest is 3 / sqrt(groups).
-    many = factor.sketch(gaussian, key, 80_000, shared=8)[1]
-    ratio = float(jnp.sum(many.rmatmul(vector) ** 2) / jnp.sum(vector**2))
+    @eqx.filter_jit
+    def squared_norm_by_many(factor):
+        return jnp.sum(factor.sketch(gaussian, key, 80_000, shared=8)[1].rmatmul(vector) ** 2)
+
+    ratio = float(squared_norm_by_many(factor) / jnp.sum(vector**2))
     assert abs(ratio - 1) < 5 * 3 / (80_000 / 64) ** 0.5
 
 
@@ -132,9 +142,10 @@ def test_values_with_the_fewest_products(key):
     objective, theta = objective_of("heat", key, dense_bytes=0)
     term, field = objective.factor_terms[0], objective.trial.field(theta)
     # Derivatives written one by one have the network itself, and some of its derivatives, in common.
-    written, fewest = (str(jax.make_jaxpr(lambda way=way: term.values_of(field, way))()) for way in (False, True))
-    assert fewest.count("dot_general") < written.count("dot_general")
-    np.testing.assert_allclose(term.values_of(field, fewest=True), term.values_of(field), rtol=0, atol=1e-13)
+    ways = [lambda way=way: term.values_of(field, way) for way in (False, True)]
+    written, fewest = (str(jax.make_jaxpr(way)()).count("dot_general") for way in ways)
+    assert fewest < written
+    np.testing.assert_allclose(*(jax.jit(way)() for way in ways), rtol=0, atol=1e-13)
 
 
 class Unusual(eqx.Module):
@@ -156,7 +167,7 @@ def test_a_sketch_with_two_columns_a_row_has_the_singular_values_of_the_factor_w
     stored, theta = objective_of("heat", key)
     layered, _ = objective_of("heat", key, dense_bytes=0)
     values = np.linalg.svd(factor_of(stored, theta).matrix, compute_uv=False)
-    sketch, _ = factor_of(layered, theta).sketch(gaussian, key, 2 * stored.rows, shared=8)
+    sketch, _ = eqx.filter_jit(factor_of(layered, theta).sketch)(gaussian, key, 2 * stored.rows, shared=8)
     found = np.linalg.svd(sketch, compute_uv=False)
     known = values > 1e-12 * values[0]
     assert np.all(np.maximum(found / values, values / found)[known] < 3)
@@ -181,11 +192,17 @@ def test_conditions_that_do_not_depend_on_a_matrix(key):
     (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
     factor, matrix = factor_of(layered, theta), np.asarray(factor_of(stored, theta).matrix)
     assert layered.linear == {0, 1}
-    sketch, columns = factor.sketch(gaussian, key, 64, shared=4)
-    dense = jax.vmap(columns.matmul, 1, 1)(jnp.eye(64))
+
+    @eqx.filter_jit
+    def found(factor):
+        sketch, columns = factor.sketch(gaussian, key, 64, shared=4)
+        dense = jax.vmap(columns.matmul, 1, 1)(jnp.eye(64))
+        return sketch, dense, factor.kernel(), factor.rmatmul(jnp.asarray(matrix))
+
+    sketch, dense, kernel, product = found(factor)
     np.testing.assert_allclose(sketch, matrix @ dense, atol=1e-12)
-    np.testing.assert_allclose(factor.kernel(), matrix @ matrix.T, atol=1e-12)
-    np.testing.assert_allclose(factor.rmatmul(jnp.asarray(matrix)), matrix.T @ matrix, atol=1e-12)
+    np.testing.assert_allclose(kernel, matrix @ matrix.T, atol=1e-12)
+    np.testing.assert_allclose(product, matrix.T @ matrix, atol=1e-12)
 
 
 def test_outer_products_of_a_network_that_is_not_ours(key):
@@ -202,13 +219,12 @@ def test_outer_products_of_a_network_that_is_not_ours(key):
     assert layered.linear == {0, 1}, "the squared weight and the scale are stored"
     expected = np.asarray(factor_of(stored, theta).matrix)
     columns = jax.random.normal(key, (len(theta), 3))
+    product, kernel = eqx.filter_jit(lambda factor: (factor.matmul(columns), factor.kernel()))(factor)
+    np.testing.assert_allclose(product, expected @ np.asarray(columns), atol=1e-12 * np.abs(expected).max() * 20)
     np.testing.assert_allclose(
-        factor.matmul(columns), expected @ np.asarray(columns), atol=1e-12 * np.abs(expected).max() * 20
+        kernel, expected @ expected.T, rtol=0, atol=1e-13 * np.abs(expected @ expected.T).max()
     )
-    np.testing.assert_allclose(
-        factor.kernel(), expected @ expected.T, rtol=0, atol=1e-13 * np.abs(expected @ expected.T).max()
-    )
-    np.testing.assert_allclose(factor.values, stored.residual(theta), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(factor.values, eqx.filter_jit(stored.residual)(theta), rtol=0, atol=1e-12)
 
 
 def test_a_plain_function_with_parameters_is_a_network(key):
@@ -286,7 +302,7 @@ def test_some_points_have_the_rows_that_they_had_among_all(key):
     assert 50 < some.rows <= 60
     assert len(some.factor_terms) == len(objective.factor_terms)
     assert all(term.rows > 0 for term in some.factor_terms)
-    found, among = np.asarray(some.residual(theta)), np.asarray(objective.residual(theta))
+    found, among = (np.asarray(eqx.filter_jit(seen.residual)(theta)) for seen in (some, objective))
     nearest = np.argmin(np.abs(found[:, None] - among), axis=1)
     np.testing.assert_allclose(found, among[nearest], rtol=1e-12)
     assert len(set(nearest)) == some.rows

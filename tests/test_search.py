@@ -1,5 +1,6 @@
 """Searches on losses with known minima, against SciPy."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,12 +14,36 @@ from sngd.search import FixedStep, GainRatio, GridSearch, LossAlong, Memory
 RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
 
 
-def choose(search, loss, ceiling=-jnp.inf, damping=0.0, escaped=False):
-    """What the search picks along the ray where the loss at `t` is `loss(t)`, once its update is found to be that."""
-    along = LossAlong(lambda update: loss(-update[1]), RAY, loss(jnp.zeros(())), at_once=11)
-    choice = search.choose(along, jnp.asarray(ceiling), Memory(jnp.asarray(damping), jnp.asarray(escaped)))
+@eqx.filter_jit
+def compiled_choice(search, loss, largest, ceiling, memory):
+    at = lambda t: loss(t) if largest is None else loss(t, largest)
+    return search.choose(LossAlong(lambda update: at(-update[1]), RAY, at(jnp.zeros(())), at_once=11), ceiling, memory)
+
+
+def choose(search, loss, largest=None, *, ceiling=-jnp.inf, damping=0.0, escaped=False):
+    """What the search picks along the ray where the loss at `t` is `loss(t)`, or `loss(t, largest)`, once its update is
+    found to be that.
+    """
+    memory = Memory(jnp.asarray(damping), jnp.asarray(escaped))
+    largest = None if largest is None else jnp.asarray(largest)
+    choice = compiled_choice(search, loss, largest, jnp.asarray(ceiling), memory)
+    jax.effects_barrier()
     assert choice.step_size == 0 or np.array_equal(choice.update, RAY.update(choice.step_size))
     return choice
+
+
+# Where losses were asked for that note it.
+TRIED = []
+
+
+def note(t):
+    jax.debug.callback(lambda t: TRIED.append(float(t)), t)
+
+
+@pytest.fixture
+def tried():
+    TRIED.clear()
+    return TRIED
 
 
 @pytest.mark.parametrize("minimum", [1.0, 0.7, 3e-2, 2e-5, 4e-8])
@@ -92,51 +117,45 @@ def test_gain_ratio_escapes_to_a_higher_loss(bisect):
     np.testing.assert_allclose(choice.value, 101, rtol=1e-12)
 
 
+def kept_or_not_finite(t, largest):
+    note(t)
+    return jnp.where(t <= largest, 5 - (2 * t - t**2), jnp.nan)
+
+
 @pytest.mark.parametrize("damping", [0.0, 10.0, 1e5, 1e16, 1e30])
 @pytest.mark.parametrize("largest", [1.0, 0.7, 0.1, 3e-5, 1e-16, 1e-20])
-def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, damping):
+def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, damping, tried):
     """Steps up to `largest` keep their promise, and none beyond; wherever the last step was."""
-    tried = []
-
-    def loss(t):
-        jax.debug.callback(lambda t: tried.append(float(t)), t)
-        return jnp.where(t <= largest, 5 - (2 * t - t**2), jnp.nan)
-
-    choice = choose(GainRatio(bisect=True), loss, damping=damping)
-    jax.effects_barrier()
+    choice = choose(GainRatio(bisect=True), kept_or_not_finite, largest, damping=damping)
     # The first one is that at the start.
     assert len(tried) - 1 <= (2 if damping * largest == 1 else 12)
-    expected = choose(GainRatio(bisect=False), loss)
+    expected = choose(GainRatio(bisect=False), kept_or_not_finite, largest)
     assert (float(choice.step_size), float(choice.value)) == (float(expected.step_size), float(expected.value))
 
 
 @pytest.mark.parametrize(("kept", "losses"), [(0.8, 2), (0.7, 1)])
-def test_bisection_goes_on_from_steps_that_keep_three_quarters_of_their_promise(kept, losses):
+def test_bisection_goes_on_from_steps_that_keep_three_quarters_of_their_promise(kept, losses, tried):
     """The ray predicts `2 t - t^2`; 0.1, where the search begins, keeps this much of it, and 0.3 nothing."""
-    tried = []
 
     def loss(t):
-        jax.debug.callback(lambda t: tried.append(float(t)), t)
+        note(t)
         return jnp.where(t <= 0.11, 5 - kept * (2 * t - t**2), 6.0)
 
     choice = choose(GainRatio(bisect=True), loss, damping=10.0)
-    jax.effects_barrier()
     np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     assert len(tried) - 1 == losses
 
 
+def kept_or_higher(t, largest):
+    note(t)
+    return jnp.where(t <= largest, 5 - (2 * t - t**2), 8.0)
+
+
 @pytest.mark.parametrize("largest", [1.0, 0.1, 3e-5, 1e-9, 1e-16, 0.0])
 @pytest.mark.parametrize("ceiling", [-np.inf, 7.0])
-def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling):
+def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling, tried):
     """Against the rule on all losses at once: 8 above `largest`, and what the ray predicts below."""
-    tried = []
-
-    def loss(t):
-        jax.debug.callback(lambda t: tried.append(float(t)), t)
-        return jnp.where(t <= largest, 5 - (2 * t - t**2), 8.0)
-
-    choice = choose(GainRatio(bisect=False), loss, ceiling=ceiling)
-    jax.effects_barrier()
+    choice = choose(GainRatio(bisect=False), kept_or_higher, largest, ceiling=ceiling)
     sizes = 10 ** (-np.arange(33) / 2)
     values = np.where(sizes <= largest, 5 - (2 * sizes - sizes**2), 8.0)
     found = np.flatnonzero((values < 5) | (values <= ceiling))

@@ -86,18 +86,19 @@ def test_of_two_points_the_first_may_climb_and_is_reported(name, key):
     objective, theta = make_objective(CASES[name][0], make_network("1x3", CASES[name][0].domain.bounds, key=key))
     state = TrainState(theta, key, jnp.zeros((), int), Memory())
     descent, search = FactorDescent().prepare(objective.rows, len(theta)), GainRatio().prepare(objective.rows, 1)
-    value = float(objective.value(theta))
-    curve = descent.step(objective.linearize(theta), key)
+    value_of, signal = map(eqx.filter_jit, (objective.value, objective.gradient if energy else objective.residual))
+    value = float(value_of(theta))
+    curve = eqx.filter_jit(descent.step)(eqx.filter_jit(objective.linearize)(theta), key)
 
     def place(step_size):
         return theta + curve.update(step_size)
 
     two, report = take_step(objective, descent, search, state)
     one = place(report.step_size)
-    assert objective.value(two.theta) < objective.value(one) < value
+    assert value_of(two.theta) < value_of(one) < value
     assert report.rank == curve.rank(report.step_size)
     # The damping that is remembered is the second one's.
-    moved = curve.moved(None, objective.gradient(one)) if energy else curve.moved(objective.residual(one), None)
+    moved = curve.moved(None, signal(one)) if energy else curve.moved(signal(one), None)
     second = one + moved.update(curve.damping(jnp.ones(())) / two.memory.damping)
     np.testing.assert_allclose(two.theta, second, rtol=0, atol=1e-9 * np.abs(second - one).max())
 
@@ -106,7 +107,7 @@ def test_of_two_points_the_first_may_climb_and_is_reported(name, key):
     escaped, report = take_step(objective, descent, search, state, climb if energy else value + climb)
     np.testing.assert_allclose(escaped.theta, place(report.step_size), rtol=1e-9)
     assert escaped.memory.escaped
-    assert objective.value(escaped.theta) > value
+    assert value_of(escaped.theta) > value
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -346,13 +347,15 @@ def test_of_frequencies_that_suit_a_wide_network_residual_space_takes_the_fastes
     """Several suit a smooth solution: the more they oscillate, the more singular values of the Jacobian are known."""
     # So small a network leaves about as much as the limit; well above it several frequencies suit for certain.
     monkeypatch.setattr("sngd.train._frequencies._FLOOR", -6.0)
+    problem = heat()
 
     def start(optimizer):
-        return sngd.solve(heat(), "3x96", key=key, optimizer=optimizer, stopping=Stopping(iterations=0)).network
+        return sngd.solve(problem, "3x96", key=key, optimizer=optimizer, stopping=Stopping(iterations=0)).network
 
     def rank(network):
-        objective, theta = make_objective(heat(), network)
-        values = np.sqrt(np.abs(np.linalg.eigvalsh(objective.factor(theta).kernel())))
+        objective, theta = make_objective(problem, network)
+        kernel = eqx.filter_jit(lambda theta: objective.factor(theta).kernel())(theta)
+        values = np.sqrt(np.abs(np.linalg.eigvalsh(kernel)))
         return np.sum(values > 1e-8 * values.max())
 
     fast, slow, of_engd_w = map(start, ("residual-space", "preconditioned", "engd-w"))
