@@ -39,7 +39,7 @@ _SUMMARIES = {
     Result.TARGET_REACHED: "The loss fell to the target.",
     Result.ITERATIONS_EXHAUSTED: "The run took all the iterations it was given.",
     Result.SECONDS_EXHAUSTED: "The run took all the seconds it was given.",
-    Result.FLOOR_REACHED: "The residual is down to the rounding errors of its evaluation.",
+    Result.FLOOR_REACHED: "The residual, or what an energy can still fall by, is down to rounding errors.",
     Result.STAGNATED: "The loss stopped falling.",
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
     Result.CONTRADICTED: "The equation holds, but its solution is far from the exact solution that was given.",

@@ -221,9 +221,7 @@ def test_outer_products_of_a_network_that_is_not_ours(key):
     columns = jax.random.normal(key, (len(theta), 3))
     product, kernel = eqx.filter_jit(lambda factor: (factor.matmul(columns), factor.kernel()))(factor)
     np.testing.assert_allclose(product, expected @ np.asarray(columns), atol=1e-12 * np.abs(expected).max() * 20)
-    np.testing.assert_allclose(
-        kernel, expected @ expected.T, rtol=0, atol=1e-13 * np.abs(expected @ expected.T).max()
-    )
+    np.testing.assert_allclose(kernel, expected @ expected.T, rtol=0, atol=1e-13 * np.abs(expected @ expected.T).max())
     np.testing.assert_allclose(factor.values, eqx.filter_jit(stored.residual)(theta), rtol=0, atol=1e-12)
 
 

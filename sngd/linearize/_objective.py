@@ -120,6 +120,12 @@ class AbstractObjective(eqx.Module):
         """
         return self._values_of(self.residual_terms, self.trial.field, theta)
 
+    def factor_values(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
+        """The values of the functions whose derivatives are the rows of the factor: the residual; for an energy, of its
+        metric for the solution itself.
+        """
+        return self._values_of(self.factor_terms, self.trial.field, theta)
+
     def data(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
         """The residual of the function that is zero everywhere, in the rows of `residual`: of a linear problem, its
         data. Reads the shape of `theta` only.

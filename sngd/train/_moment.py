@@ -66,3 +66,8 @@ class Moment:
     records: int
     info: StepInfo | None = None
     best: End | None = None
+
+    @property
+    def reached(self) -> tuple[TrainState, float]:
+        """The best state of the round, and how far above its minimum the loss may be there, infinite if not known."""
+        return (self.state, math.inf) if self.valley is None else (self.valley.best, self.valley.watch.lowest)

@@ -138,8 +138,8 @@ class Run:
             ended, detail = Result.NON_FINITE, str(error)
         if ended in FROM_OUTSIDE:
             self._keep(moment)
-        state = moment.state if moment.valley is None else moment.valley.best
-        diagnosis = self._examine(state)
+        state, excess = moment.reached
+        diagnosis = self._examine(state, excess)
         collapsed = ended is Result.STAGNATED and self._collapsed(moment)
         result = judge(Result.RANK_COLLAPSED if collapsed else ended, diagnosis, self._error(state.theta))
         return moment, ended, End(state.theta, Verdict(result, diagnosis, detail))
@@ -203,7 +203,7 @@ class Run:
         """Whether escapes have been tried often enough, or the points have no more to say: the residual is at rounding,
         or more of them are called for.
         """
-        diagnosis = self._examine(valley.best)
+        diagnosis = self._examine(valley.best, valley.watch.lowest)
         exhausted = finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
         return exhausted or valley.hopeless(wrong=diagnosis.error > _WRONG)
 
@@ -211,11 +211,11 @@ class Run:
         """Whether there may be a round on finer points."""
         return place.round < self.stopping.refinements and not self._is_late()
 
-    def _examine(self, state: TrainState) -> Diagnosis:
-        """What the state is worth."""
+    def _examine(self, state: TrainState, excess: float) -> Diagnosis:
+        """What the state is worth, whose loss is this far above its minimum."""
         if self.between is None:
             self.between = objective_between(self.problem, self.objective, state.theta)
-        return examine(self.problem, self.objective, self.between, self.scales, state)
+        return examine(self.problem, self.objective, self.between, self.scales, state, excess)
 
     def _collapsed(self, moment: Moment) -> bool:
         """Whether hardly any direction changes the solution any more."""
@@ -241,7 +241,7 @@ class Run:
         if again:
             return self._next_attempt(place, _better(moment.best, end))
         place = dataclasses.replace(place, first=len(self.records) - 1, rejected=0)
-        state = moment.state if moment.valley is None else moment.valley.best
+        state, _ = moment.reached
         return self._first_of_round(place, state, moment.best)
 
     def _move_to(self, problem: AbstractProblem, theta: Float[Array, " p"]) -> bool:

@@ -201,6 +201,12 @@ def values_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[
 
 
 @compiled
+def factor_values_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, " n"]:
+    """What the rows of the factor are derivatives of."""
+    return objective.factor_values(theta)
+
+
+@compiled
 def data_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, " n"]:
     """The residual of the function that is zero everywhere."""
     return objective.data(theta)

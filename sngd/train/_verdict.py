@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd._results import Result
-from sngd.linearize import AbstractObjective, make_objective
+from sngd.linearize import AbstractObjective, EnergyObjective, make_objective
 from sngd.problem import AbstractProblem, finer_rule, rule_between, with_other_rules
 from sngd.train._scales import Scales, norms_of
 from sngd.train._solution import error_points, evaluate_in_chunks
-from sngd.train._step import TrainState, values_of
+from sngd.train._step import TrainState, factor_values_of, values_of
 
 # A loss between the points this many times the loss at the points is not explained by the quadrature.
 _UNRESOLVED = 100.0
@@ -23,10 +23,11 @@ _MATTERS = 1e-10
 # An error so many times its estimate says that the equation and the exact solution do not belong together.
 _CONTRADICTION = 100.0
 
-# At the rounding floor, an estimated relative error that shows how little the residual can tell.
+# At the rounding floor, an estimated relative error that shows how little the residual can tell; and anywhere, one at
+# which a small excess of an energy is that of a place where it is stationary, not of its minimum.
 _COARSE = 1e-6
 
-# Half squared norms: a residual within a hundred times its rounding errors is at its floor.
+# Of half squared norms: what is within a hundred times its rounding errors is at its floor.
 _FLOOR = 1e4
 
 # Within ten times, there is nothing left to search for.
@@ -42,6 +43,8 @@ class Diagnosis:
     - `fitted`: of the residual at the points of the run; `between`: at as many other points, or not a number where a
       rule of the problem is not of this library.
     - `rounding`: of what the residual changes by when every parameter is changed in its last digit.
+    - `excess`: how far the loss may be above its minimum: for least squares, `fitted`. `noise`: of how far the solution
+      is changed by such changes of the parameters, in the norm of the loss: for least squares, `rounding`.
 
     And `error`, an estimate of the relative L2 error: the norm of the residual between the points over that of the
     solution, or the largest residual of a condition over its data, where that is more. It suits a problem that is well
@@ -51,6 +54,8 @@ class Diagnosis:
     fitted: float
     between: float
     rounding: float
+    excess: float
+    noise: float
     error: float
 
 
@@ -70,25 +75,31 @@ def examine(
     elsewhere: AbstractObjective | None,
     scales: Scales,
     state: TrainState,
+    excess: float,
 ) -> Diagnosis:
     """The residual at the points of the run, between them, and its rounding errors.
 
     - `elsewhere`: the objective between the points, if there is one.
+    - `excess`: how far an energy may be above its minimum, infinite where that is not known.
     """
-    theta = state.theta
-    residual, change = _residual_and_change(objective, theta)
+    theta, moved = state.theta, in_last_digits(state.theta)
+    residual = np.asarray(values_of(objective, theta)[1])
+    fitted, rounding = _half_square(residual), _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
     between = relative = math.nan
     if elsewhere is not None:
         found = np.asarray(values_of(elsewhere, theta)[1])
         between, relative = _half_square(found), scales.relative(norms_of(elsewhere, found))
     size = _root_mean_square(problem, objective.trial.network(theta))
     error = max(math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf, relative)
-    return Diagnosis(_half_square(residual), between, _half_square(change), error)
+    if not isinstance(objective, EnergyObjective):
+        return Diagnosis(fitted, between, rounding, fitted, rounding, error)
+    change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
+    return Diagnosis(fitted, between, rounding, excess if error <= _COARSE else math.inf, _half_square(change), error)
 
 
 def finished(diagnosis: Diagnosis) -> bool:
-    """Whether the residual is at rounding, with nothing left to search for."""
-    return diagnosis.fitted <= _FINISHED * diagnosis.rounding
+    """Whether the loss is at its minimum but for rounding, with nothing left to search for."""
+    return diagnosis.excess <= _FINISHED * diagnosis.noise
 
 
 def unresolved(diagnosis: Diagnosis) -> bool:
@@ -97,12 +108,10 @@ def unresolved(diagnosis: Diagnosis) -> bool:
     return diagnosis.between > _UNRESOLVED * explained and diagnosis.error > _MATTERS
 
 
-def _residual_and_change(objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[np.ndarray, np.ndarray]:
-    """The residual, and what it changes by when every parameter is changed in its last digit, up or down at random."""
+def in_last_digits(theta: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Every parameter changed in its last digit, up or down at random."""
     signs = np.random.default_rng(0).choice((-1.0, 1.0), theta.shape)
-    residual = np.asarray(values_of(objective, theta)[1])
-    moved = theta * (1 + np.finfo(float).eps * signs)
-    return residual, np.asarray(values_of(objective, moved)[1]) - residual
+    return theta * (1 + np.finfo(float).eps * signs)
 
 
 def _half_square(rows: np.ndarray) -> float:
@@ -120,7 +129,7 @@ def judge(result: Result, diagnosis: Diagnosis, error: float) -> Result:
         return Result.UNRESOLVED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
-    if result not in _ENDED_BY_ITSELF or diagnosis.fitted > _FLOOR * diagnosis.rounding:
+    if result not in _ENDED_BY_ITSELF or diagnosis.excess > _FLOOR * diagnosis.noise:
         return result
     return Result.ILL_SCALED if diagnosis.error > _COARSE else Result.FLOOR_REACHED
 
