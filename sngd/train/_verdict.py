@@ -54,9 +54,10 @@ class Diagnosis:
     fitted: float
     between: float
     rounding: float
-    excess: float
-    noise: float
     error: float
+    # Absent from earlier checkpoints, which are then refused by the name of their format.
+    excess: float = math.nan
+    noise: float = math.nan
 
 
 def objective_between(
@@ -92,9 +93,10 @@ def examine(
     size = _root_mean_square(problem, objective.trial.network(theta))
     error = max(math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf, relative)
     if not isinstance(objective, EnergyObjective):
-        return Diagnosis(fitted, between, rounding, fitted, rounding, error)
+        return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding)
     change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
-    return Diagnosis(fitted, between, rounding, excess if error <= _COARSE else math.inf, _half_square(change), error)
+    excess = excess if error <= _COARSE else math.inf
+    return Diagnosis(fitted, between, rounding, error, excess, noise=_half_square(change))
 
 
 def finished(diagnosis: Diagnosis) -> bool:
