@@ -200,8 +200,8 @@ class Run:
         return ended
 
     def _gives_up(self, place: Place, valley: Valley) -> bool:
-        """Whether escapes have been tried often enough, or the points have no more to say: the residual is at rounding,
-        or more of them are called for.
+        """Whether escapes have been tried often enough, or the points have no more to say: the loss is at its minimum
+        but for rounding, or more of them are called for.
         """
         diagnosis = self._examine(valley.best, valley.watch.lowest)
         exhausted = finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
