@@ -17,6 +17,8 @@ class Result(enum.Enum):
     STAGNATED = "stagnated"
     UNRESOLVED = "fits its points only"
     CONTRADICTED = "contradicts its exact solution"
+    UNDETERMINED = "not determined by its conditions"
+    ILL_POSED = "ill posed"
     RANK_COLLAPSED = "rank collapsed"
     ILL_SCALED = "ill scaled"
     NON_FINITE = "non-finite"
@@ -43,6 +45,8 @@ _SUMMARIES = {
     Result.STAGNATED: "The loss stopped falling.",
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
     Result.CONTRADICTED: "The equation holds, but its solution is far from the exact solution that was given.",
+    Result.UNDETERMINED: "The equation and the conditions hold, but other functions satisfy them as well.",
+    Result.ILL_POSED: "Residuals of the size of rounding errors change the solution without a bound.",
     Result.RANK_COLLAPSED: "Hardly any parameter changes the solution any more.",
     Result.ILL_SCALED: "The rounding errors of the residual are large beside the data: nothing better can be found.",
     Result.NON_FINITE: "The loss became infinite or not a number.",
@@ -64,6 +68,15 @@ _CAUSES = {
         "A sign or a coefficient is wrong in the equation, in a condition, or in the exact solution.",
         "The problem has other solutions, or none but this one fits: a condition is missing.",
         "The problem amplifies small residuals more than a hundred times: lower the error estimate further.",
+    ),
+    Result.UNDETERMINED: (
+        "A condition is missing: an initial or a boundary value, or a derivative of higher order.",
+        "The conditions leave an additive constant, or a solution of the homogeneous problem, open: fix it.",
+    ),
+    Result.ILL_POSED: (
+        "A sign is wrong in the equation: heat that flows backward in time, for instance.",
+        "Conditions hold on the wrong faces: two on one face of an elliptic problem, for instance.",
+        "The problem is an inverse one: it needs regularization.",
     ),
     Result.RANK_COLLAPSED: (
         "The units are saturated or dead: take another activation, a smaller gain, or another seed.",

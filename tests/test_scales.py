@@ -1,5 +1,7 @@
 """Equations in other units: solved as well, or said to be beyond what numbers can hold."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,27 +23,29 @@ def problem(amplitude=1.0, length=1.0, factor=1.0):
 
 @pytest.mark.parametrize("size", [1e-8, 1e-4, 1e4, 1e8])
 @pytest.mark.parametrize("unit", ["amplitude", "length", "factor"])
-def test_other_units_are_solved_or_named(unit, size, key):
-    solution = sngd.solve(problem(**{unit: size}), "2x10", key=key, stopping=Stopping(300))
-    error = solution.relative_l2()
-    assert error < 1e-7 or solution.result is Result.ILL_SCALED
-    assert error < 10 * solution.error_estimate
-    if unit == "amplitude":
-        assert error < 1e-12
+def test_other_units_are_solved_as_well(unit, size, key):
+    plain, other = (sngd.solve(problem(**{unit: by}), "1x8", key=key, stopping=Stopping(60)) for by in (1.0, size))
+    assert other.result is plain.result is Result.FLOOR_REACHED
+    assert other.relative_l2() < 10 * max(plain.relative_l2(), 1e-15)
+    assert plain.error_estimate / 10 < other.error_estimate < 10 * plain.error_estimate
+    assert other.relative_l2() < other.error_estimate
 
 
-@pytest.mark.parametrize("seed", [3, 5])
-def test_no_digits_for_the_equation_are_named(seed):
-    """On so long an interval the second derivative is down to the rounding errors of the network's values."""
-    solution = sngd.solve(problem(length=1e8), "2x10", key=jax.random.key(seed), stopping=Stopping(300))
+def test_no_digits_for_the_equation_are_named(key):
+    """Boundary values that weigh so much hide the equation behind their rounding errors."""
+    heavy = dataclasses.replace(problem().conditions[1], weight=1e25)
+    unequal = dataclasses.replace(problem(), conditions=[problem().conditions[0], heavy])
+    solution = sngd.solve(unequal, "1x8", key=key, stopping=Stopping(100))
     assert solution.result is Result.ILL_SCALED
+    assert solution.relative_l2() > 1e-6
 
 
 def test_scales_are_norms_of_data_and_response(key):
     """Against the integrals: the data of the equation are `(pi / L)^2 A sin`, of norm `(pi / L)^2 A sqrt(L / 2)`."""
     network = MLP((1, 16, 16, 1), ((0.0, 2.0),), key=key)
-    objective, theta = make_objective(problem(amplitude=1e6, length=2.0), network)
-    scales = scales_of(objective, theta)
+    other = problem(amplitude=1e6, length=2.0)
+    objective, theta = make_objective(other, network)
+    scales = scales_of(other, objective, theta)
     np.testing.assert_allclose(scales.data, [(np.pi / 2) ** 2 * 1e6, 0.0], rtol=1e-12)
     residual = np.asarray(objective.residual(theta))
     np.testing.assert_allclose(scales.response, norms_of(objective, residual - np.asarray(objective.data(theta))))
@@ -70,8 +74,9 @@ def test_a_residual_that_zero_does_not_have_is_no_data(key):
     """`1 / u` at the function that is zero everywhere."""
     equation = sngd.Interior(lambda u, x: sngd.partial(u, "x")(x) - 1 / u(x))
     network = MLP((1, 4, 1), ((0.0, 1.0),), key=key)
-    objective, theta = make_objective(sngd.Problem(sngd.interval(x=(0, 1)), [equation]), network)
-    scales = scales_of(objective, theta)
+    singular = sngd.Problem(sngd.interval(x=(0, 1)), [equation])
+    objective, theta = make_objective(singular, network)
+    scales = scales_of(singular, objective, theta)
     assert np.isfinite([scales.output, scales.relative((1.0,)), *scales.data]).all()
 
 

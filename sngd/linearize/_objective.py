@@ -40,8 +40,8 @@ _NARROW = 8
 # stored: hidden layers of more than 64. Kernels are formed sooner so.
 _WIDE = 32
 
-# Changes of an energy below this fraction of it are integrated; above, the difference has ten digits.
-_SMALL_CHANGE = 1e-6
+# Rounding errors of a sum, in units of the machine precision times the sum of the magnitudes of its terms.
+_SUM_ROUNDING = 32.0
 
 # Losses evaluated in one batch: half the time of one after the other for a small network, and no more beyond.
 _VALUES_AT_ONCE = 11
@@ -293,9 +293,13 @@ class EnergyObjective(AbstractObjective):
     def change(self, theta: Float[Array, " p"], other: Float[Array, " p"]) -> Float[Array, ""]:
         """The energy at `other` less that at `theta`.
 
-        The integral of the gradient along the straight line between the two functions, each gradient by parts: a
-        product of a residual and a difference, which are both small where the two energies are nearly equal. Exact
-        in that direction for densities up to degree six; where the move is too bold for that, the plain difference.
+        The change is known in two ways. The difference of the two energies has the rounding errors of both sums. The
+        integral of the gradient along the straight line between the two functions has none: each gradient is taken by
+        parts, as a product of a residual and a difference, and both are small near a minimum. Gauss-Legendre's rule of
+        three points integrates it, exactly for densities up to degree six in that direction. The rule of one point
+        shares a node with it, and its error is the square of a length whose sixth power is the error of three points.
+        The difference is taken where its rounding errors are below that error of the integral. A constant added to the
+        energy raises the rounding errors alone.
         """
         field = self.trial.field
         moved = self._values_of(self.trace_terms, field, other) - self._values_of(self.trace_terms, field, theta)
@@ -308,9 +312,14 @@ class EnergyObjective(AbstractObjective):
             return self._values_of(self.residual_terms, between, theta, other, fraction) @ moved
 
         nodes, weights = np.polynomial.legendre.leggauss(3)
-        along = jax.lax.map(slope, jnp.asarray((nodes + 1) / 2)) @ jnp.asarray(weights / 2)
-        value = self.value(theta)
-        return jnp.where(jnp.abs(along) < _SMALL_CHANGE * jnp.abs(value), along, self.value(other) - value)
+        slopes = jax.lax.map(slope, jnp.asarray((nodes + 1) / 2))
+        integral = slopes @ jnp.asarray(weights / 2)
+        before, after = (self._values_of(self.value_terms, field, parameters) for parameters in (theta, other))
+        rounding = _SUM_ROUNDING * jnp.finfo(theta.dtype).eps * jnp.sum(jnp.abs(before) + jnp.abs(after))
+        truncation = jnp.abs(slopes[1] - integral) ** 3 / integral**2
+        # A move of length zero, or one whose slopes cancel, has no truncation error to compare with.
+        is_known = (truncation <= rounding) | (integral == 0)
+        return jnp.where(is_known, integral, jnp.sum(after) - jnp.sum(before))
 
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         return Linearization(self.value(theta), self.factor(theta), None, self.gradient(theta))

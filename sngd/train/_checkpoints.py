@@ -25,7 +25,7 @@ from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._step import StepInfo, TrainState
 from sngd.train._valley import Valley, Watch
 
-_FORMAT = "sngd-checkpoint-5"
+_FORMAT = "sngd-checkpoint-6"
 _WHAT = "a checkpoint"
 _PACKAGES = ("sngd", "jax", "jaxlib", "numpy")
 _HISTORY = "history_"

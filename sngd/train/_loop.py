@@ -21,9 +21,10 @@ from sngd.train._history import collect
 from sngd.train._interrupts import deferred_interrupts
 from sngd.train._moment import End
 from sngd.train._optimizer import AbstractOptimizer
+from sngd.train._pace import Pace
 from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
-from sngd.train._scales import scales_of
+from sngd.train._scales import in_ordinary_units, scales_of, with_weights_of
 from sngd.train._solution import Solution
 from sngd.train._start import suitable_start
 from sngd.train._step import values_of
@@ -88,12 +89,18 @@ def solve(
         memory = agreed(mesh, machine_bytes() if memory is None else memory)
         objective, theta = make_objective(problem, network, limits_for(memory), mesh)
         require_points(objective, mesh)
-        scales = scales_of(objective, theta)
-        if architecture is not None and scales.output != 1:
-            network = _make(architecture, problem, network_key, scale=scales.output)
+        scales = scales_of(problem, objective, theta)
+        output = scales.output
+        if architecture is not None and output != 1:
+            network = _make(architecture, problem, network_key, scale=output)
             objective, theta = make_objective(problem, network, limits_for(memory), mesh)
+            scales = scales_of(problem, objective, theta)
+        given = problem.with_points(len(theta))
+        problem = in_ordinary_units(given, scales)
+        if problem is not given:
+            objective, theta = make_objective(problem, network, limits_for(memory), mesh)
+            scales = scales_of(problem, objective, theta)
         theta, train_key = whole_on(mesh, (theta, train_key))
-        problem = problem.with_points(len(theta))
         plan = make_plan(objective, theta, optimizer, memory)
         _LOG.info("%s", plan)
         stopping = stopping or Stopping()
@@ -101,7 +108,7 @@ def solve(
             stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
         begin = None
         if architecture is not None:
-            begin = functools.partial(_start, architecture, problem, scales.output, plan.optimizer.wants_fast_features)
+            begin = functools.partial(_start, architecture, problem, output, plan.optimizer.wants_fast_features)
         run = Run(
             problem=problem,
             objective=objective,
@@ -116,15 +123,16 @@ def solve(
             scales=scales,
             interrupt=interrupt,
             compilations=compilations,
+            pace=Pace(plan.seconds),
         )
         end = run.solve(theta, network_key, checkpoints)
-        return _solution_of(run, end, plan.label)
+        return _solution_of(run, end, plan.label, given)
 
 
-def _solution_of(run: Run, end: End, label: str) -> Solution:
+def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solution:
     verdict = end.verdict
     return Solution(
-        problem=run.problem,
+        problem=with_weights_of(given, run.problem),
         network=run.objective.trial.network(on_one_device(end.theta)),
         result=verdict.result,
         loss=float(values_of(run.objective, end.theta)[0]),

@@ -18,14 +18,17 @@ from sngd.linearize import AbstractFactor, AbstractObjective, make_objective
 from sngd.problem import AbstractProblem
 from sngd.train._checkpoints import CheckpointFolder, Checkpoints, Clock, identify
 from sngd.train._compilation import CompilationCounter
+from sngd.train._determinacy import axes_without_conditions
 from sngd.train._devices import agreed, whole_on
 from sngd.train._history import Record
 from sngd.train._interrupts import Interrupt
 from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
+from sngd.train._pace import Pace
 from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
 from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
+from sngd.train._stability import Stability, stability_of
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
@@ -64,7 +67,8 @@ class Run:
     - `key`: the source of its randomness. `start`: when it began. `memory`: bytes it may take.
     - `scales`: of the conditions, by the network before its start. `interrupt`: tells when it has to end.
     - `factor`, `between`: of the present objective, once they are needed: the shapes of its factor, and the same
-      problem at other points. `compilations`: since it began, in this process.
+      problem at other points. `compilations`: since it began, in this process. `pace`: of its steps.
+    - `reference`: the initial parameters of the network, before frequencies are chosen.
     """
 
     problem: AbstractProblem
@@ -80,11 +84,13 @@ class Run:
     scales: Scales
     interrupt: Interrupt
     compilations: CompilationCounter
+    pace: Pace
     records: list[Record] = dataclasses.field(default_factory=list)
     earlier_compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
     factor: AbstractFactor | None = None
     between: AbstractObjective | None = None
+    reference: Float[Array, " p"] | None = None
 
     def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
         """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
@@ -92,7 +98,7 @@ class Run:
         Returns the best end. Raises `ValueError` where the residual is not finite at the start, and for checkpoints
         that are not of this run.
         """
-        loss = self.check_start(theta)
+        loss, self.reference = self.check_start(theta), theta
         if checkpoints is not None:
             identity = identify(self.problem, self.objective, theta, self.optimizer, self.key, loss)
             self.checkpoints = CheckpointFolder(checkpoints, identity)
@@ -138,11 +144,22 @@ class Run:
             ended, detail = Result.NON_FINITE, str(error)
         if ended in FROM_OUTSIDE:
             self._keep(moment)
+        return moment, ended, self._end_of_round(moment, ended, detail)
+
+    def _end_of_round(self, moment: Moment, ended: Result, detail: str) -> End:
+        """The end of a round in the light of what was reached: how good the solution is, and what it lacks."""
         state, excess = moment.reached
-        diagnosis = self._examine(state, excess)
+        unusable = ended in (Result.INTERRUPTED, Result.NON_FINITE)
+        diagnosis = self._examine(state, excess, None if unusable else self._stability(state.theta))
+        missing = ()
+        if diagnosis.stability is not None and diagnosis.stability.is_unbounded:
+            missing = axes_without_conditions(self.problem, self.objective.trial.field(state.theta))
+            detail = "; ".join(map(str, missing)) or detail
+        undetermined = bool(missing) or (diagnosis.stability is not None and diagnosis.stability.is_isolated)
         collapsed = ended is Result.STAGNATED and self._collapsed(moment)
-        result = judge(Result.RANK_COLLAPSED if collapsed else ended, diagnosis, self._error(state.theta))
-        return moment, ended, End(state.theta, Verdict(result, diagnosis, detail))
+        result = Result.RANK_COLLAPSED if collapsed else ended
+        result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined)
+        return End(state.theta, Verdict(result, diagnosis, detail))
 
     def _step(self, moment: Moment) -> Moment:
         """The moment after one more step. Raises `_NonFiniteError` for several in a row to numbers that are not."""
@@ -153,7 +170,10 @@ class Run:
             ceiling = valley.ceiling(moment.place.initial_excess)
         if moment.info is not None:
             optimizer = self._adapted(moment, moment.info, escape=escape)
+        began, compilations = time.perf_counter(), self.compilations.count
         state, info = jax.block_until_ready(optimizer.step(self.objective, moment.state, ceiling))
+        if self.compilations.count == compilations:
+            self.pace.after_step(time.perf_counter() - began)
         info = agreed(self.objective.mesh, jax.device_get(info))
         if not (math.isfinite(info.loss) and math.isfinite(info.gradient_norm)):
             return self._nudged(moment, state.theta)
@@ -211,11 +231,27 @@ class Run:
         """Whether there may be a round on finer points."""
         return place.round < self.stopping.refinements and not self._is_late()
 
-    def _examine(self, state: TrainState, excess: float) -> Diagnosis:
+    def _examine(self, state: TrainState, excess: float, stability: Stability | None = None) -> Diagnosis:
         """What the state is worth, whose loss is this far above its minimum."""
+        elsewhere = self._elsewhere(state.theta)
+        return examine(self.problem, self.objective, elsewhere, self.scales, state, excess, stability)
+
+    def _elsewhere(self, theta: Float[Array, " p"]) -> AbstractObjective | None:
+        """The problem between the points of the present round, made once for each."""
         if self.between is None:
-            self.between = objective_between(self.problem, self.objective, state.theta)
-        return examine(self.problem, self.objective, self.between, self.scales, state, excess)
+            self.between = objective_between(self.problem, self.objective, theta)
+        return self.between
+
+    def _stability(self, theta: Float[Array, " p"]) -> Stability | None:
+        """The stability of the problem linearized at these parameters.
+
+        A network that has collapsed to zero, the solution of a homogeneous problem, hardly changes any more: there the
+        changes are those of the initial network.
+        """
+        if self.scales.is_homogeneous and self.reference is not None:
+            theta = self.reference
+        objectives = [part for part in (self.objective, self._elsewhere(theta)) if part is not None]
+        return stability_of(self.problem, objectives, self.scales, theta)
 
     def _collapsed(self, moment: Moment) -> bool:
         """Whether hardly any direction changes the solution any more."""
@@ -249,7 +285,7 @@ class Run:
         limits, mesh = self.objective.limits, self.objective.mesh
         objective, theta = make_objective(problem, self.objective.trial.network(theta), limits, mesh)
         try:
-            make_plan(objective, theta, self.optimizer, self.memory)
+            plan = make_plan(objective, theta, self.optimizer, self.memory)
         except ValueError as error:
             _LOG.info("no more points: %s", error)
             return False
@@ -257,6 +293,7 @@ class Run:
             _LOG.info("no more points: the residual is not finite at some of them")
             return False
         self.objective, self.problem, self.factor, self.between = objective, problem, None, None
+        self.pace = Pace(plan.seconds)
         return True
 
     def _starts_again(self, place: Place, end: End) -> bool:

@@ -1,4 +1,7 @@
-"""How large things are: the data of each condition, and what a network of ordinary size makes of it."""
+"""How large things are: the data of each condition, and what a network of ordinary size makes of it.
+
+Thresholds on a residual or on a solution are relative to these norms, so that they do not depend on units.
+"""
 
 import dataclasses
 import math
@@ -7,13 +10,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd.linearize import AbstractObjective
+from sngd.problem import AbstractProblem, Problem
+from sngd.train._solution import root_mean_square
 from sngd.train._step import data_of, values_of
 
-# Data this much smaller than what a network makes of the condition are rounding errors of zero.
-_NOTHING = 1e-6
+# Data this much smaller than what a network of the solution's size makes of the condition are rounding errors of zero;
+# and data of all conditions this much smaller than what a network of any other size makes of them.
+_NOTHING, _NOTHING_AT_ALL = 1e-6, 1e-13
 
-# Solutions as much larger or smaller than a network of ordinary size are left to training.
+# Solutions as much larger or smaller than a network of ordinary size are left to training, and so are equations whose
+# residual is, at one point, for a solution of ordinary size.
 _ORDINARY = 1e3
+
+# Measures of a domain or of its faces within this factor of one stay what they are.
+_ORDINARY_MEASURE = 1e2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +32,12 @@ class Scales:
 
     - `data`: of the residual of the function that is zero everywhere.
     - `response`: of what a network changes of it, before it is trained.
+    - `network`: the root mean square of that network over the domain.
     """
 
     data: tuple[float, ...]
     response: tuple[float, ...]
+    network: float
 
     @property
     def output(self) -> float:
@@ -33,19 +45,102 @@ class Scales:
         ratios = [data / response for data, response in zip(self.data, self.response, strict=True) if response > 0]
         largest = max(ratios, default=0.0)
         ordinary = 1 / _ORDINARY <= largest <= _ORDINARY
-        return 1.0 if ordinary or not 0 < largest < math.inf else 10.0 ** round(math.log10(largest))
+        nothing = not _NOTHING_AT_ALL < largest < math.inf
+        return 1.0 if ordinary or nothing else _power_of_ten(largest)
+
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether no condition has data, so that the function that is zero everywhere is a solution."""
+        return not any(self._has_data)
+
+    @property
+    def rounding(self) -> tuple[float, ...]:
+        """What the machine precision leaves of the residual of each condition, however good the solution is: the
+        rounding errors of the data. Those of the network's response where no condition has data.
+        """
+        norms = self.response if self.is_homogeneous else self.data
+        return tuple(np.finfo(float).eps * norm for norm in norms)
+
+    @property
+    def inverse_units(self) -> tuple[float, ...]:
+        """One over the residual of each condition that a function of root mean square one makes. Zero for a condition
+        that does not respond to a network.
+        """
+        return tuple(self.network / response if response > 0 else 0.0 for response in self.response)
+
+    def in_units(self, residuals: tuple[float, ...]) -> float:
+        """The norm of these norms of residuals, each in the unit of its condition."""
+        return math.hypot(
+            *(residual * inverse for residual, inverse in zip(residuals, self.inverse_units, strict=True))
+        )
 
     def relative(self, residuals: tuple[float, ...]) -> float:
         """The largest of these norms of residuals relative to data; of conditions whose data are not zero."""
-        triples = zip(residuals, self.data, self.response, strict=True)
-        return max((residual / data for residual, data, response in triples if data > _NOTHING * response), default=0.0)
+        triples = zip(residuals, self.data, self._has_data, strict=True)
+        return max((residual / data for residual, data, has_data in triples if has_data), default=0.0)
+
+    @property
+    def _has_data(self) -> tuple[bool, ...]:
+        return tuple(data > _NOTHING * response for data, response in zip(self.data, self.response, strict=True))
 
 
-def scales_of(objective: AbstractObjective, theta: Float[Array, " p"]) -> Scales:
+def scales_of(problem: AbstractProblem, objective: AbstractObjective, theta: Float[Array, " p"]) -> Scales:
     """The scales of a problem, by an untrained network. Where the zero function has no residual, there are no data."""
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
-    return Scales(norms_of(objective, data), norms_of(objective, residual - data))
+    size = root_mean_square(problem, objective.trial.network(theta))
+    return Scales(norms_of(objective, data), norms_of(objective, residual - data), size)
+
+
+def in_ordinary_units(problem: AbstractProblem, scales: Scales) -> AbstractProblem:
+    """The problem with each condition in a unit of its own choice; the same object where the units are ordinary.
+
+    Lengths in nanometers or an equation in pascals change how conditions weigh against each other, by many powers of
+    ten. So a condition whose residual at one point, for a solution of ordinary size, is far from one is multiplied by a
+    power of ten, and so are its quadrature weights where their sum is far from one.
+
+    - `scales`: those of the problem, by a network of the size of the solution.
+    """
+    if not isinstance(problem, Problem):
+        return problem
+    factors = [
+        _unit(inverse, float(np.sum(problem.collocation(condition).weights)) / condition.weight, condition.weight)
+        for condition, inverse in zip(problem.conditions, scales.inverse_units, strict=True)
+    ]
+    return _weighted(problem, [factor * part.weight for factor, part in zip(factors, problem.conditions, strict=True)])
+
+
+def with_weights_of(given: AbstractProblem, problem: AbstractProblem) -> AbstractProblem:
+    """`problem` with the weights that the conditions of `given` have: those of its user."""
+    if not (isinstance(given, Problem) and isinstance(problem, Problem)):
+        return problem
+    return _weighted(problem, [condition.weight for condition in given.conditions])
+
+
+def _weighted(problem: Problem, weights: list[float]) -> Problem:
+    """The problem with these weights of its conditions. Whatever has its weight already stays the same object."""
+    conditions = [
+        condition if condition.weight == weight else dataclasses.replace(condition, weight=weight)
+        for condition, weight in zip(problem.conditions, weights, strict=True)
+    ]
+    unchanged = all(new is old for new, old in zip(conditions, problem.conditions, strict=True))
+    return problem if unchanged else dataclasses.replace(problem, conditions=conditions)
+
+
+def _unit(inverse: float, measure: float, weight: float) -> float:
+    """The factor on the weight of a condition that brings it to ordinary units.
+
+    - `inverse`: one over the norm of its residual, weights included, for a function of root mean square one.
+    - `measure`: the sum of its quadrature weights, without its own `weight`.
+    """
+    at_a_point = inverse * math.sqrt(weight * measure)
+    by_measure = 1.0 if 1 / _ORDINARY_MEASURE <= measure <= _ORDINARY_MEASURE else 1 / _power_of_ten(measure)
+    ordinary = at_a_point == 0 or 1 / _ORDINARY <= at_a_point <= _ORDINARY
+    return by_measure * (1.0 if ordinary else _power_of_ten(at_a_point) ** 2)
+
+
+def _power_of_ten(number: float) -> float:
+    return 10.0 ** round(math.log10(number))
 
 
 def norms_of(objective: AbstractObjective, residual: np.ndarray) -> tuple[float, ...]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,7 +10,8 @@ from sngd._results import Result
 from sngd.linearize import AbstractObjective, EnergyObjective, make_objective
 from sngd.problem import AbstractProblem, finer_rule, rule_between, with_other_rules
 from sngd.train._scales import Scales, norms_of
-from sngd.train._solution import error_points, evaluate_in_chunks
+from sngd.train._solution import root_mean_square
+from sngd.train._stability import Stability
 from sngd.train._step import TrainState, factor_values_of, values_of
 
 # A loss between the points this many times the loss at the points is not explained by the quadrature.
@@ -46,9 +46,12 @@ class Diagnosis:
     - `excess`: how far the loss may be above its minimum: for least squares, `fitted`. `noise`: of how far the solution
       is changed by such changes of the parameters, in the norm of the loss: for least squares, `rounding`.
 
-    And `error`, an estimate of the relative L2 error: the norm of the residual between the points over that of the
-    solution, or the largest residual of a condition over its data, where that is more. It suits a problem that is well
-    posed with constants near one; for an equation of second order it is usually larger than the error.
+    And `error`, an estimate of the relative L2 error: the stability constant times the norm of the residual between the
+    points, each condition in the unit of its response to an untrained network, over the root mean square of the
+    solution; or the largest residual of a condition over its data, if that is more. The error is absolute where no
+    condition has data.
+
+    - `stability`: the constant and what is known of it; `None` where it is not asked for, and counted as one.
     """
 
     fitted: float
@@ -58,6 +61,7 @@ class Diagnosis:
     # Absent from earlier checkpoints, which are then refused by the name of their format.
     excess: float = math.nan
     noise: float = math.nan
+    stability: Stability | None = None
 
 
 def objective_between(
@@ -77,26 +81,33 @@ def examine(
     scales: Scales,
     state: TrainState,
     excess: float,
+    stability: Stability | None = None,
 ) -> Diagnosis:
     """The residual at the points of the run, between them, and its rounding errors.
 
     - `elsewhere`: the objective between the points, if there is one.
     - `excess`: how far an energy may be above its minimum, infinite where that is not known.
+    - `stability`: that of the linearized problem, if it is known.
     """
     theta, moved = state.theta, in_last_digits(state.theta)
     residual = np.asarray(values_of(objective, theta)[1])
-    fitted, rounding = _half_square(residual), _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
-    between = relative = math.nan
+    rounding = _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
+    fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
+    between = error = math.nan
     if elsewhere is not None:
         found = np.asarray(values_of(elsewhere, theta)[1])
-        between, relative = _half_square(found), scales.relative(norms_of(elsewhere, found))
-    size = _root_mean_square(problem, objective.trial.network(theta))
-    error = max(math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf, relative)
+        between, norms = _half_square(found), norms_of(elsewhere, found)
+        size = root_mean_square(problem, objective.trial.network(theta))
+        size = max(size, scales.network) if scales.is_homogeneous else size
+        constant = 1.0 if stability is None else stability.bound
+        error = math.inf
+        if size and constant < math.inf:
+            error = max(constant * scales.in_units(norms) / size, scales.relative(norms))
     if not isinstance(objective, EnergyObjective):
-        return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding)
+        return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding, stability=stability)
     change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
     excess = excess if error <= _COARSE else math.inf
-    return Diagnosis(fitted, between, rounding, error, excess, noise=_half_square(change))
+    return Diagnosis(fitted, between, rounding, error, excess, noise=_half_square(change), stability=stability)
 
 
 def finished(diagnosis: Diagnosis) -> bool:
@@ -120,15 +131,18 @@ def _half_square(rows: np.ndarray) -> float:
     return float(np.sum(rows**2)) / 2
 
 
-def judge(result: Result, diagnosis: Diagnosis, error: float) -> Result:
+def judge(result: Result, diagnosis: Diagnosis, error: float, undetermined: bool) -> Result:
     """The result of a run that ended with `result`, in the light of what was found.
 
+    - `undetermined`: whether a stability constant without bound comes from missing conditions.
     - `error`: the relative L2 error against the exact solution; not a number where none is known.
     """
     if result in (Result.NON_FINITE, Result.INTERRUPTED):
         return result
     if unresolved(diagnosis):
         return Result.UNRESOLVED
+    if result in _ENDED_BY_ITSELF and diagnosis.stability is not None and diagnosis.stability.is_unbounded:
+        return Result.UNDETERMINED if undetermined else Result.ILL_POSED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
     if result not in _ENDED_BY_ITSELF or diagnosis.excess > _FLOOR * diagnosis.noise:
@@ -154,8 +168,3 @@ def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
 def refined(problem: AbstractProblem) -> AbstractProblem | None:
     """The problem on more points."""
     return with_other_rules(problem, finer_rule)
-
-
-def _root_mean_square(problem: AbstractProblem, network: Callable) -> float:
-    values = evaluate_in_chunks(network, error_points(problem))
-    return math.sqrt(np.mean(np.sum(values.reshape(len(values), -1) ** 2, axis=1)))

@@ -1,0 +1,144 @@
+"""How far the conditions determine the solution: the stability of the linearized problem.
+
+The linearized problem maps a change `v` of the solution to the change `L v` of the residuals. Its stability constant is
+the largest norm of a change whose residuals have norm one. It multiplies the residual into a bound on the error, and it
+is infinite where the conditions do not determine the solution.
+
+The supremum is taken over changes that the network can make: those by `J^T e_j`, with `J` the derivative of the values
+at some points of the domain by the parameters. These span smooth functions that are large around one of the points
+each. On them the norms are `||A z||` and `||B z||` with two matrices, and the constant is the largest generalized
+singular value of the pair, from the decomposition of both on top of each other (Van Loan, SIAM J. Numer. Anal. 13,
+1976). Directions in which both matrices vanish but for rounding are left out.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sngd._compiled import compiled
+from sngd.linearize import AbstractFactor, AbstractObjective, EnergyObjective, TrialFunction
+from sngd.problem import AbstractProblem, UniformRandom
+from sngd.train._scales import Scales
+from sngd.train._step import linearize, linearize_residual
+
+# Points at which changes are measured, and at most so many of them at which changes are centered.
+_POINTS, _CENTERS = 512, 256
+
+# Rows of the residual for each direction: fewer would let a direction vanish at the points alone.
+_ROWS = 3
+
+# Singular values of the pair below this part of the first are rounding.
+_RESOLUTION = 1e-12
+
+# A constant above the first that more than doubles from half of the directions to all has no bound: it is 1 to 14 for
+# the problems of docs/reliability.md that are well posed, 4e3 to 7e11 for those that are not, and grows six times or
+# more there. Above the second it has lost eight digits, and no growth is asked for.
+_LARGE, _GROWTH, _ENORMOUS = 1e3, 2.0, 1e8
+
+# A direction stands alone where the next smallest response is so many times larger.
+_GAP = 1e3
+
+
+@dataclasses.dataclass(frozen=True)
+class Stability:
+    """The stability constant of the linearized problem, for residuals in units of an untrained network's.
+
+    - `constant`: over all directions; `half`: over half of them.
+    - `gap`: the second smallest response of the residuals to a change of norm one, over the smallest. Where it is
+      large, the constant belongs to one change alone, such as an additive constant.
+    """
+
+    constant: float
+    half: float
+    gap: float
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether the constant is infinite as far as can be told: it grows with the number of directions."""
+        return self.constant > _ENORMOUS or (self.constant > _LARGE and self.constant > _GROWTH * self.half)
+
+    @property
+    def bound(self) -> float:
+        """The constant, infinite where it is unbounded."""
+        return math.inf if self.is_unbounded else self.constant
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether one change of the solution alone is left open."""
+        return self.is_unbounded and self.gap > _GAP
+
+
+def stability_of(
+    problem: AbstractProblem, objectives: Sequence[AbstractObjective], scales: Scales, theta: Float[Array, " p"]
+) -> Stability | None:
+    """The stability of the problem linearized at `theta`; `None` for an energy whose Jacobian is not stored.
+
+    - `objectives`: the problem on the points of the run, and on others: a change that vanishes at the points of a run
+      need not vanish between them.
+    """
+    objective = objectives[0]
+    if objective.chunk is not None and isinstance(objective, EnergyObjective):
+        return None
+    domain = problem.domain
+    points, _ = UniformRandom(_POINTS).rule(np.array(domain.lower), np.array(domain.upper))
+    held = max(1, objective.limits.chunk_bytes // (8 * len(theta)))
+    centers = max(1, min(_CENTERS, objective.rows // _ROWS, len(theta), held) // problem.outputs)
+    directions, changes = _changes(objective.trial, theta, jnp.asarray(points), centers)
+    rows = [_responses(part, scales, theta, directions) for part in objectives]
+    above, below = np.asarray(changes) / math.sqrt(_POINTS), np.concatenate(rows) / math.sqrt(len(rows))
+    half = above.shape[1] // 2
+    constant, gap = _largest(above, below)
+    return Stability(constant, _largest(above[:, :half], below[:, :half])[0] if half else math.nan, gap)
+
+
+@compiled
+def _changes(
+    trial: TrialFunction, theta: Float[Array, " p"], points: Float[Array, "m d"], centers: int
+) -> tuple[Float[Array, "p q"], Float[Array, "k q"]]:
+    """Orthonormal changes of the parameters, nested in the number of centers, and what they change of the values.
+
+    The first `centers` points are those around which the changes of the solution are large.
+    """
+
+    def values(theta: Array, points: Array) -> Array:
+        field = trial.field(theta)
+        return jax.vmap(lambda x: jnp.ravel(field(x)))(points).ravel()
+
+    at_centers, pull = jax.vjp(lambda t: values(t, points[:centers]), theta)
+    (rows,) = jax.vmap(pull)(jnp.eye(len(at_centers), dtype=theta.dtype))
+    directions, _ = jnp.linalg.qr(rows.T)
+    push = lambda direction: jax.jvp(lambda t: values(t, points), (theta,), (direction,))[1]
+    return directions, jax.vmap(push, in_axes=1, out_axes=1)(directions)
+
+
+def _responses(
+    objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"], directions: Float[Array, "p q"]
+) -> Float[np.ndarray, "n q"]:
+    """What these directions change of the residual, each condition in units of a function of root mean square one."""
+    if isinstance(objective, EnergyObjective):
+        changes = np.asarray(linearize_residual(objective, theta)[1]) @ np.asarray(directions)
+    else:
+        linearization, *_ = linearize(objective, theta, jax.random.key(0))
+        changes = np.asarray(_product(linearization.factor, directions))
+    return changes * np.repeat(scales.inverse_units, [term.rows for term in objective.residual_terms])[:, None]
+
+
+@compiled
+def _product(factor: AbstractFactor, directions: Float[Array, "p q"]) -> Float[Array, "n q"]:
+    return factor.matmul(directions)
+
+
+def _largest(above: Float[np.ndarray, "k q"], below: Float[np.ndarray, "n q"]) -> tuple[float, float]:
+    """The largest ratio of `||above z||` to `||below z||`, and that of the two smallest `||below z||`."""
+    left, values, _ = np.linalg.svd(np.concatenate([above, below]), full_matrices=False)
+    left = left[:, values > _RESOLUTION * values[0]]
+    cosines, sines = left[: len(above)], left[len(above) :]
+    _, responses, right = np.linalg.svd(sines, full_matrices=False)
+    smallest = max(responses[-1], np.finfo(float).eps)
+    following = responses[-2] if len(responses) > 1 else 1.0
+    return float(np.linalg.norm(cosines @ right[-1]) / smallest), float(following / smallest)
