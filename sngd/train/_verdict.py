@@ -131,7 +131,7 @@ def _half_square(rows: np.ndarray) -> float:
     return float(np.sum(rows**2)) / 2
 
 
-def judge(result: Result, diagnosis: Diagnosis, error: float, undetermined: bool) -> Result:
+def judge(result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False) -> Result:
     """The result of a run that ended with `result`, in the light of what was found.
 
     - `undetermined`: whether a stability constant without bound comes from missing conditions.
