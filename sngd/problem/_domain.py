@@ -8,6 +8,9 @@ import numpy as np
 
 Side = Literal["lower", "upper"]
 
+# The name of the axis that is time in the domains made by `interval` and `space_time`.
+_TIME = "t"
+
 
 @dataclasses.dataclass(frozen=True)
 class Box:
@@ -77,6 +80,15 @@ class Box:
             raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
         return Face(self, self.time_axis, "lower")
 
+    @property
+    def extent(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds, each of shape `(d,)`."""
+        return np.array(self.lower), np.array(self.upper)
+
+    def embed(self, points: np.ndarray) -> np.ndarray:
+        """The points themselves: those of a box are not on a face, whose `embed` adds a coordinate."""
+        return points
+
     def grid(self, count: int) -> np.ndarray:
         """A uniform grid with `count` points an axis, bounds included: shape `(count ** d, d)`, last axis fastest."""
         coordinates = [np.linspace(low, high, count) for low, high in zip(self.lower, self.upper, strict=True)]
@@ -121,25 +133,38 @@ def box(**bounds: tuple[float, float]) -> Box:
 
 
 def interval(**bounds: tuple[float, float]) -> Box:
-    """A one-dimensional box: `interval(x=(-1, 1))`. Raises `ValueError` for more than one axis."""
+    """A one-dimensional box: `interval(x=(-1, 1))`. The axis called `t` is time: `interval(t=(0, 10))`.
+
+    Raises `ValueError` for more than one axis.
+    """
     if len(bounds) != 1:
         raise ValueError(f"interval has one axis, {len(bounds)} were given ({', '.join(bounds)}); use box for more")
-    return _make(bounds, time_axis=None)
+    return _make(bounds, time_axis=_TIME if _TIME in bounds else None)
 
 
 def space_time(**bounds: tuple[float, float]) -> Box:
     """A box in space and time: `space_time(t=(0, 1), x=(0, 1))`. The axis called `t` is time.
 
-    Raises `ValueError` where there is no axis `t`, or no other one.
+    With time alone, for an ordinary differential equation, it is the same domain as `interval(t=(0, 1))`. Raises
+    `ValueError` where there is no axis `t`.
     """
-    if "t" not in bounds or len(bounds) < 2:
-        raise ValueError(f"space_time needs an axis t and at least one space axis; axes given: {', '.join(bounds)}")
-    return _make(bounds, time_axis="t")
+    if _TIME not in bounds:
+        raise ValueError(
+            f"space_time needs an axis t; axes given: {', '.join(bounds) or 'none'}. A domain without time is made by box"
+        )
+    return _make(bounds, time_axis=_TIME)
 
 
 def _make(bounds: dict[str, tuple[float, float]], time_axis: str | None) -> Box:
-    for axis, pair in bounds.items():
-        if len(pair) != 2:
-            raise ValueError(f"bounds of axis {axis!r} are {pair}; give a lower and an upper one, for instance (0, 1)")
-    lower, upper = zip(*bounds.values(), strict=True) if bounds else ((), ())
-    return Box(tuple(bounds), tuple(map(float, lower)), tuple(map(float, upper)), time_axis)
+    pairs = [_pair(axis, given) for axis, given in bounds.items()]
+    return Box(tuple(bounds), tuple(low for low, _ in pairs), tuple(high for _, high in pairs), time_axis)
+
+
+def _pair(axis: str, given: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"bounds of axis {axis!r} are {given!r}; give a lower and an upper one, for instance (0, 1)"
+        ) from error
+    return low, high
