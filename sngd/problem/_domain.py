@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -127,6 +128,45 @@ class Face:
         return np.insert(points, self.index, self.position, axis=1)
 
 
+Faces = Face | Sequence[Face] | Side | None
+"""Which faces: one, several, those of all space axes on one side, or those of all space axes."""
+
+
+def select_faces(domain: Box, on: Faces, label: str) -> tuple[Face, ...]:
+    """The faces of `domain` that `on` stands for, in a condition that messages call `label`.
+
+    Raises `TypeError` for anything but faces, and `ValueError` for none, or for those of another domain.
+    """
+    if on is None or isinstance(on, str):
+        return _all_faces(domain, on, label)
+    example = f"domain.face({domain.axes[0]!r}, 'lower')"
+    faces = (on,) if isinstance(on, Face) else tuple(on) if isinstance(on, Iterable) else (on,)
+    if not faces:
+        raise ValueError(f"on is empty in {label}; name at least one face, for instance {example}")
+    for face in faces:
+        if not isinstance(face, Face):
+            raise TypeError(f"on of {label} holds {face!r}; each must be a face, for instance {example}")
+        if face.box != domain:
+            raise ValueError(f"on of {label} has a face of another domain, {face.box}; take it from {domain}")
+    return faces
+
+
+def _all_faces(domain: Box, side: str | None, label: str) -> tuple[Face, ...]:
+    """The faces of all space axes, or those on one side."""
+    if side not in (None, "lower", "upper"):
+        raise ValueError(
+            f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes, or a face like "
+            f"domain.face({domain.axes[0]!r}, 'lower')"
+        )
+    if not domain.space_axes:
+        time = domain.axes[0]
+        raise ValueError(
+            f"{label} holds on the faces of the space axes, and this domain has none: its only axis {time} is time. "
+            f"Write Initial for the first instant, or on=domain.face({time!r}, 'upper') for the last one"
+        )
+    return tuple(face for face in domain.boundary if side in (None, face.side))
+
+
 def box(**bounds: tuple[float, float]) -> Box:
     """A box in space: `box(x=(0, 1), y=(0, 1))`. The order of the arguments is the order of the coordinates."""
     return _make(bounds, time_axis=None)
@@ -150,7 +190,7 @@ def space_time(**bounds: tuple[float, float]) -> Box:
     """
     if _TIME not in bounds:
         raise ValueError(
-            f"space_time needs an axis t; axes given: {', '.join(bounds) or 'none'}. A domain without time is made by box"
+            f"space_time needs an axis t; axes given: {', '.join(bounds) or 'none'}. Make a domain without time by box"
         )
     return _make(bounds, time_axis=_TIME)
 

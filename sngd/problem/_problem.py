@@ -21,11 +21,15 @@ _PARAMETERS = 1341
 
 @dataclasses.dataclass(frozen=True)
 class Collocation:
-    """Points with outward unit normals (zero in the interior), both `(n, d)`, and positive weights, `(n,)`."""
+    """Points with outward unit normals (zero in the interior), both `(n, d)`, and positive weights, `(n,)`.
+
+    - `tabulated`: data of a condition that are known at the points only, by their names: arrays of shape `(n, ...)`.
+    """
 
     points: np.ndarray
     normals: np.ndarray
     weights: np.ndarray
+    tabulated: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,13 +101,14 @@ class Problem(AbstractProblem):
         return tuple(sorted(axes))
 
     def collocation(self, condition: AbstractCondition) -> Collocation:
-        """The points at which `condition` is imposed; their weights include the condition's own."""
+        """The points at which `condition` is imposed; their weights include the condition's own.
+
+        Data that JAX cannot trace are evaluated at these points.
+        """
         faces = condition.faces(self.domain)
-        if faces is None:
-            found = self.interior(condition.quadrature)
-            return dataclasses.replace(found, weights=condition.weight * found.weights)
-        found = self._on_faces(faces, condition.quadrature)
-        return dataclasses.replace(found, weights=condition.weight * found.weights)
+        found = self.interior(condition.quadrature) if faces is None else self._on_faces(faces, condition.quadrature)
+        weights, tabulated = condition.weight * found.weights, condition.tabulated(found.points)
+        return dataclasses.replace(found, weights=weights, tabulated=tabulated)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
