@@ -3,7 +3,8 @@
 A condition is a residual that should vanish on the interior or on some faces of the domain. All share three keywords:
 
 - `weight`: a positive factor on the condition's term of the loss.
-- `quadrature`: the points for this condition, in place of the problem's.
+- `quadrature`: the points for this condition, in place of the problem's. Arrays `(points, weights)` hold points of
+  the domain, shape `(n, d)`, where the condition holds. It is taken to hold between these points too.
 - `name`: what messages call it.
 
 The data of a condition are numbers or functions of one point `x`. A function of `jax.numpy` becomes a part of the
@@ -25,8 +26,9 @@ from jaxtyping import Array, Float
 from sngd.problem._data import Data, Point, datum_at, evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
+from sngd.problem._given import Quadrature, as_points
 from sngd.problem._operators import directional, partial
-from sngd.problem._quadrature import AbstractQuadrature
+from sngd.problem._points import AbstractPoints
 
 Component = int | Sequence[int] | None
 
@@ -41,16 +43,23 @@ class AbstractCondition(abc.ABC):
     data: ClassVar[tuple[str, ...]] = ()
 
     weight: float = 1.0
-    quadrature: AbstractQuadrature | None = None
+    quadrature: Quadrature | None = None
     name: str = ""
 
     def __post_init__(self):
         if not (np.isfinite(self.weight) and self.weight > 0):
             raise ValueError(f"weight of {self.label} is {self.weight}; it must be positive and finite")
+        # Points that cannot be used are refused here, whatever becomes of the condition.
+        _ = self.points
 
     @property
     def label(self) -> str:
         return self.name or type(self).__name__.lower()
+
+    @property
+    def points(self) -> AbstractPoints | None:
+        """The condition's own points, or `None` for the problem's."""
+        return None if self.quadrature is None else as_points(self.quadrature, f"quadrature of {self.label}")
 
     @abc.abstractmethod
     def faces(self, domain: Box) -> tuple[Face, ...] | None:

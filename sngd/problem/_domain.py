@@ -70,6 +70,11 @@ class Box:
         return Face(self, axis, side)
 
     @property
+    def faces(self) -> tuple["Face", ...]:
+        """All faces, those of the time axis included."""
+        return tuple(Face(self, axis, side) for axis in self.axes for side in ("lower", "upper"))
+
+    @property
     def boundary(self) -> tuple["Face", ...]:
         """All faces of the space axes."""
         return tuple(Face(self, axis, side) for axis in self.space_axes for side in ("lower", "upper"))

@@ -25,7 +25,7 @@ from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
-from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
+from sngd.train._solution import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
@@ -233,7 +233,7 @@ class Run:
         if end.verdict.result is not Result.UNRESOLVED or not self._may_refine(moment.place):
             return None
         finer = refined(self.problem)
-        if finer is None or not self._move_to(finer, end.theta):
+        if not self._move_to(finer, end.theta):
             return None
         place = moment.place
         again = self._starts_again(place, end)
@@ -322,7 +322,7 @@ class Run:
         self.start, self.earlier_compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
         for _ in range(moment.place.finer):
             finer = refined(self.problem)
-            if finer is None or not self._move_to(finer, moment.state.theta):
+            if not self._move_to(finer, moment.state.theta):
                 raise ValueError("the points of the checkpoint do not fit into the memory any more; give it more")
         optimizer = moment.optimizer.prepare(self.objective.rows, len(theta))
         return dataclasses.replace(moment, optimizer=optimizer)
@@ -371,7 +371,7 @@ class Run:
     def _exact(self) -> tuple[np.ndarray, np.ndarray]:
         assert self.problem.exact is not None
         points = error_points(self.problem)
-        return points, evaluate_in_chunks(self.problem.exact, points)
+        return points, evaluate_exact(self.problem.exact, points)
 
 
 def _better(best: End | None, end: End) -> End:
