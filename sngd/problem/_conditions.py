@@ -230,7 +230,8 @@ class Periodic(AbstractCondition):
 def _less_value(condition: Interior | Boundary, left: Array, x: Point) -> Array:
     if condition.value is None:
         return left
-    return left - condition.datum("value", x, jnp.shape(left), "the equation")
+    left = jnp.asarray(left)
+    return left - condition.datum("value", x, left.shape, "the equation")
 
 
 def _require_function(equation: Callable, label: str, arguments: str) -> None:

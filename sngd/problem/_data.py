@@ -65,9 +65,6 @@ def datum_at(data: Data, x: Point, shape: tuple[int, ...], name: str, unknown: s
             raise TypeError(f"{name} is {value!r}; it must be a number, an array or a function of a point") from error
     given = jnp.shape(value)
     if given not in ((), shape):
-        way_out = f"give one number, or an array of shape {shape}" if shape else "give one number at each point"
-        raise ValueError(
-            f"{name} has shape {given} at the point x of shape {jnp.shape(x)}, and {unknown} has shape {shape}; "
-            f"{way_out}{'' if shape else ', like x[0]'}"
-        )
+        way_out = f"give one number, or an array of shape {shape}" if shape else "give one number, like x[0]"
+        raise ValueError(f"{name} has shape {given} at one point, and {unknown} has shape {shape}; {way_out}")
     return value

@@ -21,6 +21,9 @@ Quadrature = AbstractPoints | HasRule | tuple[ArrayLike, ArrayLike]
 # The weights of a rule for boxes sum to the measure of the box, to this relative accuracy.
 _CONSTANTS = 1e-6
 
+# How many times as far off as the nearest point a neighbor may be: diagonal ones of a grid, but none two steps off.
+_NEAR = 1.5
+
 
 def as_points(given: Any, name: str) -> AbstractPoints:
     """The points that `given` stands for, in the argument called `name`.
@@ -171,8 +174,8 @@ def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
 
 
 def _midpoints(place: Place, points: np.ndarray) -> np.ndarray:
-    """For each point, the midpoint between it and one of its nearest neighbors along every axis; itself, if it is
-    alone. Faces are flat, so that midpoints of points on a face lie on it.
+    """For each point, the midpoint between it and a neighbor, which is drawn at random so that all axes take part.
+    A point that is alone stays. Faces are flat, so midpoints between points on a face lie on it.
     """
     from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which rules of this library do not need
 
@@ -181,6 +184,8 @@ def _midpoints(place: Place, points: np.ndarray) -> np.ndarray:
         return points
     box = place.box if isinstance(place, Face) else place
     scaled = points / np.subtract(box.upper, box.lower)
-    _, neighbors = KDTree(scaled).query(scaled, k=count + 1)
-    chosen = np.random.default_rng(0).integers(1, count + 1, len(points))
-    return (points + points[np.asarray(neighbors)[np.arange(len(points)), chosen]]) / 2
+    distances, neighbors = (np.asarray(found)[:, 1:] for found in KDTree(scaled).query(scaled, k=count + 1))
+    # Half way to a point two steps off there may be another one.
+    near = distances <= _NEAR * distances[:, :1]
+    chosen = np.argmax(np.where(near, np.random.default_rng(0).random(near.shape), -1.0), axis=1)
+    return (points + points[neighbors[np.arange(len(points)), chosen]]) / 2

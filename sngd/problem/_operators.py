@@ -42,6 +42,7 @@ def directional(u: Field, direction: Direction) -> Field:
         return jax.jvp(u, (x,), (along,))[1]
 
     if not callable(direction):
+        direction = direction if hasattr(direction, "shape") else jnp.asarray(direction)
         _require_vector(direction, u)
     return u.like(derivative)
 
@@ -83,7 +84,7 @@ def _along_space_axes(u: Field, derivative: Callable[[Array], Array], out_axis: 
 
 
 def _require_vector(direction: Array, u: Field) -> None:
-    shape, dimension = jnp.shape(direction), u.domain.dimension
+    shape, dimension = direction.shape, u.domain.dimension
     if shape != (dimension,):
         raise ValueError(
             f"direction has shape {shape}; it must be a vector of shape ({dimension},), with one entry for each of the "

@@ -56,6 +56,9 @@ def rule_on(rule: HasRule, place: Place) -> Rule:
     Raises `ValueError` where the rule fails, and for points or weights that cannot be used.
     """
     lower, upper = place.extent
+    if not len(lower):
+        # An end of an interval is a point, whatever the rule.
+        return place.embed(np.zeros((1, 0))), np.ones(1)
     if isinstance(place, Face):
         where = f"on the face {place.axis} = {place.position}, a box of dimension {len(lower)}"
         way_out = f". Give the problem a boundary_quadrature for boxes of dimension {len(lower)}"
