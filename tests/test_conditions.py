@@ -118,3 +118,125 @@ def test_weights_multiply_a_condition_in_the_loss():
         return objective.value(theta)
 
     np.testing.assert_allclose(loss(3.0), 3 * loss(1.0), rtol=1e-12)
+
+
+def pair(x):
+    """A pair of functions with the period `2 pi` in the last coordinate."""
+    return jnp.stack([jnp.sin(x[-1]), jnp.cos(2 * x[-1])])
+
+
+def residual_of(problem, function):
+    objective, theta = make_objective(problem, Exact(function))
+    term = objective.factor_terms[-1]
+    return np.asarray(term.values(objective.trial, theta)).reshape(len(term.scales), -1) / term.scales[:, None]
+
+
+def test_periodic_systems_have_one_row_for_each_output_and_derivative():
+    domain = sngd.space_time(t=(0, 1), x=(0, 2 * np.pi))
+    condition = sngd.Periodic("x", derivatives=(0, 1))
+    problem = sngd.Problem(domain, condition, outputs=2, quadrature=sngd.GaussLegendre(3))
+    assert np.abs(residual_of(problem, pair)).max() < 1e-13
+    # A line and a parabola, with the jumps of their values and then of their slopes.
+    jumps = residual_of(problem, lambda x: jnp.stack([x[1], x[1] ** 2]))
+    np.testing.assert_allclose(jumps, [[2 * np.pi, 4 * np.pi**2, 0, 4 * np.pi]] * 3, atol=1e-12)
+
+
+def test_several_components_take_one_number_or_one_each():
+    line = sngd.interval(x=(0, 1))
+    left, three = line.face("x", "lower"), lambda x: jnp.stack([x[0], 1 + 2 * x[0], 3 + 5 * x[0]])
+    for condition, expected in [
+        (sngd.Dirichlet(lambda x: jnp.array([5.0, 7.0]), on=left, component=(0, 2)), [-5, -4]),
+        (sngd.Dirichlet(5.0, on=left, component=(2, 1)), [-2, -4]),
+        (sngd.Neumann([1.0, 2.0], on=left, component=(0, 2)), [-2, -7]),
+        (sngd.Robin([2.0, 3.0], 1.0, on=left, component=(1, 2)), [2 - 2 - 1, 9 - 5 - 1]),
+        (sngd.Robin(2.0, on=left), [-1, 0, 1]),
+    ]:
+        problem = sngd.Problem(line, condition, outputs=3)
+        np.testing.assert_allclose(residual_of(problem, three), [expected], atol=1e-13)
+
+
+@pytest.mark.parametrize("component", [(0, 3), (1, 1), (), (0.0,), "01", -1])
+def test_components_that_do_not_exist_are_refused(component):
+    problem = sngd.Problem(sngd.interval(x=(0, 1)), sngd.Dirichlet(0.0, component=component), outputs=2)
+    with pytest.raises(ValueError, match="it must be a whole number below 2, or several, each once"):
+        residual_of(problem, pair)
+
+
+@pytest.mark.parametrize("domain", [sngd.interval(t=(0, 2)), sngd.space_time(t=(0, 2))])
+def test_ordinary_differential_equations_have_initial_and_final_conditions(domain):
+    def system(t):
+        return jnp.stack([jnp.exp(t[0]), jnp.cos(3 * t[0])])
+
+    initial = sngd.Initial(lambda x: jnp.array([1.0, 1.0]))
+    slopes = sngd.Initial([1.0, 0.5], derivative=1)
+    final = sngd.Dirichlet(lambda x: jnp.exp(x[0]), on=domain.face("t", "upper"), component=0)
+    for condition, expected in [(initial, [0, 0]), (slopes, [0, -0.5]), (final, [0])]:
+        problem = sngd.Problem(domain, condition, outputs=2)
+        np.testing.assert_allclose(residual_of(problem, system), [expected], atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("on", "sides"),
+    [
+        (DOMAIN.face("y", "upper"), [("y", "upper")]),
+        ([DOMAIN.face("x", "lower"), DOMAIN.face("y", "upper")], [("x", "lower"), ("y", "upper")]),
+        ("lower", [("x", "lower"), ("y", "lower")]),
+        ("upper", [("x", "upper"), ("y", "upper")]),
+    ],
+)
+def test_faces_are_named_by_one_by_several_or_by_a_side(on, sides):
+    faces = sngd.Dirichlet(0.0, on=on).faces(DOMAIN)
+    assert [(face.axis, face.side) for face in faces] == sides
+
+
+def test_sides_are_those_of_space():
+    domain = sngd.space_time(t=(0, 1), x=(0, 1))
+    assert sngd.Neumann(0.0, on="upper").faces(domain) == (domain.face("x", "upper"),)
+
+
+DATA = {
+    "dirichlet": lambda value: sngd.Dirichlet(value),
+    "neumann": lambda value: sngd.Neumann(value),
+    "robin": lambda value: sngd.Robin(1.0, value),
+    "coefficient": lambda value: sngd.Robin(value, name="coefficient"),
+    "initial": lambda value: sngd.Initial(value),
+    "interior": lambda value: sngd.Interior(lambda v, x: v(x), value),
+    "boundary": lambda value: sngd.Boundary(lambda v, x, normal: v(x), value),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("value", [lambda x: x, lambda x: x[:1], [1.0, 2.0], np.ones((1, 1))])
+def test_data_are_not_broadcast(name, value):
+    domain = sngd.space_time(t=(0, 1), x=(0, 1))
+    with pytest.raises(
+        ValueError, match=rf"of {name} has shape \(.*\) at one point, .* has shape \(\); give one number"
+    ):
+        make_objective(sngd.Problem(domain, DATA[name](value)), Exact(lambda x: x[0] * x[1]))
+
+
+def test_data_of_a_system_are_one_number_or_one_for_each_component():
+    line = sngd.interval(x=(0, 1))
+    for value, expected in [(1.0, [-1, 0]), (lambda x: jnp.array([1.0, 2.0]), [-1, -1])]:
+        problem = sngd.Problem(line, sngd.Dirichlet(value, on="lower"), outputs=2)
+        np.testing.assert_allclose(residual_of(problem, pair), [expected], atol=1e-13)
+    problem = sngd.Problem(line, sngd.Dirichlet(lambda x: jnp.ones(3)), outputs=2)
+    with pytest.raises(ValueError, match=r"and u has shape \(2,\); give one number, or an array of shape \(2,\)"):
+        residual_of(problem, pair)
+
+
+def test_residuals_of_derivatives_that_vanish_use_u():
+    """The second derivative of a linear network depends on no parameter."""
+    equation = sngd.Interior(lambda v, x: sngd.partial(v, "x", "x")(x))
+    objective, theta = make_objective(sngd.Problem(DOMAIN, equation), Exact(lambda x: x[0]))
+    np.testing.assert_array_equal(objective.residual(theta), 0.0)
+
+
+def test_an_energy_without_derivatives_has_no_natural_boundary_condition():
+    line = sngd.interval(x=(0, 1))
+    energy = sngd.Energy(line, lambda v, x: v(x) ** 2 / 2 - v(x), lambda v, w, x: w(x))
+    objective, theta = make_objective(energy, Exact(lambda x: 1.0))
+    np.testing.assert_allclose(objective.residual(theta), 0.0, atol=1e-13)
+    # A density that does not use `u` is a mistake.
+    with pytest.raises(ValueError, match="the residual of density does not use u"):
+        make_objective(sngd.Energy(line, lambda v, x: x[0], lambda v, w, x: w(x)), Exact(lambda x: 1.0))

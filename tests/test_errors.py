@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -29,14 +30,15 @@ IN_PYTHON, ON_THE_COMMAND_LINE, IN_FILES = map(rows_of, re.findall(r"(?:^\|.*\n)
 SQUARE = sngd.box(x=(0, 1), y=(0, 1))
 
 
-def solve(*conditions, network="1x4", **options):
-    return sngd.solve(sngd.Problem(SQUARE, conditions), network, key=jax.random.key(0), **options)
+def solve(*conditions, domain=SQUARE, network="1x4", **options):
+    return sngd.solve(sngd.Problem(domain, conditions), network, key=jax.random.key(0), **options)
 
 
 NAMES = {
     **{name: getattr(module, name) for module in (descent, search, train, networks) for name in module.__all__},
     "sngd": sngd,
     "np": np,
+    "jnp": jnp,
     "square": SQUARE,
     "key": jax.random.key(0),
     "solve": solve,
@@ -74,7 +76,7 @@ def error_of(command):
 
 
 def test_the_tables_are_complete():
-    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (38, 21, 8)
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (72, 21, 8)
 
 
 @pytest.mark.parametrize(("source", "stated"), IN_PYTHON)

@@ -66,8 +66,8 @@ def jacobian_by_forward_mode(objective, theta):
 
     def rows(t, term):
         field = objective.trial.field(t)
-        at = lambda x, n, s: s * jnp.ravel(term.function(start, field, x, n))
-        return jax.vmap(at)(term.points, term.normals, term.scales).ravel()
+        at = lambda x, n, s, values: s * jnp.ravel(term.function(start, field, x, n, values))
+        return jax.vmap(at)(term.points, term.normals, term.scales, term.tabulated).ravel()
 
     return jnp.concatenate([jax.jacfwd(rows)(theta, term) for term in objective.factor_terms])
 

@@ -82,3 +82,29 @@ def test_derivatives_of_a_residual_share_their_lower_orders():
 def test_unknown_or_missing_axes_are_named(axes):
     with pytest.raises(ValueError, match=r"at least one axis|axes are t, x, y"):
         sngd.partial(FIELD, *axes)(POINT)
+
+
+@pytest.mark.parametrize("point", [POINT[0], POINT[:2], jnp.stack([POINT, POINT]), 0.3])
+def test_fields_take_one_point_and_do_not_broadcast(point):
+    with pytest.raises(ValueError, match=r"a point of this domain has shape \(3,\), with one coordinate for each"):
+        FIELD(point)
+    with pytest.raises(ValueError, match="u is evaluated at a point of shape"):
+        sngd.partial(FIELD, "x")(point)
+
+
+def test_points_may_be_lists_and_many_points_are_mapped_over():
+    np.testing.assert_array_equal(FIELD([T, 1.1, -0.4]), FIELD(POINT))
+    np.testing.assert_array_equal(jax.vmap(FIELD)(jnp.stack([POINT, POINT])), [FIELD(POINT)] * 2)
+
+
+@pytest.mark.parametrize("direction", [1.0, [1.0], np.ones(2), np.ones((1, 3)), lambda x: x[0]])
+def test_directions_of_another_shape_are_refused(direction):
+    with pytest.raises(ValueError, match=r"direction has shape .*; it must be a vector of shape \(3,\)"):
+        sngd.directional(FIELD, direction)(POINT)
+
+
+@pytest.mark.parametrize("operator", [sngd.gradient, sngd.laplacian, sngd.divergence])
+@pytest.mark.parametrize("domain", [sngd.interval(t=(0, 1)), sngd.space_time(t=(0, 1))])
+def test_operators_in_space_need_a_space_axis(operator, domain):
+    with pytest.raises(ValueError, match=r"its only axis t is time. Write partial\(u, \"t\"\)"):
+        operator(sngd.Field(lambda x: x[0], domain))

@@ -34,6 +34,10 @@ class FallingCut(AbstractDescent):
 
     truncated: FactorDescent = dataclasses.field(default_factory=lambda: FactorDescent("truncated", tolerance=1e-4))
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "FallingCut":
         return FallingCut(self.truncated.prepare(rows, parameters))
 
@@ -57,6 +61,10 @@ class DoublySketched(AbstractDescent):
     """
 
     size: int = 400
+
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
 
     def prepare(self, rows: int, parameters: int) -> "DoublySketched":
         return DoublySketched(min(self.size, rows, parameters))
@@ -237,6 +245,10 @@ class Varied(AbstractOptimizer):
     @property
     def patience(self) -> int:
         return self.plain.patience
+
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
 
     def prepare(self, rows: int, parameters: int) -> "Varied":
         drawn = int(_DRAWN * rows) if self.variation == "fresh points" else rows

@@ -18,9 +18,9 @@ class AbstractDescent(eqx.Module):
     """
 
     @property
+    @abc.abstractmethod
     def wants_fast_features(self) -> bool:
         """Whether its runs end for want of singular values above rounding, of which fast oscillations leave more."""
-        return False
 
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractDescent":

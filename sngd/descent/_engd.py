@@ -22,6 +22,10 @@ class ENGD(AbstractDescent):
 
     tolerance: float | None = None
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "ENGD":
         return self
 

@@ -63,6 +63,10 @@ class FactorDescent(AbstractDescent):
         if self.sketch_size is not None and self.sketch_size < 1:
             raise ValueError(f"sketch_size is {self.sketch_size}; it must be at least 1")
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "FactorDescent":
         largest = min(rows, parameters)
         size = self.sketch_size

@@ -18,6 +18,10 @@ class GradientDescent(AbstractDescent):
 
     scale: float = 1.0
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "GradientDescent":
         return self
 

@@ -40,6 +40,10 @@ class Preconditioned(AbstractDescent):
 
     test_matrix: TestMatrix = gaussian
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "Preconditioned":
         if rows > self.LARGEST:
             raise ValueError(

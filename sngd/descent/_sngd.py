@@ -57,6 +57,10 @@ class SNGD(AbstractDescent):
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}")
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "SNGD":
         largest = min(rows, parameters)
         size = min(256, largest) if self.sketch_size is None else self.sketch_size

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -307,7 +308,8 @@ def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[A
     """The leaves of the network that are matrices, and enter all terms by products with vectors only."""
 
     def rows(leaves: Sequence[Array]) -> Array:
-        parts = [_at(term, trial, theta, leaves, term.points[0], term.normals[0], term.scales[0]) for term in terms]
+        first = [jax.tree.map(lambda array: array[0], term.at_points) for term in terms]
+        parts = [_at(term, trial, theta, leaves, *at) for term, at in zip(terms, first, strict=True)]
         return jnp.concatenate(parts)
 
     return linear_leaves(rows, jax.tree.leaves(trial.unravel(theta)))
@@ -316,12 +318,12 @@ def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[A
 def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: LeafLayout) -> _Rows:
     leaves = jax.tree.leaves(trial.unravel(theta))
 
-    def at(*point: Array) -> _Rows:
+    def at(*point: Any) -> _Rows:
         return _Rows(*outer_products(lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear))
 
     # Blocks of one size: a smaller last one would be compiled apart.
     blocks = term.blocks(_POINTS)
-    rows = jax.lax.map(lambda block: jax.vmap(at)(block.points, block.normals, block.scales), blocks)
+    rows = jax.lax.map(lambda block: jax.vmap(at)(*block.at_points), blocks)
     rows = jax.tree.map(lambda array: array.reshape(-1, *array.shape[3:])[: term.rows], rows)
     missing = {leaf: layout.shapes[leaf] for leaf in layout.linear - rows.outer.keys()}
     none = {leaf: Outer(*(jnp.zeros((len(rows.stored), 0, side)) for side in shape)) for leaf, shape in missing.items()}
@@ -329,11 +331,9 @@ def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: L
     return _Rows(rows.values, outer | none, rows.stored)
 
 
-def _at(
-    term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array], x: Array, normal: Array, scale: Array
-) -> Array:
-    """The rows of a term at one point, as a function of the leaves of the network."""
+def _at(term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array], *point: Any) -> Array:
+    """The rows of a term at one point, one of its `at_points`, as a function of the leaves of the network."""
     structure = jax.tree.structure(trial.unravel(theta))
     varied = eqx.combine(jax.tree.unflatten(structure, leaves), trial.fixed)
     here = trial.field(theta)
-    return scale * jnp.ravel(term.function(here, here.like(varied), x, normal))
+    return term.row(here, here.like(varied), *point)

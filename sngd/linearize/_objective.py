@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._layered import LayeredFactor, layered_rows, leaf_layout, linear_leaves_of
 from sngd.linearize._sharded import LocalFactor, all_rows, sharded_factor
-from sngd.linearize._terms import Term, make_term
+from sngd.linearize._terms import Term, Values, make_term
 from sngd.linearize._trial import TrialFunction, split_network
 from sngd.problem import (
     AbstractCondition,
@@ -383,8 +383,10 @@ class _ConditionFunction:
 
     condition: AbstractCondition
 
-    def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
-        return self.condition.residual(v, x, normal)
+    def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
+        # Data that are known at the points only are numbers there.
+        condition = dataclasses.replace(self.condition, **tabulated) if tabulated else self.condition
+        return condition.residual(v, x, normal)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -393,7 +395,7 @@ class _DensityFunction:
 
     density: Callable
 
-    def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
+    def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
         return self.density(v, x)
 
 
@@ -403,7 +405,7 @@ class _MetricFunction:
 
     metric: Callable
 
-    def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
+    def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
         return self.metric(u, v, x)
 
 
@@ -414,13 +416,13 @@ class _VariationFunction:
     density: Callable
     on_boundary: bool
 
-    def __call__(self, u: Field, v: Field, x: Array, normal: Array) -> Array:
+    def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
         if self.on_boundary:
             return natural_flux(self.density, v, x, normal)
         return euler_lagrange(self.density, v, x)
 
 
-def _trace(u: Field, v: Field, x: Array, normal: Array) -> Array:
+def _trace(u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
     return v(x)
 
 
@@ -435,12 +437,16 @@ def _energy_objective(
 ) -> EnergyObjective:
     interior, boundary = problem.interior(), problem.natural_boundary()
 
-    def term(function: Callable, label: str, collocation: Collocation, scales: np.ndarray) -> Term:
-        return make_term(function, label, collocation, scales, trial, theta)
+    def term(function: Callable, label: str, collocation: Collocation, scales: np.ndarray, **options: bool) -> Term:
+        return make_term(function, label, collocation, scales, trial, theta, **options)
 
     def pair(make: Callable, label: str) -> tuple[Term, ...]:
         places = ((interior, "in the interior"), (boundary, "on the boundary"))
-        return tuple(term(make(at is boundary), f"{label} {where}", at, np.sqrt(at.weights)) for at, where in places)
+        # The natural boundary condition of a density without derivatives is empty.
+        return tuple(
+            term(make(at is boundary), f"{label} {where}", at, np.sqrt(at.weights), may_ignore_u=True)
+            for at, where in places
+        )
 
     density = term(_DensityFunction(problem.density), "density", interior, interior.weights)
     metric = term(_MetricFunction(problem.metric), "metric", interior, np.sqrt(interior.weights))

@@ -10,20 +10,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd.linearize._checks import trace_residual
 from sngd.linearize._layers import with_fewest_products
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Collocation, Field
 
-Function = Callable[[Field, Field, Float[Array, " d"], Float[Array, " d"]], Array]
+# The values that a term has at one point, by the names of the arguments of its condition.
+Values = dict[str, Array]
+
+Function = Callable[[Field, Field, Float[Array, " d"], Float[Array, " d"], Values], Array]
 
 
 class Term(eqx.Module):
-    """Rows `scale_i * function(u, v, x_i, normal_i)`, with `components` rows a point.
+    """Rows `scale_i * function(u, v, x_i, normal_i, tabulated_i)`, with `components` rows a point.
 
     Values take `u = v = u(theta, .)`. The derivative with respect to the parameters goes through `v` alone: a residual
     is a function of `v`, a metric is linear in the direction `v` and only evaluated at `u`.
 
     - `points`, `normals`: shape `(n, d)`; `scales`: shape `(n,)`.
+    - `tabulated`: data that are known at the points only, by their names: arrays of shape `(n, ...)`.
     - `label`: what messages call the term.
     """
 
@@ -33,6 +38,16 @@ class Term(eqx.Module):
     points: Float[Array, "n d"]
     normals: Float[Array, "n d"]
     scales: Float[Array, " n"]
+    tabulated: dict[str, Float[Array, "n ..."]]
+
+    @property
+    def at_points(self) -> tuple[Array, Array, Array, Values]:
+        """All that differs from point to point: what `row` takes, with a first axis of length `n`."""
+        return self.points, self.normals, self.scales, self.tabulated
+
+    def row(self, u: Field, v: Field, x: Array, normal: Array, scale: Array, values: Values) -> Float[Array, " rows"]:
+        """The rows at one point."""
+        return scale * jnp.ravel(jnp.asarray(self.function(u, v, x, normal, values)))
 
     @property
     def rows(self) -> int:
@@ -47,28 +62,27 @@ class Term(eqx.Module):
 
         - `fewest`: whether to look for a way with fewer matrix products.
         """
+        leaves, structure = jax.tree.flatten(self.at_points)
 
-        def at(x: Array, normal: Array, scale: Array) -> Array:
-            return scale * jnp.ravel(self.function(field, field, x, normal))
+        def at(*given: Array) -> Array:
+            return self.row(field, field, *jax.tree.unflatten(structure, given))
 
         function = functools.partial(with_fewest_products, at) if fewest else at
-        return jax.vmap(function)(self.points, self.normals, self.scales).ravel()
+        return jax.vmap(function)(*leaves).ravel()
 
     def jacobian(self, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, "rows p"]:
         """The derivative of every row: one reverse pass a row, batched over the points."""
         field = trial.field(theta)
 
-        def at(x: Array, normal: Array, scale: Array) -> Array:
-            return jax.jacrev(lambda t: scale * jnp.ravel(self.function(field, trial.field(t), x, normal)))(theta)
+        def at(x: Array, normal: Array, scale: Array, values: Values) -> Array:
+            return jax.jacrev(lambda t: self.row(field, trial.field(t), x, normal, scale, values))(theta)
 
-        return jax.vmap(at)(self.points, self.normals, self.scales).reshape(-1, len(theta))
+        return jax.vmap(at)(*self.at_points).reshape(-1, len(theta))
 
     def sample(self, count: int, key: PRNGKeyArray) -> "Term":
         """The rows of `count` of its points, drawn without replacement."""
         drawn = jax.random.choice(key, len(self.scales), (count,), replace=False)
-        return dataclasses.replace(
-            self, points=self.points[drawn], normals=self.normals[drawn], scales=self.scales[drawn]
-        )
+        return self._with(jax.tree.map(lambda array: array[drawn], self.at_points))
 
     def blocks(self, size: int) -> "Term":
         """The same rows as a stack of equal blocks of at most `size` points, for `jax.lax.scan`."""
@@ -82,33 +96,39 @@ class Term(eqx.Module):
         size = -(-len(self.scales) // count)
         missing = count * size - len(self.scales)
 
-        def stack(array: Array, mode: str) -> Array:
+        def stack(array: Array, mode: str = "edge") -> Array:
             padding = [(0, missing)] + [(0, 0)] * (array.ndim - 1)
             return jnp.pad(array, padding, mode=mode).reshape(count, size, *array.shape[1:])
 
-        return Term(
-            self.function,
-            self.label,
-            self.components,
-            stack(self.points, "edge"),
-            stack(self.normals, "edge"),
-            stack(self.scales, "constant"),
-        )
+        stacked = self._with(jax.tree.map(stack, self.at_points))
+        return dataclasses.replace(stacked, scales=stack(self.scales, "constant"))
+
+    def _with(self, at_points: tuple[Array, Array, Array, Values]) -> "Term":
+        points, normals, scales, tabulated = at_points
+        return dataclasses.replace(self, points=points, normals=normals, scales=scales, tabulated=tabulated)
 
 
 def make_term(
-    function: Function, label: str, collocation: Collocation, scales: np.ndarray, trial: TrialFunction, theta: Array
+    function: Function,
+    label: str,
+    collocation: Collocation,
+    scales: np.ndarray,
+    trial: TrialFunction,
+    theta: Array,
+    *,
+    may_ignore_u: bool = False,
 ) -> Term:
     """A term at the points of `collocation`, checked without compiling anything.
 
-    Raises `ValueError` where the function does not return a scalar or a vector of real numbers at one point.
+    - `may_ignore_u`: whether the function may be the same for all parameters.
+
+    Raises `TypeError` for a function that JAX cannot trace or that returns a `Field`. Raises `ValueError` where it does
+    not return a scalar or a vector of real numbers at one point, or does not use the unknown.
     """
     points, normals = jnp.asarray(collocation.points), jnp.asarray(collocation.normals)
-
-    def at(t: Array, x: Array, normal: Array) -> Array:
-        return jnp.asarray(function(trial.field(t), trial.field(t), x, normal))
-
-    result = jax.eval_shape(at, theta, points[0], normals[0])
+    tabulated = jax.tree.map(jnp.asarray, collocation.tabulated)
+    at_point = jax.tree.map(lambda array: array[0], (points, normals, tabulated))
+    result, uses_u = trace_residual(function, label, trial, theta, *at_point)
     if len(result.shape) > 1:
         raise ValueError(
             f"the residual of {label} returns shape {result.shape} at one point; it must return a scalar or a vector "
@@ -116,4 +136,10 @@ def make_term(
         )
     if not jnp.issubdtype(result.dtype, jnp.floating):
         raise ValueError(f"the residual of {label} returns dtype {result.dtype}; it must return real numbers")
-    return Term(function, label, int(np.prod(result.shape)), points, normals, jnp.asarray(scales))
+    if not (uses_u or may_ignore_u):
+        raise ValueError(
+            f"the residual of {label} does not use u, so no network can change it; write an equation for u, like "
+            'partial(u, "x")(x) - x[0], or leave the condition out'
+        )
+    components = int(np.prod(result.shape))
+    return Term(function, label, components, points, normals, jnp.asarray(scales), tabulated)

@@ -11,10 +11,13 @@ from sngd.problem._conditions import (
     Periodic,
     Robin,
 )
+from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, box, interval, space_time
 from sngd.problem._field import Field
+from sngd.problem._given import Quadrature
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
-from sngd.problem._problem import AbstractProblem, Collocation, Energy, Problem, with_other_rules
+from sngd.problem._points import AbstractPoints, HasRule
+from sngd.problem._problem import AbstractProblem, Collocation, Energy, Problem, with_other_points
 from sngd.problem._quadrature import (
     AbstractQuadrature,
     GaussLegendre,
@@ -23,14 +26,13 @@ from sngd.problem._quadrature import (
     UniformGrid,
     UniformRandom,
     default_quadrature,
-    finer_rule,
-    rule_between,
 )
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
     "AbstractBoundaryCondition",
     "AbstractCondition",
+    "AbstractPoints",
     "AbstractProblem",
     "AbstractQuadrature",
     "Boundary",
@@ -41,12 +43,14 @@ __all__ = [
     "Face",
     "Field",
     "GaussLegendre",
+    "HasRule",
     "Initial",
     "Interior",
     "Midpoint",
     "Neumann",
     "Periodic",
     "Problem",
+    "Quadrature",
     "Robin",
     "Sobol",
     "UniformGrid",
@@ -56,14 +60,14 @@ __all__ = [
     "directional",
     "divergence",
     "euler_lagrange",
-    "finer_rule",
+    "evaluate_on_host",
     "gradient",
     "interval",
+    "is_traceable",
     "laplacian",
     "natural_flux",
     "partial",
-    "rule_between",
     "second_order_part",
     "space_time",
-    "with_other_rules",
+    "with_other_points",
 ]

@@ -3,46 +3,63 @@
 A condition is a residual that should vanish on the interior or on some faces of the domain. All share three keywords:
 
 - `weight`: a positive factor on the condition's term of the loss.
-- `quadrature`: the points for this condition, in place of the problem's.
+- `quadrature`: the points for this condition, in place of the problem's. Arrays `(points, weights)` hold points of
+  the domain, shape `(n, d)`, where the condition holds. It is taken to hold between these points too.
 - `name`: what messages call it.
+
+The data of a condition are numbers or functions of one point `x`. A function of `jax.numpy` becomes a part of the
+compiled residual. Any other function, of NumPy or SciPy for instance, is evaluated once at each of the points.
 
 Two conditions are equal only if they are the same object: their data may be arrays, which have no equality to go by.
 """
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._domain import Box, Face
+from sngd.problem._data import Data, Point, datum_at, evaluate_on_host, is_traceable
+from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
+from sngd.problem._given import Quadrature, as_points
 from sngd.problem._operators import directional, partial
-from sngd.problem._quadrature import AbstractQuadrature
+from sngd.problem._points import AbstractPoints
 
-Point = Float[Array, " d"]
-Data = float | Callable[[Point], Array | float]
-Residual = Callable[[Field, Point], Array]
+Component = int | Sequence[int] | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractCondition(abc.ABC):
-    """The interface of a condition; a new kind of condition implements `faces` and `residual`."""
+    """The interface of a condition; a new kind of condition implements `faces` and `residual`.
+
+    - `data`: the names of its arguments that are data.
+    """
+
+    data: ClassVar[tuple[str, ...]] = ()
 
     weight: float = 1.0
-    quadrature: AbstractQuadrature | None = None
+    quadrature: Quadrature | None = None
     name: str = ""
 
     def __post_init__(self):
         if not (np.isfinite(self.weight) and self.weight > 0):
             raise ValueError(f"weight of {self.label} is {self.weight}; it must be positive and finite")
+        # Points that cannot be used are refused here, whatever becomes of the condition.
+        _ = self.points
 
     @property
     def label(self) -> str:
         return self.name or type(self).__name__.lower()
+
+    @property
+    def points(self) -> AbstractPoints | None:
+        """The condition's own points, or `None` for the problem's."""
+        return None if self.quadrature is None else as_points(self.quadrature, f"quadrature of {self.label}")
 
     @abc.abstractmethod
     def faces(self, domain: Box) -> tuple[Face, ...] | None:
@@ -52,102 +69,144 @@ class AbstractCondition(abc.ABC):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         """What should vanish at `x`: a scalar, or a vector of equations. `normal` is zero in the interior."""
 
+    def tabulated(self, points: Float[np.ndarray, "n d"]) -> dict[str, Float[np.ndarray, "n ..."]]:
+        """The values at these points of the data that JAX cannot trace, by the names of the arguments."""
+        functions = {name: getattr(self, name) for name in self.data}
+        return {
+            name: evaluate_on_host(function, points, f"{name} of {self.label}")
+            for name, function in functions.items()
+            if callable(function) and not is_traceable(function, points.shape[1])
+        }
+
+    def datum(self, name: str, x: Point, shape: tuple[int, ...], unknown: str = "u") -> Array | float:
+        """The data called `name` at `x`. Raises `ValueError` where they are neither a number nor of this `shape`."""
+        return datum_at(getattr(self, name), x, shape, f"{name} of {self.label}", unknown)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Interior(AbstractCondition):
-    """`equation(u, x) = 0` in the interior."""
+    """`equation(u, x) = value` in the interior. Left out, `value` is zero.
 
-    equation: Residual
+    The equation is differentiated, so it is written with `jax.numpy`. A right-hand side of NumPy or SciPy is a `value`.
+    """
+
+    data: ClassVar[tuple[str, ...]] = ("value",)
+
+    equation: Callable[[Field, Point], Array]
+    value: Data | None = None
 
     def faces(self, domain: Box) -> None:
         return None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        return self.equation(u, x)
+        _require_function(self.equation, self.label, "(u, x)")
+        return _less_value(self, self.equation(u, x), x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractBoundaryCondition(AbstractCondition):
-    """A condition on faces: those of all space axes, or those in `on`."""
+    """A condition on faces: those of all space axes, or those in `on`.
 
-    on: tuple[Face, ...] | None = None
+    - `on`: a face, several faces, or `"lower"` or `"upper"` for those faces of all space axes.
+    """
+
+    on: Faces = None
 
     def faces(self, domain: Box) -> tuple[Face, ...]:
-        faces = domain.boundary if self.on is None else tuple(self.on)
-        if not faces:
-            raise ValueError(
-                f"on is empty in {self.label}; name at least one face, for instance (domain.face('x', 'lower'),)"
-            )
-        for face in faces:
-            if face.box != domain:
-                raise ValueError(f"on of {self.label} has a face of another domain, {face.box}; take it from {domain}")
-        return faces
+        return select_faces(domain, self.on, self.label)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Boundary(AbstractBoundaryCondition):
-    """`equation(u, x, normal) = 0` on faces, with `normal` the outward unit normal."""
+    """`equation(u, x, normal) = value` on faces, with `normal` the outward unit normal. Left out, `value` is zero."""
+
+    data: ClassVar[tuple[str, ...]] = ("value",)
 
     equation: Callable[[Field, Point, Point], Array]
+    value: Data | None = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        return self.equation(u, x, normal)
+        _require_function(self.equation, self.label, "(u, x, normal)")
+        return _less_value(self, self.equation(u, x, normal), x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dirichlet(AbstractBoundaryCondition):
-    """`u = value` on faces. `value` is a number or a function of a point; `component` picks one output of a system."""
+    """`u = value` on faces.
+
+    - `value`: a number or a function of a point. For a system it is one number, or one for each component.
+    - `component`: one output of a system, or several, like `(0, 1)`. Left out, all of them.
+    """
+
+    data: ClassVar[tuple[str, ...]] = ("value",)
 
     value: Data = 0.0
-    component: int | None = None
+    component: Component = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        return _component(u(x), self.component) - _evaluate(self.value, x)
+        left = _component(u(x), self.component)
+        return left - self.datum("value", x, left.shape, _named("u", self.component))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neumann(AbstractBoundaryCondition):
-    """The outward normal derivative of `u` equals `value` on faces."""
+    """The outward normal derivative of `u` equals `value` on faces; `component` as in `Dirichlet`."""
+
+    data: ClassVar[tuple[str, ...]] = ("value",)
 
     value: Data = 0.0
-    component: int | None = None
+    component: Component = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        return _component(directional(u, normal)(x), self.component) - _evaluate(self.value, x)
+        left = _component(directional(u, normal)(x), self.component)
+        return left - self.datum("value", x, left.shape, _named("u", self.component))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Robin(AbstractBoundaryCondition):
-    """`coefficient * u + du/dn = value` on faces."""
+    """`coefficient * u + du/dn = value` on faces; `component` as in `Dirichlet`."""
+
+    data: ClassVar[tuple[str, ...]] = ("coefficient", "value")
 
     coefficient: Data
     value: Data = 0.0
-    component: int | None = None
+    component: Component = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        left = _evaluate(self.coefficient, x) * u(x) + directional(u, normal)(x)
-        return _component(left, self.component) - _evaluate(self.value, x)
+        function, slope = (_component(field(x), self.component) for field in (u, directional(u, normal)))
+        unknown = _named("u", self.component)
+        left = self.datum("coefficient", x, function.shape, unknown) * function + slope
+        return left - self.datum("value", x, function.shape, unknown)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Initial(AbstractCondition):
-    """`u = value` at the first instant; with `derivative=k`, the k-th time derivative of `u` instead."""
+    """`u = value` at the first instant; with `derivative=k`, the k-th time derivative of `u` instead.
+
+    `component` as in `Dirichlet`.
+    """
+
+    data: ClassVar[tuple[str, ...]] = ("value",)
 
     value: Data
     derivative: int = 0
-    component: int | None = None
+    component: Component = None
 
     def faces(self, domain: Box) -> tuple[Face, ...]:
         return (domain.initial,)
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        derivative = partial(u, *[u.domain.initial.axis] * self.derivative) if self.derivative else u
-        return _component(derivative(x), self.component) - _evaluate(self.value, x)
+        derivative = _derivative(u, u.domain.initial.axis, self.derivative, f"derivative of {self.label}")
+        left = _component(derivative(x), self.component)
+        return left - self.datum("value", x, left.shape, _named("u", self.component))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Periodic(AbstractCondition):
-    """`u` takes the same values on both faces of `axis`; `derivatives=(0, 1)` matches the first derivative too."""
+    """`u` takes the same values on both faces of `axis`; `derivatives=(0, 1)` matches the first derivative too.
+
+    A system has one equation for each derivative and each output.
+    """
 
     axis: str
     derivatives: tuple[int, ...] = (0,)
@@ -157,23 +216,50 @@ class Periodic(AbstractCondition):
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         opposite = x.at[u.domain.index(self.axis)].set(u.domain.face(self.axis, "upper").position)
+        if not isinstance(self.derivatives, Sequence) or not self.derivatives:
+            raise ValueError(
+                f"derivatives of {self.label} is {self.derivatives!r}; give the orders that match, for instance (0, 1)"
+            )
         jumps = []
         for order in self.derivatives:
-            derivative = partial(u, *[self.axis] * order) if order else u
-            jumps.append(derivative(opposite) - derivative(x))
-        return jnp.stack(jumps)
+            derivative = _derivative(u, self.axis, order, f"derivatives of {self.label}")
+            jumps.append(jnp.ravel(derivative(opposite) - derivative(x)))
+        return jnp.concatenate(jumps)
 
 
-def _evaluate(data: Data, x: Point) -> Array | float:
-    return data(x) if callable(data) else data
+def _less_value(condition: Interior | Boundary, left: Array, x: Point) -> Array:
+    if condition.value is None:
+        return left
+    left = jnp.asarray(left)
+    return left - condition.datum("value", x, left.shape, "the equation")
 
 
-def _component(value: Array, component: int | None) -> Array:
-    """One entry of the value of a system. Raises `ValueError` where there is no such entry."""
+def _require_function(equation: Callable, label: str, arguments: str) -> None:
+    if not callable(equation):
+        raise TypeError(f"equation of {label} is {equation!r}; it must be a function of {arguments}")
+
+
+def _derivative(u: Field, axis: str, order: int, name: str) -> Field:
+    if not isinstance(order, Integral) or order < 0:
+        raise ValueError(f"{name} is {order!r}; it must be a whole number of at least 0")
+    return partial(u, *[axis] * int(order)) if order else u
+
+
+def _component(value: Array, component: Component) -> Array:
+    """Some entries of the value of a system. Raises `ValueError` where there are no such entries."""
     if component is None:
         return value
+    indices = tuple(component) if isinstance(component, Sequence) else (component,)
     shape = jnp.shape(value)
-    if not isinstance(component, Integral) or len(shape) != 1 or not 0 <= component < shape[0]:
-        outputs = f"a whole number below {shape[0]}" if shape else "left out, since the unknown is a scalar"
+    count = shape[0] if len(shape) == 1 else 0
+    known = all(isinstance(index, Integral) and index in range(count) for index in indices)
+    if not known or not indices or len(set(indices)) < len(indices):
+        outputs = f"a whole number below {count}, or several, each once"
+        outputs = outputs if shape else "left out, since the unknown is a scalar"
         raise ValueError(f"component is {component!r}; it must be {outputs}")
-    return jnp.asarray(value)[component]
+    entries = [value[index] for index in indices]
+    return jnp.stack(entries) if isinstance(component, Sequence) else entries[0]
+
+
+def _named(unknown: str, component: Component) -> str:
+    return unknown if component is None else f"component {component} of {unknown}"

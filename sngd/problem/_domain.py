@@ -2,11 +2,15 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 Side = Literal["lower", "upper"]
+
+# The name of the axis that is time in the domains made by `interval` and `space_time`.
+_TIME = "t"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +70,11 @@ class Box:
         return Face(self, axis, side)
 
     @property
+    def faces(self) -> tuple["Face", ...]:
+        """All faces, those of the time axis included."""
+        return tuple(Face(self, axis, side) for axis in self.axes for side in ("lower", "upper"))
+
+    @property
     def boundary(self) -> tuple["Face", ...]:
         """All faces of the space axes."""
         return tuple(Face(self, axis, side) for axis in self.space_axes for side in ("lower", "upper"))
@@ -76,6 +85,15 @@ class Box:
         if self.time_axis is None:
             raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
         return Face(self, self.time_axis, "lower")
+
+    @property
+    def extent(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds, each of shape `(d,)`."""
+        return np.array(self.lower), np.array(self.upper)
+
+    def embed(self, points: np.ndarray) -> np.ndarray:
+        """The points themselves: those of a box are not on a face, whose `embed` adds a coordinate."""
+        return points
 
     def grid(self, count: int) -> np.ndarray:
         """A uniform grid with `count` points an axis, bounds included: shape `(count ** d, d)`, last axis fastest."""
@@ -115,31 +133,83 @@ class Face:
         return np.insert(points, self.index, self.position, axis=1)
 
 
+Faces = Face | Sequence[Face] | Side | None
+"""Which faces: one, several, those of all space axes on one side, or those of all space axes."""
+
+
+def select_faces(domain: Box, on: Faces, label: str) -> tuple[Face, ...]:
+    """The faces of `domain` that `on` stands for, in a condition that messages call `label`.
+
+    Raises `TypeError` for anything but faces, and `ValueError` for none, or for those of another domain.
+    """
+    if on is None or isinstance(on, str):
+        return _all_faces(domain, on, label)
+    example = f"domain.face({domain.axes[0]!r}, 'lower')"
+    faces = (on,) if isinstance(on, Face) else tuple(on) if isinstance(on, Iterable) else (on,)
+    if not faces:
+        raise ValueError(f"on is empty in {label}; name at least one face, for instance {example}")
+    for face in faces:
+        if not isinstance(face, Face):
+            raise TypeError(f"on of {label} holds {face!r}; each must be a face, for instance {example}")
+        if face.box != domain:
+            raise ValueError(f"on of {label} has a face of another domain, {face.box}; take it from {domain}")
+    return faces
+
+
+def _all_faces(domain: Box, side: str | None, label: str) -> tuple[Face, ...]:
+    """The faces of all space axes, or those on one side."""
+    if side not in (None, "lower", "upper"):
+        raise ValueError(
+            f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes, or a face like "
+            f"domain.face({domain.axes[0]!r}, 'lower')"
+        )
+    if not domain.space_axes:
+        time = domain.axes[0]
+        raise ValueError(
+            f"{label} holds on the faces of the space axes, and this domain has none: its only axis {time} is time. "
+            f"Write Initial for the first instant, or on=domain.face({time!r}, 'upper') for the last one"
+        )
+    return tuple(face for face in domain.boundary if side in (None, face.side))
+
+
 def box(**bounds: tuple[float, float]) -> Box:
     """A box in space: `box(x=(0, 1), y=(0, 1))`. The order of the arguments is the order of the coordinates."""
     return _make(bounds, time_axis=None)
 
 
 def interval(**bounds: tuple[float, float]) -> Box:
-    """A one-dimensional box: `interval(x=(-1, 1))`. Raises `ValueError` for more than one axis."""
+    """A one-dimensional box: `interval(x=(-1, 1))`. The axis called `t` is time: `interval(t=(0, 10))`.
+
+    Raises `ValueError` for more than one axis.
+    """
     if len(bounds) != 1:
         raise ValueError(f"interval has one axis, {len(bounds)} were given ({', '.join(bounds)}); use box for more")
-    return _make(bounds, time_axis=None)
+    return _make(bounds, time_axis=_TIME if _TIME in bounds else None)
 
 
 def space_time(**bounds: tuple[float, float]) -> Box:
     """A box in space and time: `space_time(t=(0, 1), x=(0, 1))`. The axis called `t` is time.
 
-    Raises `ValueError` where there is no axis `t`, or no other one.
+    With time alone, for an ordinary differential equation, it is the same domain as `interval(t=(0, 1))`. Raises
+    `ValueError` where there is no axis `t`.
     """
-    if "t" not in bounds or len(bounds) < 2:
-        raise ValueError(f"space_time needs an axis t and at least one space axis; axes given: {', '.join(bounds)}")
-    return _make(bounds, time_axis="t")
+    if _TIME not in bounds:
+        raise ValueError(
+            f"space_time needs an axis t; axes given: {', '.join(bounds) or 'none'}. Make a domain without time by box"
+        )
+    return _make(bounds, time_axis=_TIME)
 
 
 def _make(bounds: dict[str, tuple[float, float]], time_axis: str | None) -> Box:
-    for axis, pair in bounds.items():
-        if len(pair) != 2:
-            raise ValueError(f"bounds of axis {axis!r} are {pair}; give a lower and an upper one, for instance (0, 1)")
-    lower, upper = zip(*bounds.values(), strict=True) if bounds else ((), ())
-    return Box(tuple(bounds), tuple(map(float, lower)), tuple(map(float, upper)), time_axis)
+    pairs = [_pair(axis, given) for axis, given in bounds.items()]
+    return Box(tuple(bounds), tuple(low for low, _ in pairs), tuple(high for _, high in pairs), time_axis)
+
+
+def _pair(axis: str, given: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"bounds of axis {axis!r} are {given!r}; give a lower and an upper one, for instance (0, 1)"
+        ) from error
+    return low, high

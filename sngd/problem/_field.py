@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sngd.problem._domain import Box
@@ -20,8 +21,21 @@ class Field:
     domain: Box
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
+        """The value at one point. Raises `ValueError` for a point that has not the shape `(d,)`."""
+        x = x if hasattr(x, "shape") else jnp.asarray(x)
+        if x.shape != (self.domain.dimension,):
+            raise ValueError(self._wrong_point(x.shape))
         return self.function(x)
 
     def like(self, function: Callable[[Float[Array, " d"]], Array]) -> "Field":
         """Another function of the same coordinates, for instance a flux: `u.like(lambda x: k(x) * gradient(u)(x))`."""
         return Field(function, self.domain)
+
+    def _wrong_point(self, shape: tuple[int, ...]) -> str:
+        axes, dimension = self.domain.axes, self.domain.dimension
+        found = f"u is evaluated at a point of shape {shape}; a point of this domain has shape ({dimension},), "
+        found += f"with one coordinate for each of the axes {', '.join(axes)}. "
+        if len(shape) == 2 and shape[1] == dimension:
+            return f"{found}Write jax.vmap(u)(points) to evaluate it at many points"
+        other = ", ".join(["x[0]", *["0.0"] * (dimension - 1)] if dimension > 1 else ["0.0"])
+        return f"{found}Write u(x), or u(jnp.array([{other}])) for another point"

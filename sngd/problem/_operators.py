@@ -33,22 +33,32 @@ def directional(u: Field, direction: Direction) -> Field:
     """The derivative of `u` along `direction`, a vector of shape `(d,)` or a function from a point to one.
 
     The direction is not normalized. A direction that depends on the point is held fixed while differentiating.
+    Raises `ValueError` for a direction of another shape.
     """
 
     def derivative(x: Float[Array, " d"]) -> Array:
-        along = direction(x) if callable(direction) else direction
-        return jax.jvp(u.function, (x,), (jnp.broadcast_to(jnp.asarray(along, x.dtype), x.shape),))[1]
+        along = jnp.asarray(direction(x) if callable(direction) else direction, x.dtype)
+        _require_vector(along, u)
+        return jax.jvp(u, (x,), (along,))[1]
 
+    if not callable(direction):
+        direction = direction if hasattr(direction, "shape") else jnp.asarray(direction)
+        _require_vector(direction, u)
     return u.like(derivative)
 
 
 def gradient(u: Field) -> Field:
-    """The derivatives of `u` along the space axes, in their order, as a new last axis."""
+    """The derivatives of `u` along the space axes, in their order, as a new last axis.
+
+    Raises `ValueError` where time is the only axis; so do `divergence` and `laplacian`.
+    """
+    _require_space(u, "gradient")
     return u.like(lambda x: _along_space_axes(u, lambda e: directional(u, e)(x), out_axis=-1))
 
 
 def divergence(flux: Field) -> Field:
     """The divergence of a vector field: the last axis of `flux(x)` runs over the space axes."""
+    _require_space(flux, "divergence")
 
     def trace(x: Float[Array, " d"]) -> Array:
         return jnp.trace(gradient(flux)(x), axis1=-2, axis2=-1)
@@ -58,6 +68,7 @@ def divergence(flux: Field) -> Field:
 
 def laplacian(u: Field) -> Field:
     """The sum of the second derivatives of `u` along the space axes, of the shape of `u(x)`."""
+    _require_space(u, "laplacian")
 
     def trace(x: Float[Array, " d"]) -> Array:
         second = _along_space_axes(u, lambda e: directional(directional(u, e), e)(x), out_axis=0)
@@ -70,3 +81,21 @@ def _along_space_axes(u: Field, derivative: Callable[[Array], Array], out_axis: 
     """`derivative` for the unit vector of each space axis, as one batch: fewer and larger products."""
     units = np.eye(u.domain.dimension)[[u.domain.index(axis) for axis in u.domain.space_axes]]
     return jax.vmap(derivative, out_axes=out_axis)(jnp.asarray(units))
+
+
+def _require_vector(direction: Array, u: Field) -> None:
+    shape, dimension = direction.shape, u.domain.dimension
+    if shape != (dimension,):
+        raise ValueError(
+            f"direction has shape {shape}; it must be a vector of shape ({dimension},), with one entry for each of the "
+            f"axes {', '.join(u.domain.axes)}"
+        )
+
+
+def _require_space(u: Field, operator: str) -> None:
+    if not u.domain.space_axes:
+        (time,) = u.domain.axes
+        raise ValueError(
+            f"{operator} takes derivatives along the space axes, and this domain has none: its only axis {time} is "
+            f'time. Write partial(u, "{time}") for the derivative in time'
+        )

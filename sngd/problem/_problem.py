@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -11,36 +12,43 @@ from jaxtyping import Array, Float
 from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
 from sngd.problem._field import Field
-from sngd.problem._quadrature import AbstractQuadrature, Rule, default_quadrature
+from sngd.problem._given import Quadrature, as_points, require_on
+from sngd.problem._points import AbstractPoints
+from sngd.problem._quadrature import default_quadrature
 
 Point = Float[Array, " d"]
-
-# Of the default network in two dimensions, where a problem is looked at without one.
-_PARAMETERS = 1341
 
 
 @dataclasses.dataclass(frozen=True)
 class Collocation:
-    """Points with outward unit normals (zero in the interior), both `(n, d)`, and positive weights, `(n,)`."""
+    """Points with outward unit normals (zero in the interior), both `(n, d)`, and positive weights, `(n,)`.
+
+    - `tabulated`: data of a condition that are known at the points only, by their names: arrays of shape `(n, ...)`.
+    """
 
     points: np.ndarray
     normals: np.ndarray
     weights: np.ndarray
+    tabulated: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractProblem(abc.ABC):
     """What both forms share.
 
-    - `quadrature`: points for the interior. Left out, `default_quadrature` chooses by the dimension and the network.
-    - `boundary_quadrature`: points for the faces. Left out, it is `quadrature`, or the default for faces.
-    - `exact`: the exact solution as a function of one point, if known. Reports use it, training never does.
+    - `quadrature`: points for the interior: a rule, any object with a method `rule(lower, upper)`, or two arrays
+      `(points, weights)` of shapes `(n, d)` and `(n,)`. Left out, `default_quadrature` chooses by the dimension and the
+      network.
+    - `boundary_quadrature`: points for the faces; arrays hold points of the domain, `(n, d)`, on any of its faces. Left
+      out, it is `quadrature`, or the default for faces where that is left out too or holds arrays.
+    - `exact`: the exact solution as a function of one point, if known. Reports use it, training never does. A function
+      that JAX cannot trace, like one of NumPy or SciPy, is evaluated point by point.
     - `outputs`: the number of components of `u`. With one, `u(x)` is a scalar, else a vector.
     """
 
     domain: Box = dataclasses.field(kw_only=False)
-    quadrature: AbstractQuadrature | None = None
-    boundary_quadrature: AbstractQuadrature | None = None
+    quadrature: Quadrature | None = None
+    boundary_quadrature: Quadrature | None = None
     exact: Callable[[Point], Array] | None = None
     outputs: int = 1
     name: str = "problem"
@@ -52,25 +60,71 @@ class AbstractProblem(abc.ABC):
 
     def with_points(self, parameters: int) -> Self:
         """The same problem with rules where it names none, as suits a network with this many parameters."""
-        if self.quadrature is not None:
-            return self
         interior, boundary = default_quadrature(self.domain.dimension, parameters)
-        return dataclasses.replace(self, quadrature=interior, boundary_quadrature=self.boundary_quadrature or boundary)
+        changes: dict[str, Any] = {}
+        if self.quadrature is None:
+            changes["quadrature"] = interior
+        if self._boundary_points is None:
+            changes["boundary_quadrature"] = boundary
+        return dataclasses.replace(self, **changes) if changes else self
 
-    def interior(self, rule: AbstractQuadrature | None = None) -> Collocation:
-        """The points in the interior. Raises `ValueError` for a rule whose weights are not positive."""
-        rule = rule or self.quadrature or _default(self.domain)[0]
-        points, weights = _checked(rule, rule.rule(np.array(self.domain.lower), np.array(self.domain.upper)))
+    def interior(self, own: Quadrature | None = None) -> Collocation:
+        """The points in the interior, or those of a condition's `own` quadrature.
+
+        Raises `ValueError` for points or weights that cannot be used, and where the problem names no rule and
+        `with_points` has chosen none.
+        """
+        given = self._points if own is None else as_points(own, "quadrature")
+        points, weights = self._chosen(given).on(self.domain)
         return Collocation(points, np.zeros_like(points), weights)
 
-    def _on_faces(self, faces: Sequence[Face], rule: AbstractQuadrature | None = None) -> Collocation:
-        rule = rule or self.boundary_quadrature or self.quadrature or _default(self.domain)[1]
-        parts = [(face, *_checked(rule, rule.rule(*face.extent))) for face in faces]
+    def _on_faces(self, faces: Sequence[Face], own: Quadrature | None = None) -> Collocation:
+        given = self._boundary_points if own is None else as_points(own, "quadrature")
+        parts = [(face, *self._chosen(given).on(face)) for face in faces]
+        if not sum(len(weights) for *_, weights in parts):
+            names = ", ".join(f"{face.axis} = {face.position}" for face in faces)
+            raise ValueError(f"boundary_quadrature has no point on the faces {names}; a condition needs one there")
         return Collocation(
-            points=np.concatenate([face.embed(points) for face, points, _ in parts]),
+            points=np.concatenate([points for _, points, _ in parts]),
             normals=np.concatenate([np.tile(face.normal, (len(weights), 1)) for face, _, weights in parts]),
             weights=np.concatenate([weights for _, _, weights in parts]),
         )
+
+    @property
+    def _points(self) -> AbstractPoints | None:
+        return None if self.quadrature is None else as_points(self.quadrature, "quadrature")
+
+    @property
+    def _boundary_points(self) -> AbstractPoints | None:
+        if self.boundary_quadrature is not None:
+            return as_points(self.boundary_quadrature, "boundary_quadrature")
+        return self._points if self._points is not None and self._points.fit_faces else None
+
+    def _chosen(self, points: AbstractPoints | None) -> AbstractPoints:
+        if points is None:
+            raise ValueError(
+                f"{self.name} has no points yet; give it a quadrature, or let problem.with_points(parameters) choose "
+                "one for a network with that many parameters"
+            )
+        return points
+
+    def _check(self) -> None:
+        """Raises `TypeError` or `ValueError` for arguments that cannot be used."""
+        if not isinstance(self.domain, Box):
+            raise TypeError(
+                f"domain is {self.domain!r}; it must be made by interval, box or space_time, and come first, as "
+                "in Problem(domain, conditions)"
+            )
+        if self.exact is not None and not callable(self.exact):
+            raise TypeError(f"exact is {self.exact!r}; it must be a function of a point, or left out")
+        if isinstance(self.outputs, bool) or not isinstance(self.outputs, Integral) or self.outputs < 1:
+            raise ValueError(f"outputs is {self.outputs!r}; it must be an integer of at least 1")
+        for name, points, places in (
+            ("quadrature", self._points, (self.domain,)),
+            ("boundary_quadrature", self._boundary_points, self.domain.faces),
+        ):
+            if points is not None:
+                require_on(points, places, name)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,12 +138,16 @@ class Problem(AbstractProblem):
     conditions: Sequence[AbstractCondition]
 
     def __post_init__(self):
-        object.__setattr__(self, "conditions", tuple(self.conditions))
+        self._check()
+        object.__setattr__(self, "conditions", _sequence(self.conditions))
         if not self.conditions:
             raise ValueError("conditions is empty; give at least one, for instance Interior(equation)")
         for condition in self.conditions:
             if not isinstance(condition, AbstractCondition):
                 raise TypeError(f"conditions holds {condition!r}; each must be a condition, like Interior or Dirichlet")
+            if condition.points is not None:
+                places = condition.faces(self.domain) or (self.domain,)
+                require_on(condition.points, places, f"quadrature of {condition.label}")
 
     @property
     def periodic_axes(self) -> tuple[int, ...]:
@@ -97,13 +155,14 @@ class Problem(AbstractProblem):
         return tuple(sorted(axes))
 
     def collocation(self, condition: AbstractCondition) -> Collocation:
-        """The points at which `condition` is imposed; their weights include the condition's own."""
+        """The points at which `condition` is imposed; their weights include the condition's own.
+
+        Data that JAX cannot trace are evaluated at these points.
+        """
         faces = condition.faces(self.domain)
-        if faces is None:
-            found = self.interior(condition.quadrature)
-            return dataclasses.replace(found, weights=condition.weight * found.weights)
-        found = self._on_faces(faces, condition.quadrature)
-        return dataclasses.replace(found, weights=condition.weight * found.weights)
+        found = self.interior(condition.quadrature) if faces is None else self._on_faces(faces, condition.quadrature)
+        weights, tabulated = condition.weight * found.weights, condition.tabulated(found.points)
+        return dataclasses.replace(found, weights=weights, tabulated=tabulated)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,11 +173,20 @@ class Energy(AbstractProblem):
     Its Gramian comes from the second variation, given by its factor:
     `metric(u, v, x)` is linear in the direction `v`, and its squared norm integrates to the second derivative of the
     energy at `u` along `v`. For the density `u'^2 / 2 + u^4 / 4` (section 5.3 of the paper) it is the vector
-    `(v', sqrt(3) u v)`. Its gradient is not `J^T r`: descents that need residuals refuse an energy.
+    `(v', sqrt(3) u v)`.
+
+    Its gradient is that of the first variation integrated by parts, not `J^T r` with the Jacobian `J` of the metric.
     """
 
     density: Callable[[Field, Point], Array]
     metric: Callable[[Field, Field, Point], Array]
+
+    def __post_init__(self):
+        self._check()
+        for name, function in (("density", self.density), ("metric", self.metric)):
+            if not callable(function):
+                arguments = "(u, x)" if name == "density" else "(u, v, x)"
+                raise TypeError(f"{name} is {function!r}; it must be a function of {arguments}")
 
     @property
     def periodic_axes(self) -> tuple[int, ...]:
@@ -126,42 +194,29 @@ class Energy(AbstractProblem):
 
     def natural_boundary(self) -> Collocation:
         """The points on all faces, where the natural boundary conditions hold."""
-        faces = [self.domain.face(axis, side) for axis in self.domain.axes for side in ("lower", "upper")]
-        return self._on_faces(faces)
+        return self._on_faces(self.domain.faces)
 
 
-def with_other_rules(
-    problem: AbstractProblem, other: Callable[[AbstractQuadrature], AbstractQuadrature | None]
-) -> AbstractProblem | None:
-    """The same problem with `other(rule)` for each of its rules, or `None` where that is `None` for one of them."""
-    changes: dict[str, Any] = _other_rules(problem, ("quadrature", "boundary_quadrature"), other)
-    missing = None in changes.values()
+def with_other_points(problem: AbstractProblem, other: Callable[[AbstractPoints], AbstractPoints]) -> AbstractProblem:
+    """The same problem with `other(points)` for all of its points, those of its conditions included."""
+    names = ("quadrature", "boundary_quadrature")
+    given = {name: getattr(problem, name) for name in names if getattr(problem, name) is not None}
+    changes: dict[str, Any] = {name: other(as_points(points, name)) for name, points in given.items()}
     if isinstance(problem, Problem):
-        parts = [(condition, _other_rules(condition, ("quadrature",), other)) for condition in problem.conditions]
-        missing = missing or any(None in rules.values() for _, rules in parts)
-        # A condition without a rule of its own stays the same object, so that nothing is compiled again for it.
-        changes["conditions"] = (
-            () if missing else [dataclasses.replace(part, **rules) if rules else part for part, rules in parts]
+        # A condition without points of its own stays the same object, so that nothing is compiled again for it.
+        changes["conditions"] = [
+            part if part.points is None else dataclasses.replace(part, quadrature=other(part.points))
+            for part in problem.conditions
+        ]
+    return dataclasses.replace(problem, **changes)
+
+
+def _sequence(conditions: Any) -> tuple:
+    """Several conditions, or one."""
+    if isinstance(conditions, AbstractCondition):
+        return (conditions,)
+    if isinstance(conditions, str) or not isinstance(conditions, Iterable):
+        raise TypeError(
+            f"conditions is {conditions!r}; give conditions like Interior and Dirichlet, one or several in a list"
         )
-    return None if missing else dataclasses.replace(problem, **changes)
-
-
-def _other_rules(owner: AbstractProblem | AbstractCondition, names: tuple[str, ...], other: Callable) -> dict[str, Any]:
-    rules = {name: getattr(owner, name) for name in names}
-    return {name: other(rule) for name, rule in rules.items() if rule is not None}
-
-
-def _default(domain: Box) -> tuple[AbstractQuadrature, AbstractQuadrature]:
-    return default_quadrature(domain.dimension, _PARAMETERS)
-
-
-def _checked(rule: AbstractQuadrature, output: Rule) -> Rule:
-    points, weights = output
-    if points.ndim != 2 or weights.shape != points.shape[:1] or not len(weights):
-        raise ValueError(
-            f"the rule {rule} gives points of shape {points.shape} with weights of shape {weights.shape}; "
-            "it must give at least one point, (n, d), and one weight for each, (n,)"
-        )
-    if not (np.all(np.isfinite(weights)) and np.all(weights > 0)):
-        raise ValueError(f"weights of the rule {rule} must be positive and finite; the smallest is {weights.min()}")
-    return points, weights
+    return tuple(conditions)

@@ -8,15 +8,25 @@ import dataclasses
 
 import numpy as np
 
-Rule = tuple[np.ndarray, np.ndarray]
+from sngd.problem._points import AbstractPoints, Place, Rule, rule_on
 
 
-class AbstractQuadrature(abc.ABC):
-    """A quadrature rule for boxes of any dimension."""
+class AbstractQuadrature(AbstractPoints):
+    """A quadrature rule for boxes of any dimension, which knows a staggered and a finer one.
+
+    A user's rule need not be of this class: any object with a method `rule` will do.
+    """
 
     @abc.abstractmethod
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
         """Points of shape `(n, d)` and weights of shape `(n,)` on the box with these bounds, each of shape `(d,)`."""
+
+    @property
+    def fit_faces(self) -> bool:
+        return True
+
+    def on(self, place: Place) -> Rule:
+        return rule_on(self, place)
 
 
 def _require_count(name: str, count: int, least: int) -> None:
@@ -39,6 +49,12 @@ class UniformGrid(AbstractQuadrature):
         weights[[0, -1]] /= 2
         return _tensor_product(nodes, weights, lower, upper)
 
+    def staggered(self) -> AbstractQuadrature:
+        return Midpoint(self.points_per_axis)
+
+    def refined(self) -> "UniformGrid":
+        return UniformGrid(_more(self.points_per_axis))
+
 
 @dataclasses.dataclass(frozen=True)
 class Midpoint(AbstractQuadrature):
@@ -52,6 +68,12 @@ class Midpoint(AbstractQuadrature):
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
         edges = np.linspace(-1.0, 1.0, self.points_per_axis + 1)
         return _tensor_product((edges[1:] + edges[:-1]) / 2, np.diff(edges), lower, upper)
+
+    def staggered(self) -> AbstractQuadrature:
+        return GaussLegendre(self.points_per_axis) if self.points_per_axis > 1 else _off_center()
+
+    def refined(self) -> "Midpoint":
+        return Midpoint(_more(self.points_per_axis))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +90,12 @@ class GaussLegendre(AbstractQuadrature):
 
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
         return _tensor_product(*np.polynomial.legendre.leggauss(self.points_per_axis), lower, upper)
+
+    def staggered(self) -> AbstractQuadrature:
+        return Midpoint(self.points_per_axis) if self.points_per_axis > 1 else _off_center()
+
+    def refined(self) -> "GaussLegendre":
+        return GaussLegendre(_more(self.points_per_axis))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +116,12 @@ class Sobol(AbstractQuadrature):
         unit = sampler.random_base2((self.points - 1).bit_length())[: self.points]
         return _equal_weights(unit, lower, upper)
 
+    def staggered(self) -> "Sobol":
+        return Sobol(self.points, self.seed + 1)
+
+    def refined(self) -> "Sobol":
+        return Sobol(_more(self.points), self.seed)
+
 
 @dataclasses.dataclass(frozen=True)
 class UniformRandom(AbstractQuadrature):
@@ -102,6 +136,12 @@ class UniformRandom(AbstractQuadrature):
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
         unit = np.random.default_rng(self.seed).random((self.points, len(lower)))
         return _equal_weights(unit, lower, upper)
+
+    def staggered(self) -> "UniformRandom":
+        return UniformRandom(self.points, self.seed + 1)
+
+    def refined(self) -> "UniformRandom":
+        return UniformRandom(_more(self.points), self.seed)
 
 
 def default_quadrature(dimension: int, parameters: int) -> tuple[AbstractQuadrature, AbstractQuadrature]:
@@ -124,37 +164,13 @@ def default_quadrature(dimension: int, parameters: int) -> tuple[AbstractQuadrat
             return Sobol(4096), Sobol(512)
 
 
-def rule_between(rule: AbstractQuadrature) -> AbstractQuadrature | None:
-    """A rule with as many points in other places, to check a solution between the points of `rule`.
-
-    Of the same number, so that nothing is compiled for it. `None` for a rule that is not of this library.
-    """
-    match rule:
-        case UniformGrid() | GaussLegendre():
-            return Midpoint(rule.points_per_axis)
-        case Midpoint():
-            return GaussLegendre(rule.points_per_axis)
-        case Sobol() | UniformRandom():
-            return type(rule)(rule.points, rule.seed + 1)
-        case _:
-            return None
-
-
-def finer_rule(rule: AbstractQuadrature) -> AbstractQuadrature | None:
-    """A rule of the same kind with half as many points more (an axis, for a tensor rule).
-
-    `None` for a rule that is not of this library.
-    """
-    match rule:
-        case UniformGrid() | GaussLegendre() | Midpoint():
-            return type(rule)(_more(rule.points_per_axis))
-        case Sobol() | UniformRandom():
-            return type(rule)(_more(rule.points), rule.seed)
-        case _:
-            return None
+def _off_center() -> AbstractQuadrature:
+    """One point that is not the midpoint."""
+    return UniformRandom(1)
 
 
 def _more(count: int) -> int:
+    """Half as many more."""
     return max(count + 1, round(1.5 * count))
 
 

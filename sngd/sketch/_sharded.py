@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from sngd._rows import DIVIDED, ROWS, WHOLE, RowLayout, on_every_device
 from sngd.sketch._lapack import svd
-from sngd.sketch._svd import PRECISION, AbstractSVD
+from sngd.sketch._svd import PRECISION, AbstractSVD, damped_by_vectors
 
 
 class ShardedSVD(AbstractSVD):
@@ -37,6 +37,9 @@ class ShardedSVD(AbstractSVD):
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " m"]:
         return self.short.T @ vector if self.tall else self._long_rmatmul(vector)
+
+    def damped(self, coordinates: Float[Array, " m"], t: Float[Array, ""]) -> Float[Array, " p"]:
+        return damped_by_vectors(self, coordinates, t)
 
     def _long_matmul(self, coefficients: Float[Array, " m"]) -> Array:
         def block(frame: Array, image: Array) -> Array:

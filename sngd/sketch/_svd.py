@@ -56,10 +56,9 @@ class AbstractSVD(eqx.Module):
         scaled = (t * self.singular_values / (self.resolution * self.singular_values[0])) ** 2
         return scaled / (scaled + 1)
 
+    @abc.abstractmethod
     def damped(self, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
-        """`V S / (S^2 + lambda) @ b`, the damped solution of `F x = U b`, with that `lambda`."""
-        values = self.singular_values
-        return self.right_matmul(self.filter_factors(t) * coordinates / jnp.where(values > 0, values, 1.0))
+        """`V S / (S^2 + lambda) @ b`, the damped solution of `F x = U b`, with the `lambda` of `filter_factors`."""
 
     def rank(self, tolerance: float) -> Array:
         """The number of singular values above `tolerance` times the largest."""
@@ -92,6 +91,9 @@ class SVD(AbstractSVD):
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
         return self.rotation.T @ (vector if self.basis is None else self.basis.T @ vector)
 
+    def damped(self, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
+        return damped_by_vectors(self, coordinates, t)
+
 
 class KernelSVD(AbstractSVD):
     """From the eigenvectors of the kernel `F F^T`, with `V = F^T U S^-1`.
@@ -118,6 +120,9 @@ class KernelSVD(AbstractSVD):
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:
         return self._divided(self.left.T @ self.factor.matmul(vector[:, None])[:, 0])
+
+    def damped(self, coordinates: Float[Array, " n"], t: Float[Array, ""]) -> Float[Array, " p"]:
+        return damped_by_vectors(self, coordinates, t)
 
     def _divided(self, coefficients: Float[Array, " n"]) -> Float[Array, " n"]:
         values = self.singular_values
@@ -151,6 +156,15 @@ class SketchedSVD(AbstractSVD):
 
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
         return self.sketch.right_rmatmul(self.columns.rmatmul(vector))
+
+    def damped(self, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
+        return damped_by_vectors(self, coordinates, t)
+
+
+def damped_by_vectors(svd: AbstractSVD, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
+    """The damped solution from the singular vectors themselves."""
+    values = svd.singular_values
+    return svd.right_matmul(svd.filter_factors(t) * coordinates / jnp.where(values > 0, values, 1.0))
 
 
 def dense_svd(matrix: Float[Array, "n p"]) -> SVD:

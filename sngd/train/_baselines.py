@@ -45,6 +45,10 @@ class Adam(AbstractOptimizer):
     def patience(self) -> int:
         return 10_000
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "Adam":
         return self
 
@@ -99,6 +103,10 @@ class QuasiNewton(AbstractOptimizer):
     @property
     def patience(self) -> int:
         return 1000
+
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
 
     def prepare(self, rows: int, parameters: int) -> "QuasiNewton":
         return self

@@ -78,7 +78,9 @@ def _residual_at_a_point(problem: Problem, condition: AbstractCondition) -> tupl
     """The residual of a condition at the first of its points, as a function of the unknown; and that point."""
     collocation = problem.collocation(condition)
     x, normal = jnp.asarray(collocation.points[0]), jnp.asarray(collocation.normals[0])
-    return lambda u: jnp.ravel(condition.residual(u, x, normal)), x
+    tabulated = {name: values[0] for name, values in collocation.tabulated.items()}
+    at_point = dataclasses.replace(condition, **tabulated) if tabulated else condition
+    return lambda u: jnp.ravel(at_point.residual(u, x, normal)), x
 
 
 def _orders(

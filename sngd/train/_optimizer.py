@@ -43,9 +43,9 @@ class AbstractOptimizer(abc.ABC):
         """Iterations over which a run that falls by less than a hundredth counts as stagnated."""
 
     @property
+    @abc.abstractmethod
     def wants_fast_features(self) -> bool:
         """Whether a network with rows kept as outer products is to start with the fastest oscillations that suit."""
-        return False
 
     @abc.abstractmethod
     def prepare(self, rows: int, parameters: int) -> "AbstractOptimizer":

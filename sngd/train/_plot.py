@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sngd.train._solution import Solution, evaluate_in_chunks
+from sngd.train._solution import Solution, evaluate_exact
 
 
 def plot(solution: Solution, path: str | Path) -> None:
@@ -22,7 +22,7 @@ def plot(solution: Solution, path: str | Path) -> None:
     points = _slice(domain.lower, domain.upper, count, shown)
     panels = {"solution": _first(solution(points))}
     if solution.problem.exact is not None:
-        exact = _first(evaluate_in_chunks(solution.problem.exact, points))
+        exact = _first(evaluate_exact(solution.problem.exact, points))
         panels |= {"exact": exact, "absolute error": np.abs(panels["solution"] - exact)}
     figure = Figure(figsize=(4 * (len(panels) + 1), 3.4), layout="constrained")
     axes = figure.subplots(1, len(panels) + 1)

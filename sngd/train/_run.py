@@ -27,7 +27,7 @@ from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._pace import Pace
 from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
-from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
+from sngd.train._solution import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
 from sngd.train._stability import Stability, stability_of
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
@@ -236,7 +236,7 @@ class Run:
         elsewhere = self._elsewhere(state.theta)
         return examine(self.problem, self.objective, elsewhere, self.scales, state, excess, stability)
 
-    def _elsewhere(self, theta: Float[Array, " p"]) -> AbstractObjective | None:
+    def _elsewhere(self, theta: Float[Array, " p"]) -> AbstractObjective:
         """The problem between the points of the present round, made once for each."""
         if self.between is None:
             self.between = objective_between(self.problem, self.objective, theta)
@@ -250,8 +250,7 @@ class Run:
         """
         if self.scales.is_homogeneous and self.reference is not None:
             theta = self.reference
-        objectives = [part for part in (self.objective, self._elsewhere(theta)) if part is not None]
-        return stability_of(self.problem, objectives, self.scales, theta)
+        return stability_of(self.problem, (self.objective, self._elsewhere(theta)), self.scales, theta)
 
     def _collapsed(self, moment: Moment) -> bool:
         """Whether hardly any direction changes the solution any more."""
@@ -269,7 +268,7 @@ class Run:
         if end.verdict.result is not Result.UNRESOLVED or not self._may_refine(moment.place):
             return None
         finer = refined(self.problem)
-        if finer is None or not self._move_to(finer, end.theta):
+        if not self._move_to(finer, end.theta):
             return None
         place = moment.place
         again = self._starts_again(place, end)
@@ -359,7 +358,7 @@ class Run:
         self.start, self.earlier_compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
         for _ in range(moment.place.finer):
             finer = refined(self.problem)
-            if finer is None or not self._move_to(finer, moment.state.theta):
+            if not self._move_to(finer, moment.state.theta):
                 raise ValueError("the points of the checkpoint do not fit into the memory any more; give it more")
         optimizer = moment.optimizer.prepare(self.objective.rows, len(theta))
         return dataclasses.replace(moment, optimizer=optimizer)
@@ -408,7 +407,7 @@ class Run:
     def _exact(self) -> tuple[np.ndarray, np.ndarray]:
         assert self.problem.exact is not None
         points = error_points(self.problem)
-        return points, evaluate_in_chunks(self.problem.exact, points)
+        return points, evaluate_exact(self.problem.exact, points)
 
 
 def _better(best: End | None, end: End) -> End:

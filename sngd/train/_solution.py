@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sngd._results import Result
-from sngd.problem import AbstractProblem, Sobol
+from sngd.problem import AbstractProblem, Sobol, evaluate_on_host, is_traceable
 from sngd.train._history import History
 from sngd.train._step import evaluate
 
@@ -32,7 +32,7 @@ class Solution:
     - `seconds`: of the whole training. `compilations`: how many functions were compiled. `compile_seconds`: what that
       took, without tracing.
     - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error, from that
-      residual; exact only for problems with constants near one. Not a number where the points are the user's own rule.
+      residual; exact only for problems with constants near one.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     """
 
@@ -73,7 +73,7 @@ class Solution:
         if exact is None:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
-        return relative_difference(evaluate_in_chunks(self.network, points), evaluate_in_chunks(exact, points))
+        return relative_difference(evaluate_in_chunks(self.network, points), evaluate_exact(exact, points))
 
 
 def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
@@ -84,6 +84,13 @@ def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
     padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
     parts = [np.asarray(evaluate(function, jnp.asarray(chunk))) for chunk in np.split(padded, len(padded) // size)]
     return np.concatenate(parts)[: len(points)]
+
+
+def evaluate_exact(exact: Callable, points: np.ndarray) -> np.ndarray:
+    """An exact solution at the `points`, shape `(n, d)`; point by point where JAX cannot trace it."""
+    if is_traceable(exact, points.shape[1]):
+        return evaluate_in_chunks(exact, points)
+    return evaluate_on_host(exact, points, "exact")
 
 
 def error_points(problem: AbstractProblem) -> np.ndarray:

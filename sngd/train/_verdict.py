@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, EnergyObjective, make_objective
-from sngd.problem import AbstractProblem, finer_rule, rule_between, with_other_rules
+from sngd.problem import AbstractProblem, with_other_points
 from sngd.train._scales import Scales, norms_of
 from sngd.train._solution import root_mean_square
 from sngd.train._stability import Stability
@@ -40,8 +40,7 @@ _ENDED_BY_ITSELF = (Result.STAGNATED, Result.TARGET_REACHED)
 class Diagnosis:
     """Half the squared norms that tell how good a solution is.
 
-    - `fitted`: of the residual at the points of the run; `between`: at as many other points, or not a number where a
-      rule of the problem is not of this library.
+    - `fitted`: of the residual at the points of the run; `between`: at other points, mostly as many.
     - `rounding`: of what the residual changes by when every parameter is changed in its last digit.
     - `excess`: how far the loss may be above its minimum: for least squares, `fitted`. `noise`: of how far the solution
       is changed by such changes of the parameters, in the norm of the loss: for least squares, `rounding`.
@@ -66,18 +65,16 @@ class Diagnosis:
 
 def objective_between(
     problem: AbstractProblem, objective: AbstractObjective, theta: Float[Array, " p"]
-) -> AbstractObjective | None:
-    """The problem at points between those of the run; `None` where a rule of it is not of this library."""
-    elsewhere = with_other_rules(problem, rule_between)
-    if elsewhere is None:
-        return None
+) -> AbstractObjective:
+    """The problem at points between those of the run."""
+    elsewhere = with_other_points(problem, lambda points: points.staggered())
     return make_objective(elsewhere, objective.trial.network(theta), objective.limits, objective.mesh)[0]
 
 
 def examine(
     problem: AbstractProblem,
     objective: AbstractObjective,
-    elsewhere: AbstractObjective | None,
+    elsewhere: AbstractObjective,
     scales: Scales,
     state: TrainState,
     excess: float,
@@ -85,7 +82,7 @@ def examine(
 ) -> Diagnosis:
     """The residual at the points of the run, between them, and its rounding errors.
 
-    - `elsewhere`: the objective between the points, if there is one.
+    - `elsewhere`: the objective between the points.
     - `excess`: how far an energy may be above its minimum, infinite where that is not known.
     - `stability`: that of the linearized problem, if it is known.
     """
@@ -93,16 +90,13 @@ def examine(
     residual = np.asarray(values_of(objective, theta)[1])
     rounding = _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
     fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
-    between = error = math.nan
-    if elsewhere is not None:
-        found = np.asarray(values_of(elsewhere, theta)[1])
-        between, norms = _half_square(found), norms_of(elsewhere, found)
-        size = root_mean_square(problem, objective.trial.network(theta))
-        size = max(size, scales.network) if scales.is_homogeneous else size
-        constant = 1.0 if stability is None else stability.bound
-        error = math.inf
-        if size and constant < math.inf:
-            error = max(constant * scales.in_units(norms) / size, scales.relative(norms))
+    found = np.asarray(values_of(elsewhere, theta)[1])
+    between, norms = _half_square(found), norms_of(elsewhere, found)
+    size = root_mean_square(problem, objective.trial.network(theta))
+    size = max(size, scales.network) if scales.is_homogeneous else size
+    constant, error = 1.0 if stability is None else stability.bound, math.inf
+    if size and constant < math.inf:
+        error = max(constant * scales.in_units(norms) / size, scales.relative(norms))
     if not isinstance(objective, EnergyObjective):
         return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding, stability=stability)
     change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
@@ -165,6 +159,6 @@ def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
     return ""
 
 
-def refined(problem: AbstractProblem) -> AbstractProblem | None:
+def refined(problem: AbstractProblem) -> AbstractProblem:
     """The problem on more points."""
-    return with_other_rules(problem, finer_rule)
+    return with_other_points(problem, lambda points: points.refined())

@@ -1,0 +1,70 @@
+"""Data of a condition: numbers, or functions of a point.
+
+A function that JAX can trace becomes a part of the compiled residual. One that it cannot trace, like a function of
+NumPy or a spline of SciPy, is evaluated outside of traces: once at each point, when the points are chosen.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+Point = Float[Array, " d"]
+Data = float | Array | np.ndarray | Callable[[Point], Any]
+
+
+def is_traceable(function: Callable, dimension: int) -> bool:
+    """Whether JAX can trace `function` at a point of shape `(d,)`. Nothing is computed."""
+    try:
+        jax.eval_shape(lambda x: jnp.asarray(function(x)), jax.ShapeDtypeStruct((dimension,), jnp.result_type(float)))
+    # A function of another library may raise anything when it is given a tracer.
+    except Exception:
+        return False
+    return True
+
+
+def evaluate_on_host(function: Callable, points: Float[np.ndarray, "n d"], name: str) -> Float[np.ndarray, "n ..."]:
+    """`function` of each of the `points`, outside of traces: it gets NumPy arrays of shape `(d,)`.
+
+    Raises `TypeError` where the function fails or returns anything but real numbers, and `ValueError` where its values
+    have different shapes. `name` is what messages call the function.
+    """
+    values = []
+    for point in points:
+        try:
+            value = np.asarray(function(point))
+        except Exception as error:
+            raise TypeError(
+                f"{name} cannot be evaluated at the point {point.tolist()}: {type(error).__name__}: {error}"
+            ) from error
+        if value.dtype.kind not in "biuf":
+            raise TypeError(f"{name} returns {value!r} at the point {point.tolist()}; it must return real numbers")
+        if values and value.shape != values[0].shape:
+            raise ValueError(
+                f"{name} returns shape {value.shape} at the point {point.tolist()} and shape {values[0].shape} at "
+                f"{points[0].tolist()}; it must return the same shape everywhere"
+            )
+        values.append(value.astype(float))
+    return np.stack(values)
+
+
+def datum_at(data: Data, x: Point, shape: tuple[int, ...], name: str, unknown: str) -> Array | float:
+    """The value of `data` at one point: a number, or an array of this `shape`.
+
+    `name` and `unknown` are what messages call the data and what they belong to. Raises `TypeError` for anything but
+    numbers, and `ValueError` for another shape, which would be broadcast.
+    """
+    value = data(x) if callable(data) else data
+    if not isinstance(value, float | int):
+        try:
+            value = jnp.asarray(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} is {value!r}; it must be a number, an array or a function of a point") from error
+    given = jnp.shape(value)
+    if given not in ((), shape):
+        way_out = f"give one number, or an array of shape {shape}" if shape else "give one number, like x[0]"
+        raise ValueError(f"{name} has shape {given} at one point, and {unknown} has shape {shape}; {way_out}")
+    return value

@@ -1,0 +1,191 @@
+"""Points that a user brings: arrays, or a rule that knows nothing but its own points.
+
+Neither knows of other points, so that those between are found from the points themselves.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import ArrayLike
+
+from sngd.problem._domain import Box, Face
+from sngd.problem._points import AbstractPoints, HasRule, Place, Rule, is_inside, require_positive, rule_on
+from sngd.problem._quadrature import Sobol
+
+Quadrature = AbstractPoints | HasRule | tuple[ArrayLike, ArrayLike]
+"""How points are chosen: by a rule of this library or of a user's, or by arrays `(points, weights)`."""
+
+# The weights of a rule for boxes sum to the measure of the box, to this relative accuracy.
+_CONSTANTS = 1e-6
+
+# How many times as far off as the nearest point a neighbor may be: diagonal ones of a grid, but none two steps off.
+_NEAR = 1.5
+
+
+def as_points(given: Any, name: str) -> AbstractPoints:
+    """The points that `given` stands for, in the argument called `name`.
+
+    Raises `TypeError` for anything else, and `ValueError` for arrays that cannot be used.
+    """
+    if isinstance(given, AbstractPoints):
+        return given
+    if isinstance(given, HasRule) and not isinstance(given, type):
+        return _UserRule(given)
+    if isinstance(given, tuple | list) and len(given) == 2:
+        points, weights = given
+        return _given(points, weights, name)
+    found = f"an array of shape {given.shape}" if isinstance(given, np.ndarray) else repr(given)
+    raise TypeError(
+        f"{name} is {found}; it must be a rule like GaussLegendre(20), an object with a method rule(lower, upper), "
+        "or two arrays (points, weights)"
+    )
+
+
+def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> None:
+    """Raises `ValueError` where arrays have a point in none of the places, or one of another dimension."""
+    if not isinstance(points, _Given):
+        return
+    box = places[0].box if isinstance(places[0], Face) else places[0]
+    dimension = box.dimension
+    if points.points.shape[1] != dimension:
+        raise ValueError(
+            f"points of {name} have shape {points.points.shape}; this domain needs (n, {dimension}), with one column "
+            f"for each of the axes {', '.join(box.axes)}"
+        )
+    missed = ~np.any([_is_on(points.points, place) for place in places], axis=0)
+    if missed.any():
+        faces = ", ".join(f"{place.axis} = {place.position}" for place in places if isinstance(place, Face))
+        raise ValueError(
+            f"points of {name} hold {points.points[missed][0].tolist()}, which lies "
+            + (f"on none of the faces {faces}" if faces else f"outside of the domain {box.bounds}")
+        )
+
+
+class _AbstractSampled(AbstractPoints):
+    """Points from which others are made."""
+
+    @abc.abstractmethod
+    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
+        """As many points in other places, of the same total weight."""
+
+    def staggered(self) -> "AbstractPoints":
+        return _Derived(self, keep=False)
+
+    def refined(self) -> "AbstractPoints":
+        return _Derived(self, keep=True)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Given(_AbstractSampled):
+    """Arrays of points, shape `(n, d)`, and weights, `(n,)`. On a face there are those that lie on it."""
+
+    points: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def fit_faces(self) -> bool:
+        return False
+
+    def on(self, place: Place) -> Rule:
+        here = _is_on(self.points, place)
+        return self.points[here], self.weights[here]
+
+    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
+        return _midpoints(place, points), weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _UserRule(_AbstractSampled):
+    """A rule that knows its own points only.
+
+    Other points are Sobol points where its weights sum to the measure of the box, as those of a quadrature rule do. A
+    rule for a part of the box has other weights; then they lie between its points.
+    """
+
+    rule: HasRule
+
+    @property
+    def fit_faces(self) -> bool:
+        return True
+
+    def on(self, place: Place) -> Rule:
+        return rule_on(self.rule, place)
+
+    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
+        lower, upper = place.extent
+        if not np.isclose(weights.sum(), np.prod(upper - lower), rtol=_CONSTANTS):
+            return _midpoints(place, points), weights
+        # Sequences of one seed begin with the same points, which are no others.
+        return Sobol(len(weights), seed=len(weights)).on(place)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Derived(_AbstractSampled):
+    """The points between those of `base`; with `keep`, those of `base` too, in equal shares of the weight."""
+
+    base: _AbstractSampled
+    keep: bool
+
+    @property
+    def fit_faces(self) -> bool:
+        return self.base.fit_faces
+
+    def on(self, place: Place) -> Rule:
+        points, weights = self.base.on(place)
+        if not len(weights):
+            return points, weights
+        others, other_weights = self.between(place, points, weights)
+        if not self.keep:
+            return others, other_weights
+        every, places = np.unique(np.concatenate([points, others]), axis=0, return_inverse=True)
+        return every, np.bincount(places.ravel(), np.concatenate([weights, other_weights]) / 2)
+
+    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
+        return self.base.between(place, points, weights)
+
+
+def _given(points: Any, weights: Any, name: str) -> _Given:
+    try:
+        points, weights = np.asarray(points, dtype=float), np.asarray(weights, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} holds no two arrays of real numbers ({error}); give (points, weights)") from error
+    if points.ndim != 2 or weights.shape != points.shape[:1] or not len(weights):
+        raise ValueError(
+            f"{name} has points of shape {points.shape} and weights of shape {weights.shape}; give at least one point, "
+            "(n, d), and one weight for each, (n,)"
+        )
+    if not np.all(np.isfinite(points)):
+        row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
+        raise ValueError(f"points of {name} are not finite in row {row}: {points[row].tolist()}")
+    require_positive(weights, name)
+    return _Given(points, weights)
+
+
+def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
+    """Whether each of the points, shape `(n, d)`, lies in a box or on a face, but for rounding errors."""
+    if isinstance(place, Box):
+        return is_inside(points, *place.extent)
+    lower, upper = (np.array(bound) for bound in (place.box.lower, place.box.upper))
+    lower[place.index] = upper[place.index] = place.position
+    return is_inside(points, lower, upper)
+
+
+def _midpoints(place: Place, points: np.ndarray) -> np.ndarray:
+    """For each point, the midpoint between it and a neighbor, which is drawn at random so that all axes take part.
+    A point that is alone stays. Faces are flat, so midpoints between points on a face lie on it.
+    """
+    from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which rules of this library do not need
+
+    count = min(2 * len(place.extent[0]), len(points) - 1)
+    if not count:
+        return points
+    box = place.box if isinstance(place, Face) else place
+    scaled = points / np.subtract(box.upper, box.lower)
+    distances, neighbors = (np.asarray(found)[:, 1:] for found in KDTree(scaled).query(scaled, k=count + 1))
+    # Half way to a point two steps off there may be another one.
+    near = distances <= _NEAR * distances[:, :1]
+    chosen = np.argmax(np.where(near, np.random.default_rng(0).random(near.shape), -1.0), axis=1)
+    return (points + points[neighbors[np.arange(len(points)), chosen]]) / 2
