@@ -88,7 +88,7 @@ def test_in_python(source, stated):
 def test_on_the_command_line(command, stated, folder):
     before = {path for path in folder.rglob("*") if path.is_file()}
     assert_says(error_of(code(command)), stated)
-    left = {path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    left = {path for path in folder.rglob("*") if path.is_file()}
     assert left <= before
 
 

@@ -1,13 +1,13 @@
 """What a run will take: which optimizer, how the factor is kept, how much memory, how long a step."""
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
 import jax
+import psutil
 from jaxtyping import Array, Float
 
 from sngd.linearize import AbstractFactor, AbstractObjective, Limits
@@ -146,7 +146,7 @@ def machine_bytes() -> float:
     statistics = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return statistics["bytes_limit"]
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = psutil.virtual_memory().total
     try:
         return min(machine, int(_CONTAINER.read_text()))
     except (OSError, ValueError):
