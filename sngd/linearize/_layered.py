@@ -336,4 +336,4 @@ def _at(
     structure = jax.tree.structure(trial.unravel(theta))
     varied = eqx.combine(jax.tree.unflatten(structure, leaves), trial.fixed)
     here = trial.field(theta)
-    return scale * jnp.ravel(term.function(here, here.like(varied), x, normal))
+    return scale * jnp.ravel(term.function(here, here.like(trial.adapt(varied)), x, normal))

@@ -26,6 +26,7 @@ from sngd.problem._quadrature import (
     finer_rule,
     rule_between,
 )
+from sngd.problem._stand_in import in_place_of
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "euler_lagrange",
     "finer_rule",
     "gradient",
+    "in_place_of",
     "interval",
     "laplacian",
     "natural_flux",

@@ -365,7 +365,7 @@ class Run:
         if self.problem.exact is None:
             return math.nan
         points, exact = self._exact
-        return relative_difference(evaluate_in_chunks(self.objective.trial.network(theta), points), exact)
+        return relative_difference(evaluate_in_chunks(self.objective.trial.function(theta), points), exact)
 
     @functools.cached_property
     def _exact(self) -> tuple[np.ndarray, np.ndarray]:

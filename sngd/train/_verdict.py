@@ -90,7 +90,7 @@ def examine(
     if elsewhere is not None:
         found = np.asarray(values_of(elsewhere, theta)[1])
         between, relative = _half_square(found), scales.relative(norms_of(elsewhere, found))
-    size = _root_mean_square(problem, objective.trial.network(theta))
+    size = _root_mean_square(problem, objective.trial.function(theta))
     error = max(math.sqrt(2 * between / problem.domain.measure) / size if size else math.inf, relative)
     if not isinstance(objective, EnergyObjective):
         return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding)
