@@ -5,14 +5,19 @@ import functools
 import logging
 import numbers
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
+from sngd.train._arguments import require_integer, shown
 from sngd.train._checkpoints import Checkpoints
 from sngd.train._compilation import CompilationCounter
 from sngd.train._devices import agreed, mesh_of, on_one_device, require_points, whole_on
@@ -20,6 +25,7 @@ from sngd.train._frequencies import Frequencies
 from sngd.train._history import collect
 from sngd.train._interrupts import deferred_interrupts
 from sngd.train._moment import End
+from sngd.train._named import find_optimizer
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
@@ -41,9 +47,9 @@ def solve(
     network: Callable | str = DEFAULT_NETWORK,
     *,
     key: PRNGKeyArray,
-    optimizer: AbstractOptimizer | str = AUTO,
+    optimizer: AbstractOptimizer | AbstractDescent | tuple | str = AUTO,
     stopping: Stopping | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     error_every: int = 10,
     memory: float | None = None,
     devices: int = 1,
@@ -54,11 +60,13 @@ def solve(
     - `network`: a callable PyTree with float64 parameters, or a text such as `"3x24"` or `"2-64-64-1"` for an `MLP`.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
       the sketches. The same key gives the same run, bit for bit, on the same machine.
-    - `optimizer`: an `Optimizer` of a descent and a search, or a name in `OPTIMIZERS`; left out, the one that suits the
-      size of the problem and the network.
+    - `optimizer`: a name in `OPTIMIZERS`, an `Optimizer` of a descent and a search, a descent alone, or a gradient
+      transformation of Optax, such as `optax.adam(1e-3)`; left out, the one that suits the size of the problem and the
+      network.
     - `stopping`: the budget and other ends; 1000 iterations if left out.
-    - `callbacks`: called after every iteration (and once before the first) with the state and a `Record`. They may
-      raise `KeyboardInterrupt` to end the run.
+    - `callbacks`: one or several, called after every iteration (and once before the first) with the state and a
+      `Record`. They may raise `KeyboardInterrupt` to end the run. Any other exception ends the run too, and is raised
+      again with the solution that was reached as its attribute `solution`.
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
     - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
     - `devices`: how many devices divide the points between them; all there are, `jax.device_count()`, where several
@@ -69,15 +77,17 @@ def solve(
 
     An interrupt (Ctrl-C) ends the run after the present step, a second one at once, with what it has reached.
 
-    Bad input raises `TypeError` or `ValueError` before the step is compiled: a residual of the wrong shape or with
-    values that are not finite, float32 parameters, a sketch larger than the factor, an optimizer that does not fit into
-    the memory, more devices than there are, checkpoints of another run.
+    Bad input raises `TypeError` or `ValueError` before the step is compiled: an argument of another type, a residual of
+    the wrong shape or with values that are not finite, float32 parameters, a sketch larger than the factor, an
+    optimizer that does not fit into the memory, more devices than there are, checkpoints of another run.
     """
     _require_float64()
-    if error_every < 1:
-        raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    if memory is not None and not (isinstance(memory, numbers.Real) and memory > 0):
-        raise ValueError(f"memory is {memory!r}; it must be a positive number of bytes, or left out for the machine's")
+    _require_problem(problem, network)
+    _require_key(key)
+    callbacks = _listed(callbacks)
+    if optimizer != AUTO:
+        find_optimizer(optimizer)
+    _require_options(stopping, checkpoints, error_every, memory)
     mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
     with deferred_interrupts() as interrupt, share_cores_with_lapack():
@@ -176,4 +186,59 @@ def _require_float64() -> None:
         raise TypeError(
             "JAX runs in float32; natural gradients need float64. Call jax.config.update('jax_enable_x64', True) "
             "before anything else, or set the environment variable JAX_ENABLE_X64=1"
+        )
+
+
+def _require_problem(problem: object, network: object) -> None:
+    if isinstance(problem, AbstractProblem):
+        return
+    if isinstance(network, AbstractProblem):
+        raise TypeError(
+            f"problem is {shown(problem)} and network is a {type(network).__name__}; the arguments are swapped, so "
+            "write solve(problem, network, ...)"
+        )
+    raise TypeError(
+        f"problem is {shown(problem)}; it must be a Problem or an Energy, for instance sngd.library.poisson()"
+    )
+
+
+def _require_key(key: object) -> None:
+    example = "for instance jax.random.key(0)"
+    if not isinstance(key, jax.Array | np.ndarray):
+        seed = f"jax.random.key({key})" if isinstance(key, int) else "jax.random.key(0)"
+        raise TypeError(f"key is {shown(key)}; give a key of JAX, for instance {seed}")
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and key.dtype != jnp.uint32:
+        raise TypeError(f"key is an array of {key.dtype}; give a key of JAX, {example}")
+    if key.ndim != (0 if typed else 1):
+        raise ValueError(f"key is an array of shape {key.shape}; give one key, {example}")
+
+
+def _listed(callbacks: Any) -> tuple[Callback, ...]:
+    """The callbacks, of which one may come without a list. Raises `TypeError` for one that cannot be called."""
+    listed = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in listed:
+        if not callable(callback) or isinstance(callback, type):
+            raise TypeError(
+                f"callbacks holds {shown(callback)}; each must be a function of the state and the record, "
+                "callback(state, record)"
+            )
+    return listed
+
+
+def _require_options(stopping: object, checkpoints: object, error_every: int, memory: Any) -> None:
+    if stopping is not None and not isinstance(stopping, Stopping):
+        iterations = stopping if isinstance(stopping, int) else 1000
+        raise TypeError(
+            f"stopping is {shown(stopping)}; give a Stopping, for instance sngd.Stopping(iterations={iterations})"
+        )
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        folder = checkpoints if isinstance(checkpoints, str) else "run"
+        raise TypeError(
+            f'checkpoints is {shown(checkpoints)}; give a Checkpoints, for instance sngd.Checkpoints("{folder}")'
+        )
+    require_integer("error_every", error_every, least=1)
+    if memory is not None and not (isinstance(memory, numbers.Real) and memory > 0):
+        raise ValueError(
+            f"memory is {shown(memory)}; it must be a positive number of bytes, or left out for the machine's"
         )

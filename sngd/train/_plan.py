@@ -71,13 +71,13 @@ def limits_for(memory: float) -> Limits:
 def make_plan(
     objective: AbstractObjective,
     theta: Float[Array, " p"],
-    optimizer: AbstractOptimizer | str = AUTO,
+    optimizer: object = AUTO,
     memory: float | None = None,
 ) -> Plan:
     """The plan for a run. Nothing is compiled but one product of matrices, for its speed.
 
-    - `optimizer`: itself, its name, or `AUTO`: the decomposition of the factor, or residual space where that is much
-      cheaper; preconditioned iterations for a factor kept as outer products.
+    - `optimizer`: what `find_optimizer` takes, or `AUTO`: the decomposition of the factor, or residual space where that
+      is much cheaper; preconditioned iterations for a factor kept as outer products.
     - `memory`: bytes that the run may take; left out, those of the machine.
 
     Raises `ValueError` where the run does not fit into the memory; the message names an optimizer that does.
@@ -85,9 +85,9 @@ def make_plan(
     rate = _operations_a_second()
     factor = eqx.filter_eval_shape(objective.factor, theta)
 
-    def plan(optimizer: AbstractOptimizer | str) -> Plan:
-        label = optimizer if isinstance(optimizer, str) else optimizer.description
-        found = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
+    def plan(optimizer: object) -> Plan:
+        found = find_optimizer(optimizer)
+        label = optimizer if isinstance(optimizer, str) else found.description
         rows, parameters = factor.shape
         prepared = found.prepare(rows, parameters)
         seconds = prepared.cost(factor).operations / rate
