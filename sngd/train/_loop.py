@@ -1,7 +1,6 @@
 """`solve`: from a problem and a network to a solution."""
 
 import dataclasses
-import functools
 import logging
 import numbers
 import time
@@ -11,10 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from sngd.descent import AbstractDescent
-from sngd.linearize import AbstractObjective, make_objective
+from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
 from sngd.train._arguments import require_integer, shown
@@ -31,7 +30,7 @@ from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
 from sngd.train._scales import scales_of
 from sngd.train._solution import Solution
-from sngd.train._start import suitable_start
+from sngd.train._start import AbstractStart, GivenStart, NamedStart
 from sngd.train._step import values_of
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
@@ -57,7 +56,10 @@ def solve(
 ) -> Solution:
     """Train `network` to solve `problem`.
 
-    - `network`: a callable PyTree with float64 parameters, or a text such as `"3x24"` or `"2-64-64-1"` for an `MLP`.
+    - `network`: a text such as `"3x24"` or `"2-64-64-1"` for an `MLP`, or a callable PyTree with float64 parameters.
+      Training begins with these parameters. They are replaced where an `MLP` of this library is in the network, has not
+      been trained, and oscillates clearly too slowly or too fast for the equation; and in the attempts after one that
+      led nowhere, which draw every `MLP` and the entries of all other matrices anew. `Stopping(restarts=0)` keeps them.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
       the sketches. The same key gives the same run, bit for bit, on the same machine.
     - `optimizer`: a name in `OPTIMIZERS`, an `Optimizer` of a descent and a search, a descent alone, or a gradient
@@ -109,9 +111,6 @@ def solve(
         stopping = stopping or Stopping()
         if stopping.patience is None:
             stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
-        begin = None
-        if architecture is not None:
-            begin = functools.partial(_start, architecture, problem, scales.output, plan.optimizer.wants_fast_features)
         run = Run(
             problem=problem,
             objective=objective,
@@ -121,7 +120,7 @@ def solve(
             error_every=error_every,
             key=train_key,
             start=start,
-            begin=begin,
+            begin=_start(architecture, network, problem, stopping, scales.output, plan.optimizer),
             memory=memory,
             scales=scales,
             interrupt=interrupt,
@@ -170,15 +169,19 @@ def _make(
 
 
 def _start(
-    architecture: str,
+    architecture: str | None,
+    network: Callable,
     problem: AbstractProblem,
+    stopping: Stopping,
     scale: float,
-    fast: bool,
-    objective: AbstractObjective,
-    key: PRNGKeyArray,
-) -> Float[Array, " p"]:
-    make = functools.partial(_make, architecture, problem, key, scale=scale)
-    return suitable_start(objective, make, problem.domain.dimension, fast=fast, key=key)
+    optimizer: AbstractOptimizer,
+) -> AbstractStart | None:
+    """What makes the initial parameters; `None` where they stay those of the network."""
+    axes, fast = problem.domain.dimension, optimizer.wants_fast_features
+    if architecture is not None:
+        return NamedStart(lambda key, found: _make(architecture, problem, key, found, scale), axes, fast)
+    given = GivenStart(network, axes, fast)
+    return given if stopping.restarts and given.can_redraw else None
 
 
 def _require_float64() -> None:
@@ -226,7 +229,7 @@ def _listed(callbacks: Any) -> tuple[Callback, ...]:
     return listed
 
 
-def _require_options(stopping: object, checkpoints: object, error_every: int, memory: Any) -> None:
+def _require_options(stopping: object, checkpoints: object, error_every: int, memory: float | None) -> None:
     if stopping is not None and not isinstance(stopping, Stopping):
         iterations = stopping if isinstance(stopping, int) else 1000
         raise TypeError(

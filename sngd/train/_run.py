@@ -26,6 +26,7 @@ from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
 from sngd.train._solution import error_points, evaluate_in_chunks, relative_difference
+from sngd.train._start import AbstractStart
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
@@ -49,7 +50,6 @@ _REJECTED, _NUDGE = 3, 1e-6
 _LOG = logging.getLogger("sngd")
 
 Callback = Callable[[TrainState, Record], None]
-Begin = Callable[[AbstractObjective, PRNGKeyArray], Float[Array, " p"]]
 
 
 class _NonFiniteError(ArithmeticError):
@@ -75,7 +75,7 @@ class Run:
     error_every: int
     key: PRNGKeyArray
     start: float
-    begin: Begin | None
+    begin: AbstractStart | None
     memory: float
     scales: Scales
     interrupt: Interrupt
@@ -99,7 +99,8 @@ class Run:
         if self.checkpoints is not None and self.checkpoints.resumes:
             moment = self._resumed(self.checkpoints, theta)
         else:
-            begun = theta if self.begin is None else self._begun(self.begin, start_key)
+            begun = theta if self.begin is None else self.begin.first(self.objective, theta, start_key)
+            begun = whole_on(self.objective.mesh, begun)
             moment = self._first_of_round(Place(), TrainState(begun, self.key, jnp.zeros((), int)))
         return self._from(moment)
 
@@ -269,16 +270,13 @@ class Run:
         """The first moment from other initial parameters; they count as an iteration."""
         assert self.begin is not None
         key = jax.random.fold_in(self.key, place.attempt)
-        state = TrainState(self._begun(self.begin, key), key, jnp.zeros((), int))
+        begun = whole_on(self.objective.mesh, self.begin.again(self.objective, best.theta, key))
+        state = TrainState(begun, key, jnp.zeros((), int))
         loss = self.check_start(state.theta)
         self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
         self._report(state)
         place = Place(place.attempt + 1, place.round, place.finer, len(self.records) - 1)
         return self._first_of_round(place, state, best)
-
-    def _begun(self, begin: Begin, key: PRNGKeyArray) -> Float[Array, " p"]:
-        """Initial parameters, on every device."""
-        return whole_on(self.objective.mesh, begin(self.objective, key))
 
     @property
     def _least_squares(self) -> bool:

@@ -22,8 +22,8 @@ class Stopping:
       the optimizer's.
     - `refinements`: how often a run that stagnates, and fits its points only, goes on with more of them.
     - `restarts`: how often a run that is stuck with a wrong solution, or fits its points only and is far from one,
-      starts again from other initial parameters, where the network is given by its architecture; the best outcome is
-      kept.
+      starts again from other initial parameters; the best outcome is kept. Where the network is an object and not a
+      text, zero keeps its parameters as they are at the start too.
 
     Raises `TypeError` for anything but a number, an integer where something is counted. Raises `ValueError` for a
     budget or a count below zero, or a patience below one.
