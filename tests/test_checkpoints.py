@@ -29,8 +29,8 @@ FIXED = Optimizer(FactorDescent("damped"), FixedStep(1e-8))
 BISECTED = Optimizer(FactorDescent("damped"), GainRatio(bisect=True))
 
 
-class KilledError(Exception):
-    """Ends a run where it stands, as a signal would that no process can catch."""
+class KilledError(BaseException):
+    """Ends a run where it stands, as a signal would that no process can catch: it is no `Exception`."""
 
 
 def killed_at(iteration):

@@ -127,7 +127,10 @@ def solve(
             compilations=compilations,
         )
         end = run.solve(theta, network_key, checkpoints)
-        return _solution_of(run, end, plan.label)
+        solution = _solution_of(run, end, plan.label)
+        if run.raised is not None:
+            raise _with_solution(run.raised, solution, checkpoints)
+        return solution
 
 
 def _solution_of(run: Run, end: End, label: str) -> Solution:
@@ -148,6 +151,17 @@ def _solution_of(run: Run, end: End, label: str) -> Solution:
         error_estimate=verdict.diagnosis.error,
         detail=verdict.detail,
     )
+
+
+def _with_solution(error: Exception, solution: Solution, checkpoints: Checkpoints | None) -> Exception:
+    """The exception of a callback, which keeps what the run had reached."""
+    kept = "" if checkpoints is None else f", and the run goes on from {str(checkpoints.folder)!r} with resume=True"
+    error.add_note(
+        f"A callback raised this exception, which ended the run at iteration {solution.history.iteration[-1]}. The "
+        f"solution that was reached is the attribute `solution` of the exception{kept}."
+    )
+    error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
+    return error
 
 
 def _make(

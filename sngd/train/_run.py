@@ -56,6 +56,13 @@ class _NonFiniteError(ArithmeticError):
     """Several steps in a row led to numbers that are not finite."""
 
 
+class _CallbackError(Exception):
+    """A callback raised `error`."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+
+
 @dataclasses.dataclass
 class Run:
     """One run, with what it accumulates on the host.
@@ -65,6 +72,7 @@ class Run:
     - `scales`: of the conditions, by the network before its start. `interrupt`: tells when it has to end.
     - `factor`, `between`: of the present objective, once they are needed: the shapes of its factor, and the same
       problem at other points. `compilations`: since it began, in this process.
+    - `reported`: how many records the callbacks have seen. `raised`: the exception of a callback that ended the run.
     """
 
     problem: AbstractProblem
@@ -85,6 +93,8 @@ class Run:
     checkpoints: CheckpointFolder | None = None
     factor: AbstractFactor | None = None
     between: AbstractObjective | None = None
+    reported: int = 0
+    raised: Exception | None = None
 
     def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
         """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
@@ -126,15 +136,17 @@ class Run:
         """
         detail = ""
         try:
+            self._report(moment)
             while (ended := self._ending(moment)) is None:
-                before, moment = moment, self._step(moment)
-                if moment.records > before.records:
-                    self._report(moment.state)
+                moment = self._step(moment)
+                self._report(moment)
                 if self.checkpoints is not None and self.checkpoints.due:
                     self._keep(moment)
         except KeyboardInterrupt:
             ended = Result.INTERRUPTED
             del self.records[moment.records :]
+        except _CallbackError as error:
+            ended, self.raised = Result.INTERRUPTED, error.error
         except _NonFiniteError as error:
             ended, detail = Result.NON_FINITE, str(error)
         if ended in FROM_OUTSIDE:
@@ -274,7 +286,6 @@ class Run:
         state = TrainState(begun, key, jnp.zeros((), int))
         loss = self.check_start(state.theta)
         self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
-        self._report(state)
         place = Place(place.attempt + 1, place.round, place.finer, len(self.records) - 1)
         return self._first_of_round(place, state, best)
 
@@ -302,7 +313,6 @@ class Run:
             place = dataclasses.replace(place, initial_excess=loss)
         if not self.records:
             self.records.append(Record(0, loss, self._error(state.theta), seconds=self._seconds()))
-            self._report(state)
         valley = Valley.at(state, excess) if optimizer.can_escape else None
         return Moment(place, state, optimizer, valley, len(self.records), best=best)
 
@@ -317,6 +327,7 @@ class Run:
         template = TrainState(theta, self.key, jnp.zeros((), int), self.optimizer.remember(self.objective, theta))
         template = whole_on(self.objective.mesh, template)
         moment, self.records, clock = checkpoints.read(template, self.optimizer)
+        self.reported = len(self.records)
         self.start, self.earlier_compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
         for _ in range(moment.place.finer):
             finer = refined(self.problem)
@@ -338,9 +349,16 @@ class Run:
             self._seconds(),
         )
 
-    def _report(self, state: TrainState) -> None:
+    def _report(self, moment: Moment) -> None:
+        """Tell the callbacks of a record that they have not seen. Raises `_CallbackError` where one raises."""
+        if moment.records == self.reported:
+            return
+        self.reported = moment.records
         for callback in self.callbacks:
-            callback(state, self.records[-1])
+            try:
+                callback(moment.state, self.records[-1])
+            except Exception as error:
+                raise _CallbackError(error) from error
 
     @property
     def compile_seconds(self) -> float:
