@@ -1,6 +1,8 @@
 """A run's folder: for one run alone, and as it was where a run is refused."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +82,62 @@ def test_a_system_without_fcntl_and_resource_solves(tmp_path):
     assert result["iterations"] == 2
     assert 1e7 < result["peak_bytes"] < 1e11
     assert not (Path(tmp_path) / ".lock").exists()
+
+
+USER_FILE = """
+import sngd
+equation = sngd.Interior(lambda u, x: sngd.partial(u, "x", "x")(x) + u(x) - 1)
+problem = sngd.Problem(sngd.interval(x=(0, 1)), [equation, sngd.Dirichlet(0.0)])
+"""
+
+
+def advised(said):
+    """The command that a message advises to go on with, or `None`."""
+    found = re.search(r"go on (?:with it )?by `sngd (.*)`", said)
+    return None if found is None else shlex.split(found[1])
+
+
+@pytest.mark.parametrize("of_a_file", [False, True])
+@pytest.mark.parametrize("again", ["the same", "resume"])
+def test_the_command_that_a_refusal_advises_goes_on_with_the_run(of_a_file, again, tmp_path, capsys):
+    """With the options that the run began with, and a larger budget where that was spent."""
+    (tmp_path / "my problem.py").write_text(USER_FILE)
+    out = str(tmp_path / "a run")
+    begin = ["solve", str(tmp_path / "my problem.py")] if of_a_file else ["run", "bvp"]
+    begin += ["--network", "1x4", "--seed", "2", "--iterations", "2", "--out", out]
+    assert main(begin) == 0
+    capsys.readouterr()
+    status = main(begin if again == "the same" else ["resume", out])
+    command = advised(capsys.readouterr().err)
+    if again == "resume" and not of_a_file:
+        assert (status, command) == (0, None)
+        return
+    assert status == 2
+    assert main(command) == 0
+    result = json.loads((tmp_path / "a run" / "result.json").read_text())
+    assert (result["network"], result["seed"]) == ("1x4", 2)
+    assert result["iterations"] == (4 if again == "the same" else 2)
+
+
+def test_no_command_is_advised_where_none_goes_on(tmp_path, capsys):
+    """A run that has ended by itself, settings that cannot be read, checkpoints that are all damaged."""
+    begin = ["run", "bvp", "--network", "1x4", "--iterations", "1", "--out", str(tmp_path)]
+    assert main(begin) == 0
+    result = (tmp_path / "result.json").read_text()
+
+    def advice():
+        capsys.readouterr()
+        assert main(begin) == 2
+        said = capsys.readouterr().err
+        assert "or --force to overwrite it" in said or "--force to overwrite it, or go on" in said
+        return advised(said)
+
+    assert advice() is not None
+    (tmp_path / "result.json").write_text(result.replace("iterations exhausted", "stagnated"))
+    assert advice() is None
+    (tmp_path / "result.json").write_text(result)
+    for checkpoint in (tmp_path / "checkpoints").iterdir():
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-300])
+    assert advice() is None
+    (tmp_path / "settings.json").write_text("{")
+    assert advice() is None

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,17 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 @contextlib.contextmanager
-def run_folder(path: Path, *, overwrite: bool = False, resume: bool = False) -> Iterator[None]:
+def run_folder(
+    path: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    way_on: Callable[[Path], str | None] = lambda path: None,
+) -> Iterator[None]:
     """Have a folder for one run alone, until the context ends, or the process.
 
     - `overwrite`: whether an earlier run in it may be deleted; `resume`: whether it is to go on.
+    - `way_on`: the command that goes on with the run in a folder, if there is one, for a message.
 
     A context that ends before the run has written its settings leaves the folder as it was, with the earlier run; a
     folder that was missing is removed again. The lock file exists during the run only.
@@ -90,9 +97,11 @@ def run_folder(path: Path, *, overwrite: bool = False, resume: bool = False) -> 
             held = [] if resume else _held(path)
             if held and not overwrite:
                 names = ", ".join(str(file.relative_to(path)) for file in held)
+                command = way_on(path)
+                force = "--force to overwrite it"
+                ways_out = f"or {force}" if command is None else f"{force}, or go on with it by `{command}`"
                 raise ValueError(
-                    f"out is {str(path)!r}, which holds a run already ({names}); give another folder, --force to "
-                    f"overwrite it, or go on with it by `sngd resume {path}`"
+                    f"out is {str(path)!r}, which holds a run already ({names}); give another folder, {ways_out}"
                 )
             with _aside(held, path):
                 yield
