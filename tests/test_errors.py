@@ -1,11 +1,13 @@
 """Every row of docs/errors.md: the input it states ends in the message it states, and leaves nothing behind."""
 
 import contextlib
+import functools
 import io
 import json
 import os
 import re
 import shlex
+import tempfile
 from pathlib import Path
 
 import jax
@@ -33,6 +35,15 @@ def solve(*conditions, network="1x4", **options):
     return sngd.solve(sngd.Problem(SQUARE, conditions), network, key=jax.random.key(0), **options)
 
 
+@functools.cache
+def saved():
+    """The file of a solution, in a folder that the process leaves behind in its temporary files."""
+    path = Path(tempfile.mkdtemp()) / "solution.npz"
+    sngd.save(solve(EQUATION, stopping=sngd.Stopping(iterations=0)), path)
+    return path
+
+
+EQUATION = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))
 NAMES = {
     **{name: getattr(module, name) for module in (descent, search, train, networks) for name in module.__all__},
     "sngd": sngd,
@@ -40,7 +51,10 @@ NAMES = {
     "square": SQUARE,
     "key": jax.random.key(0),
     "solve": solve,
-    "equation": sngd.Interior(lambda u, x: sngd.laplacian(u)(x)),
+    "equation": EQUATION,
+    "saved": saved,
+    "jax": jax,
+    "Partial": jax.tree_util.Partial,
 }
 
 
@@ -57,6 +71,7 @@ def folder(tmp_path, monkeypatch):
     """What the rows on the command line take for granted."""
     monkeypatch.chdir(tmp_path)
     Path("empty.py").write_text("")
+    Path("broken.py").write_text("third = 1 / 0\n")
     for name, problem in (("taken", "bvp"), ("ended", "bvp"), ("mine", None)):
         Path(name).mkdir()
         Path(name, "settings.json").write_text(json.dumps({"problem": problem, "settings": {}}))
@@ -70,11 +85,11 @@ def error_of(command):
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         assert main(shlex.split(command)[1:]) == 2
     assert not output.getvalue()
-    return errors.getvalue().strip().removeprefix("sngd: error: ")
+    return errors.getvalue().strip().removeprefix("sngd: error: ").replace("\n", "<br>")
 
 
 def test_the_tables_are_complete():
-    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (38, 21, 8)
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (60, 24, 8)
 
 
 @pytest.mark.parametrize(("source", "stated"), IN_PYTHON)
