@@ -29,8 +29,8 @@ FIXED = Optimizer(FactorDescent("damped"), FixedStep(1e-8))
 BISECTED = Optimizer(FactorDescent("damped"), GainRatio(bisect=True))
 
 
-class KilledError(Exception):
-    """Ends a run where it stands, as a signal would that no process can catch."""
+class KilledError(BaseException):
+    """Ends a run where it stands, as a signal would that no process can catch: it is no `Exception`."""
 
 
 def killed_at(iteration):
@@ -180,7 +180,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(tmp_path, monkeypatch, c
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"seconds": -1.0}, "seconds is -1.0; the time between"), ({"keep": 0}, "keep is 0; at least one")],
+    [({"seconds": -1.0}, "seconds is -1.0; the time between"), ({"keep": 0}, "keep is 0; it must be at least 1")],
 )
 def test_bad_settings_are_named(settings, message, tmp_path):
     with pytest.raises(ValueError, match=message):

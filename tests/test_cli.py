@@ -50,7 +50,7 @@ def test_json_is_the_result_file_and_all_of_standard_output(tmp_path, capsys):
     assert printed.keys() >= FIELDS
     assert (printed["iterations"], printed["seed"], printed["parameters"]) == (5, 3, 25)
     assert (printed["result"], printed["precision"]) == ("iterations exhausted", "float64")
-    written = {"settings.json", "result.json", "history.csv", "solution.png", "solution.npz", "checkpoints", ".lock"}
+    written = {"settings.json", "result.json", "history.csv", "solution.png", "solution.npz", "checkpoints"}
     assert {path.name for path in out.iterdir()} == written
 
 

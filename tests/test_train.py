@@ -15,16 +15,14 @@ import sngd
 from sngd.descent import FactorDescent
 from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.linearize import LayeredFactor, make_objective
-from sngd.networks import MLP, make_network
+from sngd.networks import make_network
 from sngd.search import FixedStep, GainRatio, Memory
 from sngd.train import (
     Record,
     Result,
     Stopping,
     TrainState,
-    load,
     plot,
-    save,
     summarize,
     take_step,
     write_folder,
@@ -238,45 +236,6 @@ def test_a_loss_that_overflows_ends_the_run_before_it_spoils_the_parameters(key)
     assert np.all(np.isfinite(solution(np.linspace(-1, 1, 5)[:, None])))
 
 
-def test_saved_solutions_come_back(solution, tmp_path):
-    save(solution, tmp_path / "solution.npz")
-    back = load(tmp_path / "solution.npz", solution.problem)
-    points = np.linspace(-1, 1, 50)[:, None]
-    np.testing.assert_array_equal(back(points), solution(points))
-    np.testing.assert_array_equal(back.history.loss, solution.history.loss)
-    assert (back.result, back.rows, back.parameters) == (solution.result, solution.rows, solution.parameters)
-    assert list(tmp_path.iterdir()) == [tmp_path / "solution.npz"]
-
-
-def test_networks_of_the_users_come_back_through_their_structure(tmp_path, key):
-    network = jax.tree_util.Partial(lambda w, x: w[0] * x[0] + w[1], jnp.array([2.0, 1.0]))
-    problem = sngd.Problem(sngd.interval(x=(0, 1)), [sngd.Dirichlet(lambda x: 3 * x[0])])
-    solution = sngd.solve(problem, network, key=key, stopping=Stopping(iterations=2))
-    save(solution, tmp_path / "s.npz")
-    with pytest.raises(ValueError, match="network is missing"):
-        load(tmp_path / "s.npz", problem)
-    np.testing.assert_allclose(load(tmp_path / "s.npz", problem, network)(np.array([[2.0]])), 6, rtol=1e-10)
-
-
-def test_files_of_something_else_are_refused(solution, tmp_path):
-    path = tmp_path / "file.npz"
-    for content in (b"", b"not a zip", b"PK\x03\x04 cut short"):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"file.npz' is not a saved solution"):
-            load(path, solution.problem)
-    np.savez(path, header=np.array(json.dumps({"format": "other"})))
-    with pytest.raises(ValueError, match="is not a saved solution: Object missing required field"):
-        load(path, solution.problem)
-    np.savez(path, header=np.array([{"pickled": 1}], dtype=object))
-    with pytest.raises(ValueError, match="is not a saved solution"):
-        load(path, solution.problem)
-    save(solution, path)
-    with pytest.raises(ValueError, match="problem has axes x, y"):
-        load(path, poisson())
-    with pytest.raises(ValueError, match="network has 25 parameters"):
-        load(path, solution.problem, MLP((1, 8, 1), ((-1.0, 1.0),), key=jax.random.key(0)))
-
-
 @pytest.mark.parametrize("problem", [poisson(), bvp_energy()], ids=["poisson", "bvp-energy"])
 def test_a_folder_holds_result_history_picture_and_model(problem, tmp_path, key):
     solution = sngd.solve(problem, "1x8", key=key, stopping=Stopping(iterations=2))
@@ -484,11 +443,3 @@ def test_escapes_climb_higher_after_each_failure_and_keep_the_best():
     valley = valley.after("success", 1e-9, no_step=False)
     assert valley.best == "success"
     np.testing.assert_allclose(valley.escaping().ceiling(100.0), 100 * 1e-11 ** (1 / 16), rtol=1e-12)
-
-
-def test_a_periodic_network_is_saved_and_read(tmp_path, key):
-    problem = dataclasses.replace(transport(speed=2.0), quadrature=COARSE)
-    solution = sngd.solve(problem, "1x8+periodic", key=key, stopping=Stopping(iterations=1))
-    sngd.save(solution, tmp_path / "solution.npz")
-    points = np.random.default_rng(0).uniform(0, 1, (10, 2))
-    np.testing.assert_array_equal(sngd.load(tmp_path / "solution.npz", problem)(points), solution(points))

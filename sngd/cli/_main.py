@@ -4,9 +4,7 @@ import contextlib
 import dataclasses
 import json
 import logging
-import math
 import re
-import runpy
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,11 +19,12 @@ from rich.table import Table
 from sngd import library
 from sngd.cli._memory import return_freed_memory
 from sngd.cli._paper import Paper, run_paper
+from sngd.cli._settings import Saved, Settings, command_to_resume, read_settings, way_on
+from sngd.cli._user_file import UserError, blamed, read_problem
 from sngd.problem import AbstractProblem, GaussLegendre
 from sngd.train import (
     AUTO,
     CHECKPOINTS,
-    DEFAULT_NETWORK,
     OPTIMIZERS,
     SETTINGS,
     Callback,
@@ -36,7 +35,6 @@ from sngd.train import (
     Stopping,
     TrainState,
     find_optimizer,
-    from_json,
     prepare_folder,
     run_folder,
     solve,
@@ -49,33 +47,7 @@ _UNITS = {"": 1e0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @dataclasses.dataclass(frozen=True)
-class _Settings:
-    """What makes a run: together with its problem, all that decides how it goes."""
-
-    optimizer: str = AUTO
-    """Damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs, l-bfgs; or auto."""
-    network: str = DEFAULT_NETWORK
-    """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
-    seed: int = 0
-    """For the network's initial parameters and the sketches."""
-    iterations: int = 1000
-    """At most so many."""
-    seconds: float = math.inf
-    """At most so many, compilation included."""
-    memory: str | None = None
-    """At most so much, as predicted, for instance 4GB; by default what the machine has."""
-    devices: int = 1
-    """So many devices divide the points between them."""
-    points: int | None = None
-    """Gauss-Legendre points an axis; by default the problem's own, or as many as suit the network."""
-    error_every: int = 10
-    """Iterations between two measurements of the error, where there is an exact solution."""
-    checkpoint_every: float = 60.0
-    """Seconds between two checkpoints, from which a killed run goes on."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Options(_Settings):
+class _Options(Settings):
     """What `run` and `solve` share."""
 
     out: Path | None = None
@@ -172,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return run_paper(command)
             case _:
                 return _list()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UserError) as error:
         print(f"sngd: error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
@@ -192,42 +164,28 @@ def _run(options: Run) -> int:
 
 
 def _solve(options: Solve) -> int:
-    if not options.file.is_file():
-        raise ValueError(f"file is {str(options.file)!r}, which is not a file; give a Python file that assigns problem")
-    names = runpy.run_path(str(options.file))
-    problem = names.get("problem")
-    if not isinstance(problem, AbstractProblem):
-        raise ValueError(f"file {str(options.file)!r} does not assign a Problem or an Energy to the name problem")
-    network = names.get("network")
-    if network is None:
-        return _train(problem, library.find_network(options.network), options.network, options)
-    return _train(problem, network, type(network).__name__, options)
+    try:
+        problem, network = read_problem(options.file)
+        if network is None:
+            return _train(problem, library.find_network(options.network), options.network, options)
+        return _train(problem, network, type(network).__name__, options)
+    except Exception as error:
+        found = blamed(error, options.file)
+        if found is None:
+            raise
+        raise found from error
 
 
 def _resume(command: Resume) -> int:
-    path = command.folder / SETTINGS
-    try:
-        saved = from_json(path.read_text(), _Saved)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"folder is {str(command.folder)!r}, whose {SETTINGS} cannot be read ({error}); give the folder of a run"
-        ) from error
+    saved = read_settings(command.folder)
     if saved.problem is None:
         raise ValueError(
             f"folder {str(command.folder)!r} holds a run of a file of yours, which a folder cannot make this library "
-            "execute; go on by `sngd solve FILE --resume --out FOLDER` and the options that it began with"
+            f"execute; go on by `{command_to_resume(command.folder, saved)}`"
         )
     budget = {name: getattr(command, name) for name in ("iterations", "seconds") if getattr(command, name) is not None}
     settings = vars(saved.settings) | budget
     return _run(Run(problem=saved.problem, out=command.folder, resume=True, json=command.json, **settings))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Saved:
-    """What `settings.json` holds: the name of the problem, where it is one of the library, and the settings."""
-
-    problem: str | None
-    settings: _Settings
 
 
 def _train(problem: AbstractProblem, network: Callable | str, label: str, options: Run | Solve) -> int:
@@ -245,7 +203,7 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
         logging.basicConfig(format="%(message)s")
         logging.getLogger("sngd").setLevel(logging.INFO)
     display = ProgressDisplay(stopping, console) if console.is_terminal and not options.json else None
-    with run_folder(folder, overwrite=options.force, resume=options.resume):
+    with run_folder(folder, overwrite=options.force, resume=options.resume, way_on=way_on):
         with display or contextlib.nullcontext():
             solution = solve(
                 problem,
@@ -272,9 +230,12 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
 
 def _settings_writer(options: Run | Solve, folder: Path) -> Callback:
     """A callback that writes `settings.json` once the run stands at its start: bad input leaves no folder behind."""
-    settings = {field.name: getattr(options, field.name) for field in dataclasses.fields(_Settings)}
-    saved = {"problem": options.problem if isinstance(options, Run) else None, "settings": settings}
-    text = json.dumps(saved, indent=2) + "\n"
+    settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
+    if isinstance(options, Run):
+        saved = Saved(options.problem, settings)
+    else:
+        saved = Saved(None, settings, str(options.file.resolve()))
+    text = json.dumps(dataclasses.asdict(saved), indent=2) + "\n"
 
     def write(state: TrainState, record: Record) -> None:
         if record.iteration == 0:

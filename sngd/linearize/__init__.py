@@ -11,7 +11,7 @@ from sngd.linearize._objective import (
     make_objective,
 )
 from sngd.linearize._sharded import ShardedFactor
-from sngd.linearize._trial import TrialFunction
+from sngd.linearize._trial import TrialFunction, function_of_point
 
 __all__ = [
     "AbstractFactor",
@@ -25,5 +25,6 @@ __all__ = [
     "Linearization",
     "ShardedFactor",
     "TrialFunction",
+    "function_of_point",
     "make_objective",
 ]

@@ -336,4 +336,4 @@ def _at(term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array],
     structure = jax.tree.structure(trial.unravel(theta))
     varied = eqx.combine(jax.tree.unflatten(structure, leaves), trial.fixed)
     here = trial.field(theta)
-    return term.row(here, here.like(varied), *point)
+    return term.row(here, here.like(trial.adapt(varied)), *point)

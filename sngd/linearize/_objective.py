@@ -25,6 +25,7 @@ from sngd.problem import (
     Field,
     Problem,
     euler_lagrange,
+    in_place_of,
     natural_flux,
     second_order_part,
 )
@@ -133,7 +134,7 @@ class AbstractObjective(eqx.Module):
 
         def zero(theta: Array) -> Field:
             field = self.trial.field(theta)
-            return field.like(lambda x: jnp.zeros_like(field(x)))
+            return in_place_of(field, lambda x: jnp.zeros_like(field(x)))
 
         return self._values_of(self.residual_terms, zero, theta)
 
@@ -306,7 +307,7 @@ class EnergyObjective(AbstractObjective):
 
         def between(theta: Array, other: Array, fraction: Array) -> Field:
             here, there = field(theta), field(other)
-            return here.like(lambda x: (1 - fraction) * here(x) + fraction * there(x))
+            return in_place_of(here, lambda x: (1 - fraction) * here(x) + fraction * there(x))
 
         def slope(fraction: Array) -> Array:
             return self._values_of(self.residual_terms, between, theta, other, fraction) @ moved
@@ -335,9 +336,8 @@ def make_objective(
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
     """
     limits = limits or Limits()
-    trial, theta = split_network(network, problem.domain)
+    trial, theta = split_network(network, problem.domain, problem.outputs)
     problem = problem.with_points(len(theta))
-    _check_outputs(problem, trial, theta)
     match problem:
         case Problem():
             terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
@@ -452,7 +452,7 @@ def _energy_objective(
     metric = term(_MetricFunction(problem.metric), "metric", interior, np.sqrt(interior.weights))
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
-    _check_first_order(problem, jnp.asarray(interior.points[0]))
+    _check_first_order(problem, trial.field(theta), jnp.asarray(interior.points[0]))
     chunk, linear = _storage((metric,), trial, theta, limits)
     return EnergyObjective(
         trial=trial,
@@ -469,23 +469,12 @@ def _energy_objective(
     )
 
 
-def _check_first_order(problem: Energy, x: Array) -> None:
+def _check_first_order(problem: Energy, u: Field, x: Array) -> None:
     # Which derivatives a density reads does not depend on the function that it reads them of: take a cheap one.
     shape = () if problem.outputs == 1 else (problem.outputs,)
-    wave = Field(lambda z: jnp.sin(jnp.sum(z)) * jnp.ones(shape), problem.domain)
+    wave = in_place_of(u, lambda z: jnp.sin(jnp.sum(z)) * jnp.ones(shape))
     if np.any(np.asarray(second_order_part(problem.density, wave, x))):
         raise ValueError(
             "density depends on second derivatives of u; it may use u and its first derivatives, so write the problem "
             "by its residual, as a Problem"
-        )
-
-
-def _check_outputs(problem: AbstractProblem, trial: TrialFunction, theta: Array) -> None:
-    point = jax.ShapeDtypeStruct((problem.domain.dimension,), theta.dtype)
-    shape = jax.eval_shape(lambda t, x: trial.field(t)(x), theta, point).shape
-    expected = () if problem.outputs == 1 else (problem.outputs,)
-    if shape != expected:
-        raise ValueError(
-            f"network returns shape {shape} at one point; this problem has outputs={problem.outputs}, so it must "
-            f"return shape {expected}"
         )

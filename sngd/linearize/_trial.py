@@ -1,5 +1,6 @@
 """A network seen as a function of one flat parameter vector."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -12,33 +13,61 @@ from jaxtyping import Array, Float
 from sngd.problem import Box, Field
 
 
+class _Adapted(eqx.Module):
+    """A network of a user's own as a function of one point, with the attributes of the network.
+
+    - `takes_number`: whether the network takes the only coordinate itself; `shape`: what its values are brought to.
+    """
+
+    network: Any
+    takes_number: bool = eqx.field(static=True)
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, " d"]) -> Array:
+        return jnp.reshape(self.network(x[0] if self.takes_number else x), self.shape)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "network"), name)
+
+
 class TrialFunction(eqx.Module):
     """The map from a parameter vector `theta` of shape `(p,)` to the field `u(theta, .)` on a domain.
 
     The parameters are the floating-point arrays of the network; everything else in it stays as it is.
+
+    - `adapt`: makes a function of one point of the network.
     """
 
     unravel: Callable[[Float[Array, " p"]], Any] = eqx.field(static=True)
     fixed: Any
     domain: Box = eqx.field(static=True)
+    adapt: Callable[[Any], Callable] = eqx.field(static=True)
 
     def network(self, theta: Float[Array, " p"]) -> Any:
+        """The network as it was given, with these parameters."""
         return eqx.combine(self.unravel(theta), self.fixed)
 
+    def function(self, theta: Float[Array, " p"]) -> Callable[[Float[Array, " d"]], Array]:
+        """The network as a function of one point, whose values have the shape that the problem asks for."""
+        return self.adapt(self.network(theta))
+
     def field(self, theta: Float[Array, " p"]) -> Field:
-        return Field(self.network(theta), self.domain)
+        return Field(self.function(theta), self.domain)
 
 
-def split_network(network: Callable, problem_domain: Box) -> tuple[TrialFunction, Float[Array, " p"]]:
+def split_network(network: Callable, domain: Box, outputs: int) -> tuple[TrialFunction, Float[Array, " p"]]:
     """The trial function of `network`, a callable PyTree, and its present parameter vector of shape `(p,)`.
 
     Raises `TypeError` for a network that cannot be called, holds no floating-point arrays, or holds any that are not
-    float64: natural gradients need the digits.
+    float64: natural gradients need the digits. Raises `ValueError` for one that cannot be evaluated at a point of the
+    domain, or returns another shape there than a problem with so many outputs needs.
     """
     if not callable(network):
         raise TypeError(
             f"network is {network!r}, which cannot be called; give a callable PyTree, like an equinox.Module"
         )
+    if isinstance(network, type):
+        raise TypeError(f"network is the class {network.__name__}; give an instance of it, with its parameters")
     parameters, fixed = eqx.partition(network, eqx.is_inexact_array)
     leaves = jax.tree.leaves(parameters)
     if not leaves:
@@ -52,4 +81,58 @@ def split_network(network: Callable, problem_domain: Box) -> tuple[TrialFunction
             "jax.config.update('jax_enable_x64', True) before making the network"
         )
     theta, unravel = ravel_pytree(parameters)
-    return TrialFunction(unravel, fixed, problem_domain), theta
+    return TrialFunction(unravel, fixed, domain, _adaptation(network, domain.dimension, outputs)), theta
+
+
+def function_of_point(network: Callable, dimension: int, outputs: int) -> Callable[[Float[Array, " d"]], Array]:
+    """The network as a function of one point `x` of shape `(d,)` that returns a scalar, or a vector of `m` outputs.
+
+    A network that does is returned itself. One that takes the only coordinate of a point as a number, or returns the
+    only output as a vector of shape `(1,)`, is wrapped. Raises `ValueError` for any other one.
+    """
+    return _adaptation(network, dimension, outputs)(network)
+
+
+def _adaptation(network: Callable, dimension: int, outputs: int) -> Callable[[Any], Callable]:
+    """What makes a function of one point of this network, and of those that differ in their parameters only."""
+    point = jax.ShapeDtypeStruct((dimension,), jnp.dtype("float64"))
+    shape, takes_number = _shape(network, point), False
+    if isinstance(shape, Exception) and dimension == 1:
+        number = _shape(network, jax.ShapeDtypeStruct((), point.dtype))
+        shape, takes_number = (shape, False) if isinstance(number, Exception) else (number, True)
+    if isinstance(shape, Exception):
+        raise ValueError(
+            f"network cannot be evaluated at one point x of shape ({dimension},): {type(shape).__name__}: {shape}"
+        ) from shape
+    expected = () if outputs == 1 else (outputs,)
+    if shape not in (expected, (outputs,)):
+        raise ValueError(
+            f"network returns shape {shape} at one point; this problem has outputs={outputs}, so it must return shape "
+            f"{expected}"
+        )
+    if shape == expected and not takes_number:
+        return _itself
+    return _Adaptation(takes_number, expected)
+
+
+def _itself(network: Any) -> Any:
+    return network
+
+
+@dataclasses.dataclass(frozen=True)
+class _Adaptation:
+    """Makes an `_Adapted`. Equal for equal networks, so that compiled code is found again."""
+
+    takes_number: bool
+    shape: tuple[int, ...]
+
+    def __call__(self, network: Any) -> _Adapted:
+        return _Adapted(network, self.takes_number, self.shape)
+
+
+def _shape(network: Callable, x: jax.ShapeDtypeStruct) -> tuple[int, ...] | Exception:
+    """The shape of the value at one point; or what the network raises there."""
+    try:
+        return eqx.filter_eval_shape(lambda network, x: jnp.asarray(network(x)), network, x).shape
+    except Exception as error:
+        return error

@@ -101,6 +101,23 @@ class MLP(eqx.Module):
     def widths(self) -> tuple[int, ...]:
         return (len(self.bounds), *(len(bias) for bias in self.biases))
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the output biases are zero, as they are at first: a step of training changes them."""
+        return not np.any(np.asarray(self.biases[-1]))
+
+    def remade(self, key: PRNGKeyArray, frequencies: tuple[float, ...]) -> "MLP":
+        """A network of the same widths, bounds, activation, periodic axes and scale with other initial parameters."""
+        return MLP(
+            self.widths,
+            self.bounds,
+            key=key,
+            activation=self.activation,
+            periodic=self.periodic,
+            frequencies=frequencies,
+            scale=self.scale,
+        )
+
     def __call__(self, x: Float[Array, " d"]) -> Array:
         lower, upper = np.array(self.bounds).T
         hidden = self._features((2 * x - (lower + upper)) / (upper - lower))

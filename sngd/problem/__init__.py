@@ -27,6 +27,7 @@ from sngd.problem._quadrature import (
     UniformRandom,
     default_quadrature,
 )
+from sngd.problem._stand_in import in_place_of
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "euler_lagrange",
     "evaluate_on_host",
     "gradient",
+    "in_place_of",
     "interval",
     "is_traceable",
     "laplacian",

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd.problem._field import Field
+from sngd.problem._stand_in import in_place_of
 
 Point = Float[Array, " d"]
 Density = Callable[[Field, Point], Array]
@@ -63,14 +64,14 @@ def _expanded(u: Field, x: Point) -> Field:
         step = z - x
         return values[0] + jnp.tensordot(step, slopes[0] + jnp.tensordot(step, curvatures, 1) / 2, 1)
 
-    return u.like(polynomial)
+    return in_place_of(u, polynomial)
 
 
 def _variation(density: Density, u: Field, v: Callable[[Point], Array], x: Point) -> Array:
     """The derivative of the density at `x` when `u` moves along `v`."""
 
     def moved(amount: Array) -> Array:
-        return density(u.like(lambda z: u(z) + amount * v(z)), x)
+        return density(in_place_of(u, lambda z: u(z) + amount * v(z)), x)
 
     return jax.jvp(moved, (jnp.zeros((), x.dtype),), (jnp.ones((), x.dtype),))[1]
 

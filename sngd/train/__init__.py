@@ -6,6 +6,7 @@ from sngd.train._checkpoints import Checkpoints
 from sngd.train._files import load, save
 from sngd.train._folder import (
     CHECKPOINTS,
+    RESULT,
     SETTINGS,
     peak_bytes,
     prepare_folder,
@@ -21,7 +22,7 @@ from sngd.train._optimizer import AbstractOptimizer, Optimizer
 from sngd.train._plan import AUTO, Plan, make_plan
 from sngd.train._plot import plot
 from sngd.train._progress import ProgressDisplay
-from sngd.train._run import Callback
+from sngd.train._run import FROM_OUTSIDE, Callback
 from sngd.train._solution import Solution
 from sngd.train._step import StepInfo, TrainState, take_step
 from sngd.train._stopping import Stopping
@@ -31,7 +32,9 @@ __all__ = [
     "AUTO",
     "CHECKPOINTS",
     "DEFAULT_NETWORK",
+    "FROM_OUTSIDE",
     "OPTIMIZERS",
+    "RESULT",
     "SETTINGS",
     "AbstractOptimizer",
     "Callback",

@@ -79,7 +79,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     partial = path.with_name(f".partial-{path.name}")
     try:
         write(partial)
-        with partial.open("rb") as file:
+        # For writing: Windows does not flush a file that is open for reading alone.
+        with partial.open("r+b") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError:

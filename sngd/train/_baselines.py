@@ -15,70 +15,16 @@ from jaxtyping import Array, Float, PyTree
 from sngd._compiled import compiled
 from sngd._cost import Cost
 from sngd.linearize import AbstractFactor, AbstractObjective
+from sngd.train._optax import OptaxOptimizer
 from sngd.train._optimizer import AbstractOptimizer, loss_operations
 from sngd.train._step import StepInfo, TrainState
 
 # Trial points of a line search after which there is no better one to be found: 2^-50 is the machine precision.
 _TRIALS = 50
 
-# The learning rate falls in stages, early enough for the iterations that the paper gives Adam, 100,000.
+# Adam (Kingma and Ba 2015). The learning rate is 1e-3 for 15,000 iterations; then every 10,000 divide it by ten, down
+# to 1e-7: early enough for the iterations that the paper gives Adam, 100,000. The paper does not state its own.
 _LEARNING_RATE = optax.exponential_decay(1e-3, 10_000, 0.1, 15_000, staircase=True, end_value=1e-7)
-
-
-@dataclasses.dataclass(frozen=True)
-class Adam(AbstractOptimizer):
-    """Adam (Kingma and Ba 2015) by Optax.
-
-    The learning rate is 1e-3 for 15,000 iterations; then every 10,000 divide it by ten, down to 1e-7. The paper does
-    not state its own.
-    """
-
-    @property
-    def description(self) -> str:
-        return "Adam (Optax)"
-
-    @property
-    def can_escape(self) -> bool:
-        return False
-
-    @property
-    def patience(self) -> int:
-        return 10_000
-
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "Adam":
-        return self
-
-    def cost(self, factor: AbstractFactor) -> Cost:
-        return Cost(8 * 6 * factor.shape[1], 3 * loss_operations(factor))
-
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
-        return optax.adam(_LEARNING_RATE).init(theta), _gradient(objective, theta)
-
-    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
-        return _adam_step(objective, state)
-
-    def adapt(self, info: StepInfo, *, escape: bool) -> "Adam":
-        return self
-
-
-@compiled
-def _adam_step(objective: AbstractObjective, state: TrainState) -> tuple[TrainState, StepInfo]:
-    moments, gradient = state.memory
-    update, moments = optax.adam(_LEARNING_RATE).update(gradient, moments)
-    theta = jax.tree.map(jnp.add, state.theta, update)
-    value, next_gradient = jax.value_and_grad(objective.value)(theta)
-    unknown = jnp.asarray(jnp.nan)
-    info = StepInfo(value, unknown, -1, -1, jnp.linalg.norm(gradient), promise=unknown, excess=unknown)
-    return TrainState(theta, state.key, state.iteration + 1, (moments, next_gradient)), info
-
-
-@compiled
-def _gradient(objective: AbstractObjective, theta: Float[Array, " p"]) -> Float[Array, " p"]:
-    return jax.grad(objective.value)(theta)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +106,7 @@ def _solver_step(
 
 
 BASELINES: dict[str, AbstractOptimizer] = {
-    "adam": Adam(),
+    "adam": OptaxOptimizer(optax.adam(_LEARNING_RATE), "Adam (Optax)"),
     "bfgs": QuasiNewton(),
     "l-bfgs": QuasiNewton(history=20),
 }

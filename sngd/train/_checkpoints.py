@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from jaxtyping import Array, Float
 from sngd.linearize import AbstractObjective
 from sngd.problem import AbstractProblem
 from sngd.train._archive import read_archive, write_archive
+from sngd.train._arguments import require_integer, require_number, shown
 from sngd.train._history import History, Record, collect, records_of
 from sngd.train._moment import End, Moment, Place, Verdict
 from sngd.train._optimizer import AbstractOptimizer
@@ -48,7 +50,7 @@ class Checkpoints:
     - `resume`: whether to go on from the last one in the folder that can be read; where there is none, because the run
       was killed before the first, it begins.
 
-    Raises `ValueError` for seconds below zero, or none to keep.
+    Raises `TypeError` for arguments of another kind, and `ValueError` for seconds below zero, or none to keep.
     """
 
     folder: Path | str
@@ -57,10 +59,12 @@ class Checkpoints:
     resume: bool = False
 
     def __post_init__(self):
+        if not isinstance(self.folder, str | os.PathLike):
+            raise TypeError(f"folder is {shown(self.folder)}; give the path of a folder")
+        require_number("seconds", self.seconds)
+        require_integer("keep", self.keep, least=1)
         if not self.seconds >= 0:
             raise ValueError(f"seconds is {self.seconds}; the time between two checkpoints must not be negative")
-        if self.keep < 1:
-            raise ValueError(f"keep is {self.keep}; at least one checkpoint must be kept")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from sngd._rows import ROWS, WHOLE
 from sngd.linearize import AbstractObjective
+from sngd.train._arguments import require_integer
 
 T = TypeVar("T")
 
@@ -19,11 +20,11 @@ T = TypeVar("T")
 def mesh_of(devices: int) -> Mesh | None:
     """The first `devices` that JAX sees, in all processes together; `None` for one.
 
-    Raises `ValueError` for less than one, where there are fewer, or where a process would be left without one.
+    Raises `TypeError` for anything but an integer. Raises `ValueError` for less than one, where there are fewer, or
+    where a process would be left without one.
     """
+    require_integer("devices", devices, least=1)
     seen = jax.devices()
-    if devices < 1:
-        raise ValueError(f"devices is {devices}; it must be at least 1")
     if devices > len(seen):
         raise ValueError(
             f"devices is {devices}, and JAX sees {len(seen)} ({seen[0].platform}); take at most {len(seen)}, or make "

@@ -1,9 +1,10 @@
 """Solutions on disk: one `.npz` file of plain arrays, read without executing anything."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -17,8 +18,9 @@ from sngd.problem import AbstractProblem
 from sngd.train._archive import read_archive, write_archive
 from sngd.train._history import History
 from sngd.train._solution import Solution
+from sngd.train._structure import Structure, differences, structure_of
 
-_FORMAT = "sngd-solution-4"
+_FORMAT, _EARLIER = "sngd-solution-5", re.compile(r"sngd-solution-[1-4]")
 _WHAT = "a saved solution"
 
 # Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
@@ -37,13 +39,27 @@ class _MLPHeader:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Identity:
+    """What must be the same for a problem to be the one that was solved; its equations are code."""
+
+    name: str
+    axes: tuple[str, ...]
+    bounds: tuple[tuple[float, float], ...]
+    time_axis: str | None
+    outputs: int
+
+
+@dataclasses.dataclass(frozen=True)
 class _Header:
-    """All of a solution but its problem, its parameters and its history."""
+    """All of a solution but its problem, its parameters and its history.
+
+    - `mlp`: makes the network, where that is an `MLP`; `structure`: what it is, whatever it is.
+    """
 
     format: str
-    problem: str
-    axes: tuple[str, ...]
-    network: _MLPHeader | None
+    problem: _Identity
+    mlp: _MLPHeader | None
+    structure: Structure
     result: str
     loss: float
     optimizer: str
@@ -57,7 +73,7 @@ class _Header:
 
 
 # What a header has of a solution under the same name.
-_OTHER = ("format", "problem", "axes", "network", "result")
+_OTHER = ("format", "problem", "mlp", "structure", "result")
 _NUMBERS = tuple(field.name for field in dataclasses.fields(_Header) if field.name not in _OTHER)
 
 
@@ -69,9 +85,9 @@ def save(solution: Solution, path: str | Path) -> None:
     parameters, _ = ravel_pytree(eqx.filter(solution.network, eqx.is_inexact_array))
     header = _Header(
         format=_FORMAT,
-        problem=solution.problem.name,
-        axes=tuple(solution.problem.domain.axes),
-        network=_network_header(solution.network),
+        problem=_identity(solution.problem),
+        mlp=_mlp_header(solution.network),
+        structure=structure_of(solution.network),
         result=solution.result.value,
         **{name: getattr(solution, name) for name in _NUMBERS},
     )
@@ -85,36 +101,60 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
     - `network`: a network of the same structure, needed where the saved one was not an `MLP`; its own parameters are
       replaced.
 
-    Raises `ValueError` for a file that is not a solution, or of another problem or network, with the difference named.
+    Raises `ValueError` for a file that is not a solution, or was written by an earlier version, and for one of another
+    problem or network. The message names each difference: of the problem its name, axes, bounds, time axis and outputs;
+    of the network its parts, with the shapes of its arrays. The equations of the problem are code, which is not known.
     """
-    header, arrays = read_archive(Path(path), _Header, _WHAT)
-    try:
-        if header.format != _FORMAT:
-            raise ValueError(f"its format is {header.format!r}, not {_FORMAT!r}")
-        history = History.from_arrays(arrays, "history_")
-        parameters = arrays["parameters"]
-        if parameters.dtype != np.float64 or parameters.ndim != 1:
-            raise ValueError(f"its parameters are {parameters.dtype} of shape {parameters.shape}")
-        result = Result(header.result)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
-    if header.axes != tuple(problem.domain.axes):
-        raise ValueError(
-            f"problem has axes {', '.join(problem.domain.axes)}; the solution in {str(path)!r} was saved for "
-            f"{header.problem!r} with axes {', '.join(header.axes)}"
-        )
+    header, history, parameters, result = _read(Path(path))
+    different = differences(_lines(_identity(problem)), _lines(header.problem))
+    if different:
+        raise ValueError(f"path {str(path)!r} holds a solution of another problem: {different}")
     if network is None:
-        network = _mlp(header.network, parameters.size, path)
+        network = _mlp(header.mlp, parameters.size, path)
+    different = structure_of(network).differences(header.structure)
+    if different:
+        raise ValueError(f"path {str(path)!r} holds a solution by another network: {different}")
     template, fixed = eqx.partition(network, eqx.is_inexact_array)
     flat, unravel = ravel_pytree(template)
     if flat.shape != parameters.shape:
-        raise ValueError(f"network has {flat.size} parameters; the solution in {str(path)!r} has {parameters.size}")
+        raise ValueError(
+            f"path {str(path)!r} is not {_WHAT}: its network has {flat.size} parameters, not {parameters.size}"
+        )
     restored = eqx.combine(unravel(jax.numpy.asarray(parameters)), fixed)
     numbers = {name: getattr(header, name) for name in _NUMBERS}
     return Solution(problem, restored, result, history=history, parameters=parameters.size, **numbers)
 
 
-def _network_header(network: Callable) -> _MLPHeader | None:
+def _read(path: Path) -> tuple[_Header, History, np.ndarray, Result]:
+    """What a file holds. Raises `ValueError` where that is not a solution of this version."""
+    content, arrays = read_archive(path, dict[str, Any], _WHAT)
+    try:
+        found = content.get("format")
+        if isinstance(found, str) and _EARLIER.fullmatch(found):
+            raise ValueError(f"an earlier version wrote it ({found}, now {_FORMAT}); solve the problem again")
+        if found != _FORMAT:
+            raise ValueError(f"its format is {found!r}, not {_FORMAT!r}")
+        header = msgspec.convert(content, _Header)
+        history = History.from_arrays(arrays, "history_")
+        parameters = arrays["parameters"]
+        if parameters.dtype != np.float64 or parameters.ndim != 1:
+            raise ValueError(f"its parameters are {parameters.dtype} of shape {parameters.shape}")
+        return header, history, parameters, Result(header.result)
+    except (KeyError, ValueError, msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
+
+
+def _identity(problem: AbstractProblem) -> _Identity:
+    domain = problem.domain
+    bounds = tuple((float(low), float(high)) for low, high in domain.bounds)
+    return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs)
+
+
+def _lines(identity: _Identity) -> dict[str, str]:
+    return {name.replace("_", " "): repr(value) for name, value in vars(identity).items()}
+
+
+def _mlp_header(network: Callable) -> _MLPHeader | None:
     if not isinstance(network, MLP):
         return None
     bounds = tuple((float(low), float(high)) for low, high in network.bounds)

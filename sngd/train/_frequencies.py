@@ -25,7 +25,7 @@ ROWS = _FITTED + _CHECKED
 # Bounds on the norm of the change of the parameters, whose own norm is between ten and some hundreds.
 _BOUNDS = (3.0, 10.0, 30.0, 100.0)
 
-# Logarithms of squared residuals below this count as equally good.
+# Logarithms of squared residuals, in units of the solution's size, below this count as equally good.
 _FLOOR = -12.0
 
 # Doublings without improvement after which the search ends, by how much a score must fall to count as one, and the
@@ -39,6 +39,11 @@ _POOR = -2.0
 # From one candidate to the next among those that are equally good.
 _FASTER = 1.3
 
+# By which part of itself a score must be lower for parameters that were given to be replaced. Scores of other keys at
+# the same frequencies scatter by about as much: by 0.02 near -0.2, by 0.4 to 0.8 near -5 and near -10 (six keys each on
+# the transport equation, the heat equation, Poisson's and the boundary value problem, November 2026).
+_CLEARLY = 0.1
+
 
 Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
 Frequencies = tuple[float, ...]
@@ -48,25 +53,38 @@ Parameters = Callable[[Frequencies], Float[Array, " p"]]
 class _Candidates:
     """Scores of frequency vectors, each computed once."""
 
-    def __init__(self, linearize: Linearize, parameters: Parameters, key: PRNGKeyArray):
-        self._linearize, self._parameters = linearize, parameters
+    def __init__(self, linearize: Linearize, parameters: Parameters, unit: float, key: PRNGKeyArray):
+        self._linearize, self._parameters, self._unit = linearize, parameters, unit
         self._seed = np.asarray(jax.random.key_data(key))
         self._scores: dict[Frequencies, float] = {}
 
     def score(self, frequencies: Frequencies) -> float:
         if frequencies not in self._scores:
-            residual, factor = self._linearize(self._parameters(frequencies))
-            # Drawn by NumPy: JAX would compile the draw, for half a second.
-            order = np.random.default_rng(self._seed).permutation(len(residual))[:ROWS]
-            residuals = _left_over(residual, factor, order)
-            logarithms = np.log10(np.nan_to_num(np.asarray(residuals), nan=np.inf, posinf=1e300) + 1e-300)
-            self._scores[frequencies] = float(np.mean(np.maximum(logarithms, _FLOOR)))
+            self._scores[frequencies] = self.score_of(self._parameters(frequencies))
         return self._scores[frequencies]
+
+    def score_of(self, theta: Float[Array, " p"]) -> float:
+        """The score of a parameter vector, whatever its frequencies."""
+        residual, factor = self._linearize(theta)
+        # Drawn by NumPy: JAX would compile the draw, for half a second.
+        order = np.random.default_rng(self._seed).permutation(len(residual))[:ROWS]
+        residuals = _left_over(residual, factor, order)
+        logarithms = np.log10(np.nan_to_num(np.asarray(residuals), nan=np.inf, posinf=1e300) + 1e-300)
+        logarithms -= 2 * np.log10(self._unit)
+        return float(np.mean(np.maximum(logarithms, _FLOOR)))
 
 
 def choose_frequencies(
-    linearize: Linearize, parameters: Parameters, axes: int, *, together: bool, fastest: bool, key: PRNGKeyArray
-) -> Frequencies:
+    linearize: Linearize,
+    parameters: Parameters,
+    axes: int,
+    *,
+    together: bool,
+    fastest: bool,
+    key: PRNGKeyArray,
+    unit: float = 1.0,
+    given: Float[Array, " p"] | None = None,
+) -> Frequencies | None:
     """The frequencies with the best score on a path of doublings from one, for one axis or several at a time; on demand
     the fastest of several that are equally good.
 
@@ -77,8 +95,20 @@ def choose_frequencies(
     - `parameters`: maps frequencies to a parameter vector.
     - `together`: whether to double all axes at a time only, which takes fewer linearizations.
     - `fastest`: whether to go on to faster ones, all axes at a time, as long as they are equally good.
+    - `unit`: the power of ten of the solution's size, in which residuals are scored.
+    - `given`: a parameter vector to keep where no frequencies are clearly better; then the result is `None`.
     """
-    candidates = _Candidates(linearize, parameters, key)
+    candidates = _Candidates(linearize, parameters, unit, key)
+    if given is None:
+        return _best(candidates, axes, together=together, fastest=fastest)
+    kept = candidates.score_of(given)
+    if kept <= _FLOOR:
+        return None
+    best = _best(candidates, axes, together=together, fastest=fastest)
+    return best if candidates.score(best) < kept - _CLEARLY * abs(kept) else None
+
+
+def _best(candidates: _Candidates, axes: int, *, together: bool, fastest: bool) -> Frequencies:
     best = _climb(candidates, axes, together)
     if fastest:
         best = _fastest(candidates, best)

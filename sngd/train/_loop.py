@@ -5,14 +5,18 @@ import functools
 import logging
 import numbers
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
 
-from sngd.linearize import AbstractObjective, make_objective
+from sngd.descent import AbstractDescent
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
+from sngd.train._arguments import require_integer, shown
 from sngd.train._checkpoints import Checkpoints
 from sngd.train._compilation import CompilationCounter
 from sngd.train._devices import agreed, mesh_of, on_one_device, require_points, whole_on
@@ -20,13 +24,15 @@ from sngd.train._frequencies import Frequencies
 from sngd.train._history import collect
 from sngd.train._interrupts import deferred_interrupts
 from sngd.train._moment import End
+from sngd.train._named import find_optimizer
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._pace import Pace
 from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
-from sngd.train._scales import in_ordinary_units, scales_of, with_weights_of
+from sngd.train._scales import with_weights_of
+from sngd.train._setting import Setting, make_setting
 from sngd.train._solution import Solution
-from sngd.train._start import suitable_start
+from sngd.train._start import AbstractStart, GivenStart, NamedStart
 from sngd.train._step import values_of
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
@@ -42,9 +48,9 @@ def solve(
     network: Callable | str = DEFAULT_NETWORK,
     *,
     key: PRNGKeyArray,
-    optimizer: AbstractOptimizer | str = AUTO,
+    optimizer: AbstractOptimizer | AbstractDescent | tuple | str = AUTO,
     stopping: Stopping | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     error_every: int = 10,
     memory: float | None = None,
     devices: int = 1,
@@ -52,14 +58,19 @@ def solve(
 ) -> Solution:
     """Train `network` to solve `problem`.
 
-    - `network`: a callable PyTree with float64 parameters, or a text such as `"3x24"` or `"2-64-64-1"` for an `MLP`.
+    - `network`: a text such as `"3x24"` or `"2-64-64-1"` for an `MLP`, or a callable PyTree with float64 parameters.
+      Training begins with these parameters. They are replaced where an `MLP` of this library is in the network, has not
+      been trained, and oscillates clearly too slowly or too fast for the equation; and in the attempts after one that
+      led nowhere, which draw every `MLP` and the entries of all other matrices anew. `Stopping(restarts=0)` keeps them.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
       the sketches. The same key gives the same run, bit for bit, on the same machine.
-    - `optimizer`: an `Optimizer` of a descent and a search, or a name in `OPTIMIZERS`; left out, the one that suits the
-      size of the problem and the network.
+    - `optimizer`: a name in `OPTIMIZERS`, an `Optimizer` of a descent and a search, a descent alone, or a gradient
+      transformation of Optax, such as `optax.adam(1e-3)`; left out, the one that suits the size of the problem and the
+      network.
     - `stopping`: the budget and other ends; 1000 iterations if left out.
-    - `callbacks`: called after every iteration (and once before the first) with the state and a `Record`. They may
-      raise `KeyboardInterrupt` to end the run.
+    - `callbacks`: one or several, called after every iteration (and once before the first) with the state and a
+      `Record`. They may raise `KeyboardInterrupt` to end the run. Any other exception ends the run too, and is raised
+      again with the solution that was reached as its attribute `solution`.
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
     - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
     - `devices`: how many devices divide the points between them; all there are, `jax.device_count()`, where several
@@ -70,47 +81,34 @@ def solve(
 
     An interrupt (Ctrl-C) ends the run after the present step, a second one at once, with what it has reached.
 
-    Bad input raises `TypeError` or `ValueError` before the step is compiled: a residual of the wrong shape or with
-    values that are not finite, float32 parameters, a sketch larger than the factor, an optimizer that does not fit into
-    the memory, more devices than there are, checkpoints of another run.
+    Bad input raises `TypeError` or `ValueError` before the step is compiled: an argument of another type, a residual of
+    the wrong shape or with values that are not finite, float32 parameters, a sketch larger than the factor, an
+    optimizer that does not fit into the memory, more devices than there are, checkpoints of another run.
     """
     _require_float64()
-    if error_every < 1:
-        raise ValueError(f"error_every is {error_every}; it must be at least 1")
-    if memory is not None and not (isinstance(memory, numbers.Real) and memory > 0):
-        raise ValueError(f"memory is {memory!r}; it must be a positive number of bytes, or left out for the machine's")
+    _require_problem(problem, network)
+    _require_key(key)
+    callbacks = _listed(callbacks)
+    if optimizer != AUTO:
+        find_optimizer(optimizer)
+    _require_options(stopping, checkpoints, error_every, memory)
     mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
     with deferred_interrupts() as interrupt, share_cores_with_lapack():
         network_key, train_key = jax.random.split(key)
-        architecture = network if isinstance(network, str) else None
-        if isinstance(network, str):
-            network = _make(network, problem, network_key)
         memory = agreed(mesh, machine_bytes() if memory is None else memory)
-        objective, theta = make_objective(problem, network, limits_for(memory), mesh)
+        make = functools.partial(_make, network, problem, network_key) if isinstance(network, str) else None
+        setting = make_setting(problem, make() if make else network, limits_for(memory), mesh, make)
+        objective, scales = setting.objective, setting.scales
         require_points(objective, mesh)
-        scales = scales_of(problem, objective, theta)
-        output = scales.output
-        if architecture is not None and output != 1:
-            network = _make(architecture, problem, network_key, scale=output)
-            objective, theta = make_objective(problem, network, limits_for(memory), mesh)
-            scales = scales_of(problem, objective, theta)
-        given = problem.with_points(len(theta))
-        problem = in_ordinary_units(given, scales)
-        if problem is not given:
-            objective, theta = make_objective(problem, network, limits_for(memory), mesh)
-            scales = scales_of(problem, objective, theta)
-        theta, train_key = whole_on(mesh, (theta, train_key))
+        theta, train_key = whole_on(mesh, (setting.theta, train_key))
         plan = make_plan(objective, theta, optimizer, memory)
         _LOG.info("%s", plan)
         stopping = stopping or Stopping()
         if stopping.patience is None:
             stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
-        begin = None
-        if architecture is not None:
-            begin = functools.partial(_start, architecture, problem, output, plan.optimizer.wants_fast_features)
         run = Run(
-            problem=problem,
+            problem=setting.problem,
             objective=objective,
             optimizer=plan.optimizer,
             stopping=stopping,
@@ -118,7 +116,7 @@ def solve(
             error_every=error_every,
             key=train_key,
             start=start,
-            begin=begin,
+            begin=_start(network, setting, stopping, plan.optimizer),
             memory=memory,
             scales=scales,
             interrupt=interrupt,
@@ -126,7 +124,10 @@ def solve(
             pace=Pace(plan.seconds),
         )
         end = run.solve(theta, network_key, checkpoints)
-        return _solution_of(run, end, plan.label, given)
+        solution = _solution_of(run, end, plan.label, setting.given)
+        if run.raised is not None:
+            raise _with_solution(run.raised, solution, checkpoints)
+        return solution
 
 
 def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solution:
@@ -149,12 +150,23 @@ def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solu
     )
 
 
+def _with_solution(error: Exception, solution: Solution, checkpoints: Checkpoints | None) -> Exception:
+    """The exception of a callback, which keeps what the run had reached."""
+    kept = "" if checkpoints is None else f", and the run goes on from {str(checkpoints.folder)!r} with resume=True"
+    error.add_note(
+        f"A callback raised this exception, which ended the run at iteration {solution.history.iteration[-1]}. The "
+        f"solution that was reached is the attribute `solution` of the exception{kept}."
+    )
+    error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
+    return error
+
+
 def _make(
     architecture: str,
     problem: AbstractProblem,
     key: PRNGKeyArray,
-    frequencies: Frequencies | None = None,
     scale: float = 1.0,
+    frequencies: Frequencies | None = None,
 ) -> MLP:
     return make_network(
         architecture,
@@ -168,15 +180,15 @@ def _make(
 
 
 def _start(
-    architecture: str,
-    problem: AbstractProblem,
-    scale: float,
-    fast: bool,
-    objective: AbstractObjective,
-    key: PRNGKeyArray,
-) -> Float[Array, " p"]:
-    make = functools.partial(_make, architecture, problem, key, scale=scale)
-    return suitable_start(objective, make, problem.domain.dimension, fast=fast, key=key)
+    network: Callable | str, setting: Setting, stopping: Stopping, optimizer: AbstractOptimizer
+) -> AbstractStart | None:
+    """What makes the initial parameters; `None` where they stay those of the network."""
+    axes, fast, size = setting.problem.domain.dimension, optimizer.wants_fast_features, setting.size
+    if isinstance(network, str):
+        make = lambda key, frequencies: _make(network, setting.problem, key, size, frequencies)
+        return NamedStart(make, axes, fast, size)
+    given = GivenStart(network, axes, fast, size)
+    return given if stopping.restarts and given.can_redraw else None
 
 
 def _require_float64() -> None:
@@ -184,4 +196,59 @@ def _require_float64() -> None:
         raise TypeError(
             "JAX runs in float32; natural gradients need float64. Call jax.config.update('jax_enable_x64', True) "
             "before anything else, or set the environment variable JAX_ENABLE_X64=1"
+        )
+
+
+def _require_problem(problem: object, network: object) -> None:
+    if isinstance(problem, AbstractProblem):
+        return
+    if isinstance(network, AbstractProblem):
+        raise TypeError(
+            f"problem is {shown(problem)} and network is a {type(network).__name__}; the arguments are swapped, so "
+            "write solve(problem, network, ...)"
+        )
+    raise TypeError(
+        f"problem is {shown(problem)}; it must be a Problem or an Energy, for instance sngd.library.poisson()"
+    )
+
+
+def _require_key(key: object) -> None:
+    example = "for instance jax.random.key(0)"
+    if not isinstance(key, jax.Array | np.ndarray):
+        seed = f"jax.random.key({key})" if isinstance(key, int) else "jax.random.key(0)"
+        raise TypeError(f"key is {shown(key)}; give a key of JAX, for instance {seed}")
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and key.dtype != jnp.uint32:
+        raise TypeError(f"key is an array of {key.dtype}; give a key of JAX, {example}")
+    if key.ndim != (0 if typed else 1):
+        raise ValueError(f"key is an array of shape {key.shape}; give one key, {example}")
+
+
+def _listed(callbacks: Any) -> tuple[Callback, ...]:
+    """The callbacks, of which one may come without a list. Raises `TypeError` for one that cannot be called."""
+    listed = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for callback in listed:
+        if not callable(callback) or isinstance(callback, type):
+            raise TypeError(
+                f"callbacks holds {shown(callback)}; each must be a function of the state and the record, "
+                "callback(state, record)"
+            )
+    return listed
+
+
+def _require_options(stopping: object, checkpoints: object, error_every: int, memory: float | None) -> None:
+    if stopping is not None and not isinstance(stopping, Stopping):
+        iterations = stopping if isinstance(stopping, int) else 1000
+        raise TypeError(
+            f"stopping is {shown(stopping)}; give a Stopping, for instance sngd.Stopping(iterations={iterations})"
+        )
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        folder = checkpoints if isinstance(checkpoints, str) else "run"
+        raise TypeError(
+            f'checkpoints is {shown(checkpoints)}; give a Checkpoints, for instance sngd.Checkpoints("{folder}")'
+        )
+    require_integer("error_every", error_every, least=1)
+    if memory is not None and not (isinstance(memory, numbers.Real) and memory > 0):
+        raise ValueError(
+            f"memory is {shown(memory)}; it must be a positive number of bytes, or left out for the machine's"
         )

@@ -2,8 +2,10 @@
 
 import importlib
 
-from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, Preconditioned, ResidualSpace
+from sngd.descent import ENGD, SNGD, AbstractDescent, FactorDescent, GradientDescent, Preconditioned, ResidualSpace
 from sngd.search import GainRatio
+from sngd.train._arguments import shown
+from sngd.train._optax import OptaxOptimizer, is_transformation
 from sngd.train._optimizer import AbstractOptimizer, Optimizer
 
 _OWN: dict[str, AbstractOptimizer] = {
@@ -23,11 +25,32 @@ _BASELINES = ("adam", "bfgs", "l-bfgs")
 OPTIMIZERS = (*_OWN, *_BASELINES)
 
 
-def find_optimizer(name: str) -> AbstractOptimizer:
-    """The optimizer called `name`, one of `OPTIMIZERS`.
+def find_optimizer(optimizer: object) -> AbstractOptimizer:
+    """The optimizer that `optimizer` means, which is one of several kinds.
 
-    Raises `ValueError` for an unknown name.
+    - a name, one of `OPTIMIZERS`;
+    - an `AbstractOptimizer`, which is that itself;
+    - a descent alone, which is searched along as an `Optimizer` does where it is given no search;
+    - a gradient transformation of Optax, such as `optax.adam(1e-3)`.
+
+    Raises `ValueError` for an unknown name, and `TypeError` for anything else.
     """
+    match optimizer:
+        case AbstractOptimizer():
+            return optimizer
+        case AbstractDescent():
+            return Optimizer(optimizer)
+        case str():
+            return _named(optimizer)
+    if is_transformation(optimizer):
+        return OptaxOptimizer(optimizer)
+    raise TypeError(
+        f"optimizer is {shown(optimizer)}; give a name ({', '.join(OPTIMIZERS)}), an Optimizer, a descent like SNGD(), "
+        "or a transformation of Optax like optax.adam(1e-3)"
+    )
+
+
+def _named(name: str) -> AbstractOptimizer:
     if name in _OWN:
         return _OWN[name]
     if name not in _BASELINES:

@@ -11,6 +11,7 @@ from sngd._cost import Cost
 from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.search import AbstractSearch, GridSearch, Memory
+from sngd.train._arguments import shown
 from sngd.train._step import StepInfo, TrainState, take_step
 
 # The work of a linearization, in losses; and that of a loss, in operations for each row and parameter: a product and a
@@ -70,10 +71,19 @@ class AbstractOptimizer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer(AbstractOptimizer):
-    """A descent and the search that picks a point on its curve. Any search serves any descent."""
+    """A descent and the search that picks a point on its curve. Any search serves any descent.
+
+    Raises `TypeError` where one of them is something else, such as a class in the place of an instance.
+    """
 
     descent: AbstractDescent
     search: AbstractSearch = dataclasses.field(default_factory=GridSearch)
+
+    def __post_init__(self):
+        for name, kind, example in (("descent", AbstractDescent, "SNGD()"), ("search", AbstractSearch, "GridSearch()")):
+            found = getattr(self, name)
+            if not isinstance(found, kind):
+                raise TypeError(f"{name} is {shown(found)}; give a {name}, for instance {example}")
 
     @property
     def description(self) -> str:

@@ -1,13 +1,13 @@
 """What a run will take: which optimizer, how the factor is kept, how much memory, how long a step."""
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
 import jax
+import psutil
 from jaxtyping import Array, Float
 
 from sngd.linearize import AbstractFactor, AbstractObjective, Limits
@@ -71,13 +71,13 @@ def limits_for(memory: float) -> Limits:
 def make_plan(
     objective: AbstractObjective,
     theta: Float[Array, " p"],
-    optimizer: AbstractOptimizer | str = AUTO,
+    optimizer: object = AUTO,
     memory: float | None = None,
 ) -> Plan:
     """The plan for a run. Nothing is compiled but one product of matrices, for its speed.
 
-    - `optimizer`: itself, its name, or `AUTO`: the decomposition of the factor, or residual space where that is much
-      cheaper; preconditioned iterations for a factor kept as outer products.
+    - `optimizer`: what `find_optimizer` takes, or `AUTO`: the decomposition of the factor, or residual space where that
+      is much cheaper; preconditioned iterations for a factor kept as outer products.
     - `memory`: bytes that the run may take; left out, those of the machine.
 
     Raises `ValueError` where the run does not fit into the memory; the message names an optimizer that does.
@@ -85,9 +85,9 @@ def make_plan(
     rate = _operations_a_second()
     factor = eqx.filter_eval_shape(objective.factor, theta)
 
-    def plan(optimizer: AbstractOptimizer | str) -> Plan:
-        label = optimizer if isinstance(optimizer, str) else optimizer.description
-        found = find_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
+    def plan(optimizer: object) -> Plan:
+        found = find_optimizer(optimizer)
+        label = optimizer if isinstance(optimizer, str) else found.description
         rows, parameters = factor.shape
         prepared = found.prepare(rows, parameters)
         seconds = prepared.cost(factor).operations / rate
@@ -146,7 +146,7 @@ def machine_bytes() -> float:
     statistics = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in statistics:
         return statistics["bytes_limit"]
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine = psutil.virtual_memory().total
     try:
         return min(machine, int(_CONTAINER.read_text()))
     except (OSError, ValueError):

@@ -29,6 +29,7 @@ from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
 from sngd.train._solution import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
 from sngd.train._stability import Stability, stability_of
+from sngd.train._start import AbstractStart
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
@@ -52,11 +53,17 @@ _REJECTED, _NUDGE = 3, 1e-6
 _LOG = logging.getLogger("sngd")
 
 Callback = Callable[[TrainState, Record], None]
-Begin = Callable[[AbstractObjective, PRNGKeyArray], Float[Array, " p"]]
 
 
 class _NonFiniteError(ArithmeticError):
     """Several steps in a row led to numbers that are not finite."""
+
+
+class _CallbackError(Exception):
+    """A callback raised `error`."""
+
+    def __init__(self, error: Exception):
+        self.error = error
 
 
 @dataclasses.dataclass
@@ -69,6 +76,7 @@ class Run:
     - `factor`, `between`: of the present objective, once they are needed: the shapes of its factor, and the same
       problem at other points. `compilations`: since it began, in this process. `pace`: of its steps.
     - `reference`: the initial parameters of the network, before frequencies are chosen.
+    - `reported`: how many records the callbacks have seen. `raised`: the exception of a callback that ended the run.
     """
 
     problem: AbstractProblem
@@ -79,7 +87,7 @@ class Run:
     error_every: int
     key: PRNGKeyArray
     start: float
-    begin: Begin | None
+    begin: AbstractStart | None
     memory: float
     scales: Scales
     interrupt: Interrupt
@@ -91,6 +99,8 @@ class Run:
     factor: AbstractFactor | None = None
     between: AbstractObjective | None = None
     reference: Float[Array, " p"] | None = None
+    reported: int = 0
+    raised: Exception | None = None
 
     def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
         """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
@@ -105,7 +115,8 @@ class Run:
         if self.checkpoints is not None and self.checkpoints.resumes:
             moment = self._resumed(self.checkpoints, theta)
         else:
-            begun = theta if self.begin is None else self._begun(self.begin, start_key)
+            begun = theta if self.begin is None else self.begin.first(self.objective, theta, start_key)
+            begun = whole_on(self.objective.mesh, begun)
             moment = self._first_of_round(Place(), TrainState(begun, self.key, jnp.zeros((), int)))
         return self._from(moment)
 
@@ -131,15 +142,17 @@ class Run:
         """
         detail = ""
         try:
+            self._report(moment)
             while (ended := self._ending(moment)) is None:
-                before, moment = moment, self._step(moment)
-                if moment.records > before.records:
-                    self._report(moment.state)
+                moment = self._step(moment)
+                self._report(moment)
                 if self.checkpoints is not None and self.checkpoints.due:
                     self._keep(moment)
         except KeyboardInterrupt:
             ended = Result.INTERRUPTED
             del self.records[moment.records :]
+        except _CallbackError as error:
+            ended, self.raised = Result.INTERRUPTED, error.error
         except _NonFiniteError as error:
             ended, detail = Result.NON_FINITE, str(error)
         if ended in FROM_OUTSIDE:
@@ -305,16 +318,12 @@ class Run:
         """The first moment from other initial parameters; they count as an iteration."""
         assert self.begin is not None
         key = jax.random.fold_in(self.key, place.attempt)
-        state = TrainState(self._begun(self.begin, key), key, jnp.zeros((), int))
+        begun = whole_on(self.objective.mesh, self.begin.again(self.objective, best.theta, key))
+        state = TrainState(begun, key, jnp.zeros((), int))
         loss = self.check_start(state.theta)
         self.records.append(Record(self.records[-1].iteration + 1, loss, seconds=self._seconds()))
-        self._report(state)
         place = Place(place.attempt + 1, place.round, place.finer, len(self.records) - 1)
         return self._first_of_round(place, state, best)
-
-    def _begun(self, begin: Begin, key: PRNGKeyArray) -> Float[Array, " p"]:
-        """Initial parameters, on every device."""
-        return whole_on(self.objective.mesh, begin(self.objective, key))
 
     @property
     def _least_squares(self) -> bool:
@@ -340,7 +349,6 @@ class Run:
             place = dataclasses.replace(place, initial_excess=loss)
         if not self.records:
             self.records.append(Record(0, loss, self._error(state.theta), seconds=self._seconds()))
-            self._report(state)
         valley = Valley.at(state, excess) if optimizer.can_escape else None
         return Moment(place, state, optimizer, valley, len(self.records), best=best)
 
@@ -355,6 +363,7 @@ class Run:
         template = TrainState(theta, self.key, jnp.zeros((), int), self.optimizer.remember(self.objective, theta))
         template = whole_on(self.objective.mesh, template)
         moment, self.records, clock = checkpoints.read(template, self.optimizer)
+        self.reported = len(self.records)
         self.start, self.earlier_compile_seconds = time.perf_counter() - clock.seconds, clock.compile_seconds
         for _ in range(moment.place.finer):
             finer = refined(self.problem)
@@ -376,9 +385,16 @@ class Run:
             self._seconds(),
         )
 
-    def _report(self, state: TrainState) -> None:
+    def _report(self, moment: Moment) -> None:
+        """Tell the callbacks of a record that they have not seen. Raises `_CallbackError` where one raises."""
+        if moment.records == self.reported:
+            return
+        self.reported = moment.records
         for callback in self.callbacks:
-            callback(state, self.records[-1])
+            try:
+                callback(moment.state, self.records[-1])
+            except Exception as error:
+                raise _CallbackError(error) from error
 
     @property
     def compile_seconds(self) -> float:
@@ -401,7 +417,7 @@ class Run:
         if self.problem.exact is None:
             return math.nan
         points, exact = self._exact
-        return relative_difference(evaluate_in_chunks(self.objective.trial.network(theta), points), exact)
+        return relative_difference(evaluate_in_chunks(self.objective.trial.function(theta), points), exact)
 
     @functools.cached_property
     def _exact(self) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,7 @@ def scales_of(problem: AbstractProblem, objective: AbstractObjective, theta: Flo
     """The scales of a problem, by an untrained network. Where the zero function has no residual, there are no data."""
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
-    size = root_mean_square(problem, objective.trial.network(theta))
+    size = root_mean_square(problem, objective.trial.function(theta))
     return Scales(norms_of(objective, data), norms_of(objective, residual - data), size)
 
 

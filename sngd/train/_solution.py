@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sngd._results import Result
+from sngd.linearize import function_of_point
 from sngd.problem import AbstractProblem, Sobol, evaluate_on_host, is_traceable
 from sngd.train._history import History
 from sngd.train._step import evaluate
@@ -60,7 +61,12 @@ class Solution:
         dimension = self.problem.domain.dimension
         if points.ndim != 2 or points.shape[1] != dimension:
             raise ValueError(f"points have shape {points.shape}; this problem needs (n, {dimension})")
-        return evaluate_in_chunks(self.network, points)
+        return evaluate_in_chunks(self._function, points)
+
+    @property
+    def _function(self) -> Callable:
+        """The network as a function of one point, whose values have the shape that the problem asks for."""
+        return function_of_point(self.network, self.problem.domain.dimension, self.problem.outputs)
 
     def relative_l2(self, exact: Callable | None = None) -> float:
         """The relative L2 error against `exact`, a function of one point; by default the problem's own.
@@ -73,7 +79,7 @@ class Solution:
         if exact is None:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
-        return relative_difference(evaluate_in_chunks(self.network, points), evaluate_exact(exact, points))
+        return relative_difference(evaluate_in_chunks(self._function, points), evaluate_exact(exact, points))
 
 
 def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:

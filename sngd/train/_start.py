@@ -1,7 +1,14 @@
-"""Where a run starts: the initial parameters of a network that is given by its architecture."""
+"""Where a run starts: initial parameters that suit the equation, and others after a run that led nowhere."""
 
+import abc
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -11,25 +18,108 @@ from sngd.train._frequencies import ROWS, Frequencies, choose_frequencies
 from sngd.train._step import linearize, linearize_residual
 
 
-def suitable_start(
-    objective: AbstractObjective, make: Callable[[Frequencies], MLP], axes: int, *, fast: bool, key: PRNGKeyArray
-) -> Float[Array, " p"]:
-    """The parameters of the network that `make` gives for frequencies that suit the objective.
+class AbstractStart(abc.ABC):
+    """Makes the initial parameters of every attempt of a run."""
 
-    Where the Jacobian is too large to store, they are the same for all axes, and chosen on some of the points; where it
-    is not known by outer products either, or of an energy, they are all one.
+    @abc.abstractmethod
+    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+        """Those of the first attempt, shape `(p,)`. `theta`: the present ones."""
+
+    @abc.abstractmethod
+    def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+        """Those of another attempt, shape `(p,)`, after one that ended at `reached`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedStart(AbstractStart):
+    """Of an `MLP` that is named by its architecture: drawn at random, with frequencies that suit the equation.
+
+    - `make`: makes the network from a key and frequencies. `axes`: how many frequencies there are.
+    - `fast`: whether to take the fastest that suit. `unit`: the power of ten of the solution's size.
+    """
+
+    make: Callable[[PRNGKeyArray, Frequencies], MLP]
+    axes: int
+    fast: bool
+    unit: float
+
+    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+        return self.again(objective, theta, key)
+
+    def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+        make = lambda frequencies: ravel_pytree(self.make(key, frequencies))[0]
+        found = suitable_start(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
+        assert found is not None
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenStart(AbstractStart):
+    """Of a network that is given as an object, whose parameters are not thrown away lightly.
+
+    The first attempt keeps them, unless every `MLP` within the network is untrained and other frequencies are clearly
+    better; then these networks are made again with those frequencies.
+
+    Another attempt draws anew what the attempt before has trained: every `MLP` within the network, and the entries of
+    every other matrix from the entries that the matrix was given with. Vectors and scalars are kept.
+
+    - `network`: as it was given. `axes`, `fast`, `unit`: as of a `NamedStart`.
+    """
+
+    network: Callable
+    axes: int
+    fast: bool
+    unit: float
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether there is anything that another attempt could begin with."""
+        parts = jax.tree.leaves(self.network, is_leaf=_is_mlp)
+        return any(_is_mlp(part) or _is_matrix(part) for part in parts)
+
+    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+        parts = [part for part in jax.tree.leaves(self.network, is_leaf=_is_mlp) if _is_mlp(part)]
+        if not parts or not all(part.untrained for part in parts):
+            return theta
+        make = lambda frequencies: _flat(_with_mlps(self.network, key, frequencies))
+        found = suitable_start(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key, given=theta)
+        return theta if found is None else found
+
+    def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+        redrawn = _with_matrices(self.network, objective.trial.network(reached), key)
+        if not any(map(_is_mlp, jax.tree.leaves(redrawn, is_leaf=_is_mlp))):
+            return _flat(redrawn)
+        make = lambda frequencies: _flat(_with_mlps(redrawn, key, frequencies))
+        found = suitable_start(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
+        assert found is not None
+        return found
+
+
+def suitable_start(
+    objective: AbstractObjective,
+    make: Callable[[Frequencies], Float[Array, " p"]],
+    axes: int,
+    *,
+    fast: bool,
+    unit: float,
+    key: PRNGKeyArray,
+    given: Float[Array, " p"] | None = None,
+) -> Float[Array, " p"] | None:
+    """The parameters that `make` gives for frequencies that suit the objective.
+
+    Where the Jacobian is too large to store, the frequencies are the same for all axes, and chosen on some of the
+    points; where it is not known by outer products either, or of an energy, they are all one.
 
     - `fast`: where the Jacobian is known by outer products, whether to take the fastest of the frequencies that suit.
+    - `unit`: the power of ten of the solution's size, in which residuals are compared.
+    - `given`: parameters to keep, with the result `None`, where no frequencies are clearly better.
     """
     stored = objective.chunk is None
     if not stored:
         if not (objective.linear and isinstance(objective, LeastSquares)):
-            return ravel_pytree(make((1.0,) * axes))[0]
+            return make((1.0,) * axes) if given is None else None
         if objective.rows > ROWS:
             objective = objective.on_some_points(ROWS, key)
-
-    def parameters(frequencies: Frequencies) -> Float[Array, " p"]:
-        return ravel_pytree(make(frequencies))[0]
 
     def residual_and_factor(theta: Float[Array, " p"]) -> tuple[Array, AbstractFactor]:
         if not isinstance(objective, LeastSquares):
@@ -40,7 +130,54 @@ def suitable_start(
         assert linearization.residual is not None
         return linearization.residual, linearization.factor
 
+    fastest = fast and not stored
     frequencies = choose_frequencies(
-        residual_and_factor, parameters, axes, together=not stored, fastest=fast and not stored, key=key
+        residual_and_factor, make, axes, together=not stored, fastest=fastest, key=key, unit=unit, given=given
     )
-    return parameters(frequencies)
+    return None if frequencies is None else make(frequencies)
+
+
+def _is_mlp(part: Any) -> bool:
+    return isinstance(part, MLP)
+
+
+def _is_matrix(part: Any) -> bool:
+    return eqx.is_inexact_array(part) and part.ndim == 2
+
+
+def _flat(network: Callable) -> Float[Array, " p"]:
+    return ravel_pytree(eqx.filter(network, eqx.is_inexact_array))[0]
+
+
+def _with_mlps(network: Callable, key: PRNGKeyArray, frequencies: Frequencies) -> Callable:
+    """The network with every `MLP` in it made again; one with other inputs than the axes gets the largest frequency."""
+    parts, structure = jax.tree.flatten(network, is_leaf=_is_mlp)
+
+    def remade(number: int, part: MLP) -> MLP:
+        inputs = part.widths[0]
+        own = frequencies if inputs == len(frequencies) else (max(frequencies),) * inputs
+        return part.remade(jax.random.fold_in(key, number), own)
+
+    return structure.unflatten([remade(at, part) if _is_mlp(part) else part for at, part in enumerate(parts)])
+
+
+def _with_matrices(network: Callable, reached: Callable, key: PRNGKeyArray) -> Callable:
+    """The network with other entries in the matrices outside of its `MLP`s that differ from those of `reached`.
+
+    A matrix that training has not changed is not a parameter, but a table of something. The entries of a column, which
+    belong to one input, are drawn from that column, so that inputs keep their scales; where the matrix has entries of
+    both signs, their signs are drawn too.
+    """
+    parts, structure = jax.tree.flatten(network, is_leaf=_is_mlp)
+    trained = structure.flatten_up_to(reached)
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+    def redrawn(given: Array) -> Array:
+        entries = generator.permuted(np.asarray(given), axis=0)
+        signed = entries.min(initial=0.0) < 0 < entries.max(initial=0.0)
+        return jnp.asarray(entries * generator.choice((-1.0, 1.0), entries.shape) if signed else entries)
+
+    def part_of(given: Any, there: Any) -> Any:
+        return redrawn(given) if _is_matrix(given) and not np.array_equal(given, there) else given
+
+    return structure.unflatten([part_of(given, there) for given, there in zip(parts, trained, strict=True)])

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from sngd._results import Result
+from sngd.train._arguments import require_integer, require_number
 from sngd.train._history import Record
 
 # Steps of size zero in a row that end a run. A fresh sketch may find what the last one did not.
@@ -21,10 +22,11 @@ class Stopping:
       the optimizer's.
     - `refinements`: how often a run that stagnates, and fits its points only, goes on with more of them.
     - `restarts`: how often a run that is stuck with a wrong solution, or fits its points only and is far from one,
-      starts again from other initial parameters, where the network is given by its architecture; the best outcome is
-      kept.
+      starts again from other initial parameters; the best outcome is kept. Where the network is an object and not a
+      text, zero keeps its parameters as they are at the start too.
 
-    Raises `ValueError` for a budget or a number below zero, or a patience below one.
+    Raises `TypeError` for anything but a number, an integer where something is counted. Raises `ValueError` for a
+    budget or a count below zero, or a patience below one.
     """
 
     iterations: int = 1000
@@ -35,15 +37,14 @@ class Stopping:
     restarts: int = 2
 
     def __post_init__(self):
-        if self.iterations < 0:
-            raise ValueError(f"iterations is {self.iterations}; it must not be negative")
+        for name in ("iterations", "refinements", "restarts"):
+            require_integer(name, getattr(self, name), least=0)
+        if self.patience is not None:
+            require_integer("patience", self.patience, least=1)
+        for name in ("seconds", "loss"):
+            require_number(name, getattr(self, name))
         if not self.seconds >= 0:
             raise ValueError(f"seconds is {self.seconds}; it must not be negative")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience is {self.patience}; it must be at least 1")
-        for name in ("refinements", "restarts"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
 
     def ending(self, records: list[Record], lower_bound: float) -> Result | None:
         """How a run with these records ends now, or `None` where it goes on.
