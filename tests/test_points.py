@@ -178,12 +178,11 @@ def test_a_run_that_fits_its_points_only_goes_on_with_more():
     assert solution.relative_l2() < 0.1
 
 
-def test_a_problem_without_points_says_how_to_choose_some():
-    problem = sngd.Problem(SQUARE, WALLS, name="walls")
-    with pytest.raises(ValueError, match=r"walls has no points yet; give it a quadrature, or let problem.with_points"):
-        problem.collocation(WALLS)
+def test_points_follow_the_network_and_are_few_without_one():
+    problem = sngd.Problem(SQUARE, WALLS)
     counts = [len(problem.with_points(parameters).collocation(WALLS).points) for parameters in (100, 5301)]
     assert counts == [4 * 20, 4 * 44]
+    assert len(problem.collocation(WALLS).points) == 4 * 20
 
 
 def test_one_condition_needs_no_list():

@@ -71,16 +71,16 @@ class AbstractProblem(abc.ABC):
     def interior(self, own: Quadrature | None = None) -> Collocation:
         """The points in the interior, or those of a condition's `own` quadrature.
 
-        Raises `ValueError` for points or weights that cannot be used, and where the problem names no rule and
-        `with_points` has chosen none.
+        A problem that names no rule has the fewest points that are chosen by default. Raises `ValueError` for points or
+        weights that cannot be used.
         """
-        given = self._points if own is None else as_points(own, "quadrature")
-        points, weights = self._chosen(given).on(self.domain)
+        given = as_points(own, "quadrature") if own is not None else self._points or self._fewest[0]
+        points, weights = given.on(self.domain)
         return Collocation(points, np.zeros_like(points), weights)
 
     def _on_faces(self, faces: Sequence[Face], own: Quadrature | None = None) -> Collocation:
-        given = self._boundary_points if own is None else as_points(own, "quadrature")
-        parts = [(face, *self._chosen(given).on(face)) for face in faces]
+        given = as_points(own, "quadrature") if own is not None else self._boundary_points or self._fewest[1]
+        parts = [(face, *given.on(face)) for face in faces]
         if not sum(len(weights) for *_, weights in parts):
             names = ", ".join(f"{face.axis} = {face.position}" for face in faces)
             raise ValueError(f"boundary_quadrature has no point on the faces {names}; a condition needs one there")
@@ -91,6 +91,10 @@ class AbstractProblem(abc.ABC):
         )
 
     @property
+    def _fewest(self) -> tuple[AbstractPoints, AbstractPoints]:
+        return default_quadrature(self.domain.dimension, parameters=0)
+
+    @property
     def _points(self) -> AbstractPoints | None:
         return None if self.quadrature is None else as_points(self.quadrature, "quadrature")
 
@@ -99,14 +103,6 @@ class AbstractProblem(abc.ABC):
         if self.boundary_quadrature is not None:
             return as_points(self.boundary_quadrature, "boundary_quadrature")
         return self._points if self._points is not None and self._points.fit_faces else None
-
-    def _chosen(self, points: AbstractPoints | None) -> AbstractPoints:
-        if points is None:
-            raise ValueError(
-                f"{self.name} has no points yet; give it a quadrature, or let problem.with_points(parameters) choose "
-                "one for a network with that many parameters"
-            )
-        return points
 
     def _check(self) -> None:
         """Raises `TypeError` or `ValueError` for arguments that cannot be used."""
