@@ -233,7 +233,9 @@ def _require_key(key: object) -> None:
 
 def _listed(callbacks: Any) -> tuple[Callback, ...]:
     """The callbacks, of which one may come without a list. Raises `TypeError` for one that cannot be called."""
-    listed = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    listed: tuple[Any, ...] = (callbacks,)
+    if isinstance(callbacks, Iterable) and not callable(callbacks):
+        listed = tuple(callbacks)
     for callback in listed:
         if not callable(callback) or isinstance(callback, type):
             raise TypeError(
