@@ -1,7 +1,6 @@
 """`solve`: from a problem and a network to a solution."""
 
 import dataclasses
-import functools
 import logging
 import numbers
 import time
@@ -97,8 +96,8 @@ def solve(
     with deferred_interrupts() as interrupt, share_cores_with_lapack():
         network_key, train_key = jax.random.split(key)
         memory = agreed(mesh, machine_bytes() if memory is None else memory)
-        make = functools.partial(_make, network, problem, network_key) if isinstance(network, str) else None
-        setting = make_setting(problem, make() if make else network, limits_for(memory), mesh, make)
+        make = lambda size: _make(network, problem, network_key, size) if isinstance(network, str) else network
+        setting = make_setting(problem, make, limits_for(memory), mesh, resizable=isinstance(network, str))
         objective, scales = setting.objective, setting.scales
         require_points(objective, mesh)
         theta, train_key = whole_on(mesh, (setting.theta, train_key))
@@ -226,7 +225,9 @@ def _require_key(key: object) -> None:
 
 def _listed(callbacks: Any) -> tuple[Callback, ...]:
     """The callbacks, of which one may come without a list. Raises `TypeError` for one that cannot be called."""
-    listed = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    listed: tuple[Any, ...] = (callbacks,)
+    if isinstance(callbacks, Iterable) and not callable(callbacks):
+        listed = tuple(callbacks)
     for callback in listed:
         if not callable(callback) or isinstance(callback, type):
             raise TypeError(

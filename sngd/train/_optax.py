@@ -40,6 +40,10 @@ class OptaxOptimizer(AbstractOptimizer):
     def patience(self) -> int:
         return 10_000
 
+    @property
+    def wants_fast_features(self) -> bool:
+        return False
+
     def prepare(self, rows: int, parameters: int) -> "OptaxOptimizer":
         return self
 

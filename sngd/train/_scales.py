@@ -42,11 +42,17 @@ class Scales:
     @property
     def output(self) -> float:
         """The power of ten by which the network should be multiplied: one, unless the solution is of another size."""
+        return 1.0 if 1 / _ORDINARY <= self._ratio <= _ORDINARY else self.magnitude
+
+    @property
+    def magnitude(self) -> float:
+        """The power of ten of the solution's size beside the network's; one where no condition has data."""
+        return _power_of_ten(self._ratio) if _NOTHING_AT_ALL < self._ratio < math.inf else 1.0
+
+    @property
+    def _ratio(self) -> float:
         ratios = [data / response for data, response in zip(self.data, self.response, strict=True) if response > 0]
-        largest = max(ratios, default=0.0)
-        ordinary = 1 / _ORDINARY <= largest <= _ORDINARY
-        nothing = not _NOTHING_AT_ALL < largest < math.inf
-        return 1.0 if ordinary or nothing else _power_of_ten(largest)
+        return max(ratios, default=0.0)
 
     @property
     def is_homogeneous(self) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
@@ -10,9 +11,12 @@ from sngd.linearize import AbstractObjective, Limits, make_objective
 from sngd.problem import AbstractProblem
 from sngd.train._scales import Scales, in_ordinary_units, scales_of
 
-# A network for a solution of another size is made at most so many times. Once is enough for linear equations: the size
-# is read from the response to the network before, which is that of the linear terms only where the network is small.
+# A network for a solution of another size is made at most so many times. Once is enough for linear equations.
 _PASSES = 4
+
+# A problem without data is looked at once more with a network this much smaller: nonlinear terms of an ordinary network
+# may hide the data of a small solution.
+_SMALL = 1e-10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,30 +39,51 @@ class Setting:
 
 
 def make_setting(
-    problem: AbstractProblem,
-    network: Callable,
-    limits: Limits,
-    mesh: Mesh | None,
-    make: Callable[[float], Callable] | None,
+    problem: AbstractProblem, make: Callable[[float], Callable], limits: Limits, mesh: Mesh | None, *, resizable: bool
 ) -> Setting:
     """The setting of a run.
 
-    - `network`: of ordinary size. `make`: makes the same network for solutions that are so many times larger; `None`
-      where the network has to stay as it is.
+    - `make`: makes the network for solutions that are so many times larger than ordinary ones.
+    - `resizable`: whether that is another network for each size.
     """
-    size = 1.0
-    objective, theta = make_objective(problem, network, limits, mesh)
-    scales = scales_of(problem, objective, theta)
-    for _ in range(_PASSES if make is not None else 0):
-        if scales.output == 1 or make is None:
-            break
-        size *= scales.output
+
+    def look(size: float) -> _Look:
         network = make(size)
         objective, theta = make_objective(problem, network, limits, mesh)
-        scales = scales_of(problem, objective, theta)
+        return _Look(network, objective, theta, scales_of(problem, objective, theta), size)
+
+    found = look(1.0)
+    if resizable:
+        found = _of_the_right_size(found, look)
+    network, objective, theta, scales, size = found
     given = problem.with_points(len(theta))
     ordinary = in_ordinary_units(given, scales)
     if ordinary is not given:
         objective, theta = make_objective(ordinary, network, limits, mesh)
         scales = scales_of(ordinary, objective, theta)
-    return Setting(given, ordinary, network, objective, theta, scales, size if make is not None else scales.output)
+    return Setting(given, ordinary, network, objective, theta, scales, size if resizable else scales.output)
+
+
+class _Look(NamedTuple):
+    """A network of some size, and what the conditions make of it."""
+
+    network: Callable
+    objective: AbstractObjective
+    theta: Float[Array, " p"]
+    scales: Scales
+    size: float
+
+
+def _of_the_right_size(first: _Look, look: Callable[[float], _Look]) -> _Look:
+    """The network of the size of the solution, from that of ordinary size."""
+    found = first
+    if first.scales.is_homogeneous:
+        found = look(_SMALL)
+        if found.scales.is_homogeneous:
+            return first
+    for _ in range(_PASSES):
+        factor = found.scales.output if found.size == 1 else found.scales.magnitude
+        if factor == 1:
+            break
+        found = look(found.size * factor)
+    return found
