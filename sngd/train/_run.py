@@ -169,7 +169,7 @@ class Run:
             missing = axes_without_conditions(self.problem, self.objective.trial.field(state.theta))
             detail = "; ".join(map(str, missing)) or detail
         undetermined = bool(missing) or (diagnosis.stability is not None and diagnosis.stability.is_isolated)
-        collapsed = ended is Result.STAGNATED and self._collapsed(moment)
+        collapsed = ended is Result.STAGNATED and self._collapsed(moment) and not finished(diagnosis)
         result = Result.RANK_COLLAPSED if collapsed else ended
         result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined)
         return End(state.theta, Verdict(result, diagnosis, detail))
