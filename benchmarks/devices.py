@@ -165,7 +165,7 @@ def run(
         network(PROBLEM, NETWORK, rounding),
         key=jax.random.key(0),
         optimizer=optimizer,
-        stopping=Stopping(iterations=iterations),
+        stopping=Stopping(iterations=iterations, restarts=0),
         devices=devices,
         checkpoints=checkpoints,
         callbacks=[lambda state, record: states.append(state)],

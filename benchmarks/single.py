@@ -51,7 +51,7 @@ def main() -> None:
         dampings.append(float(state.memory.damping))
         ended.append(record.seconds)
 
-    stopping = Stopping(iterations=STEPS)
+    stopping = Stopping(iterations=STEPS, restarts=0)
     solution = solve(
         problem, network, key=jax.random.key(0), optimizer="residual-space", stopping=stopping, callbacks=[note]
     )

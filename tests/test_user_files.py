@@ -1,7 +1,11 @@
 """Errors in a user's own file: its lines come first, and no folder is left."""
 
+import runpy
+
+import numpy as np
 import pytest
 
+import sngd
 from sngd.cli import main
 
 HEAD = """import jax.numpy as jnp
@@ -51,3 +55,24 @@ def test_what_a_residual_raises_is_said_after_its_line(tmp_path, capsys):
     (tmp_path / "mine.py").write_text(HEAD + CASES[list(CASES)[-1]])
     assert main(["solve", str(tmp_path / "mine.py"), "--network", "1x4", "--out", str(tmp_path / "out")]) == 2
     assert "'Field' object has no attribute 'nothing'" in capsys.readouterr().err.splitlines()[-1]
+
+
+NETWORK = """
+from sngd.networks import MLP
+import jax
+
+equation = sngd.Interior(lambda u, x: sngd.laplacian(u)(x) + 800 * jnp.sin(9 * jnp.pi * x[0]))
+problem = sngd.Problem(line, [equation, sngd.Dirichlet(0.0)])
+network = MLP((1, 16, 1), line.bounds, key=jax.random.key(0))
+"""
+
+
+@pytest.mark.parametrize("restarts", [0, 2])
+def test_the_parameters_of_a_network_in_a_file_are_kept_on_demand(restarts, tmp_path):
+    (tmp_path / "mine.py").write_text(HEAD + NETWORK)
+    out = tmp_path / "out"
+    command = ["solve", str(tmp_path / "mine.py"), "--iterations", "0", "--restarts", str(restarts), "--out", str(out)]
+    assert main(command) == 0
+    names = runpy.run_path(str(tmp_path / "mine.py"))
+    found = sngd.load(out / "solution.npz", names["problem"]).network
+    assert np.array_equal(found.weights[0], names["network"].weights[0]) == (restarts == 0)

@@ -66,7 +66,7 @@ def _run(problem: str, series: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "usual_start.py"
         file.write_text(_USUAL_START.format(problem=problem, seed=seed))
-        return run_command(["solve", str(file), *arguments], history=True)
+        return run_command(["solve", str(file), *arguments, "--restarts", "0"], history=True)
 
 
 def _of(results: dict[str, dict[str, Any]], problem: str, optimizer: str) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ def _problem() -> Problem:
 def _run(name: str, cut: float, seed: int) -> dict[str, Any]:
     problem, key = _problem(), jax.random.key(seed)
     network = make_network(_NETWORK, problem.domain.bounds, key=key, frequencies=(2.0,))
-    optimizer, stopping = Optimizer(_DESCENTS[name](cut)), Stopping(iterations=_ITERATIONS)
+    optimizer, stopping = Optimizer(_DESCENTS[name](cut)), Stopping(iterations=_ITERATIONS, restarts=0)
     solution = solve(problem, network, key=key, optimizer=optimizer, stopping=stopping)
     return {
         "relative_l2": solution.relative_l2(),

@@ -191,7 +191,7 @@ def _resume(command: Resume) -> int:
 def _train(problem: AbstractProblem, network: Callable | str, label: str, options: Run | Solve) -> int:
     if options.optimizer != AUTO:
         find_optimizer(options.optimizer)
-    stopping = Stopping(iterations=options.iterations, seconds=options.seconds)
+    stopping = Stopping(iterations=options.iterations, seconds=options.seconds, restarts=options.restarts)
     memory = None if options.memory is None else _bytes(options.memory)
     if options.points is not None:
         problem = dataclasses.replace(problem, quadrature=GaussLegendre(options.points))

@@ -24,6 +24,8 @@ class Settings:
     """At most so many."""
     seconds: float = math.inf
     """At most so many, compilation included."""
+    restarts: int = 2
+    """How often a run that led nowhere starts again; 0 keeps the parameters of a network that a file assigns."""
     memory: str | None = None
     """At most so much, as predicted, for instance 4GB; by default what the machine has."""
     devices: int = 1
