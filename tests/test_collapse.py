@@ -7,7 +7,8 @@ import pytest
 
 import sngd
 from sngd.linearize._collapse import fewest_products
-from sngd.linearize._graph import bind, graph_of
+from sngd.linearize._graph import graph_of
+from sngd.linearize._jaxpr import bind
 from sngd.linearize._layers import linear_leaves
 from sngd.networks import make_network
 from sngd.problem import Field, gradient
