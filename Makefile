@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+LOWEST := .venv-lowest
 
-.PHONY: help install check test demo bench-memory bench-step reliability constraints clean
+.PHONY: help install check test test-lowest demo bench-memory bench-step reliability constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +27,16 @@ check: $(INSTALLED) ## lint, formatting, types, import arrows
 test: $(INSTALLED) ## run the tests, with as many processes as there are cores, and so no threads of LAPACK in each
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
+test-lowest: $(LOWEST)/installed ## run the tests with the lowest versions that pyproject.toml allows, in .venv-lowest
+	OPENBLAS_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto --dist loadfile
+
+$(LOWEST)/installed: constraints-lowest.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the lowest versions need Python 3.11: make PYTHON=python3.11 test-lowest")'
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints-lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 demo: $(INSTALLED) ## solve Poisson's equation; leaves runs/demo
 	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo --force
 
@@ -38,9 +49,11 @@ bench-step: $(INSTALLED) ## the step against its floating-point floor; writes re
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
 	$(BIN)/python benchmarks/reliability.py
 
-constraints: ## resolve constraints.txt again (needs uv)
+constraints: ## resolve constraints.txt and constraints-lowest.txt again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet --output-file constraints.txt
+	uv pip compile pyproject.toml --group test --resolution lowest-direct --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --output-file constraints-lowest.txt
 
 clean: ## remove the environment and what the tools leave behind
-	rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv $(LOWEST) .pytest_cache .ruff_cache .import_linter_cache .hypothesis

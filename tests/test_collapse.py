@@ -7,9 +7,10 @@ import pytest
 
 import sngd
 from sngd.linearize._collapse import fewest_products
-from sngd.linearize._graph import bind, graph_of
+from sngd.linearize._graph import graph_of
+from sngd.linearize._jaxpr import bind
 from sngd.linearize._layers import linear_leaves
-from sngd.networks import make_network
+from sngd.networks import ACTIVATIONS, MLP, make_network
 from sngd.problem import Field, gradient
 
 BOX = sngd.box(x=(0, 2), y=(-1, 1), z=(0, 1))
@@ -74,6 +75,18 @@ def test_the_highest_derivatives_share_a_product(case):
     function, leaves, written, least = case
     assert hidden_products(graph_of(function, *leaves)) == written
     assert hidden_products(fewest_products(function, *leaves)) == least
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_function_and_its_derivative_share_what_they_have_in_common(activation, key):
+    """One product with the matrix of a hidden layer for `u`, and one for `u_x`."""
+    leaves, structure = jax.tree.flatten(MLP((3, WIDTH, WIDTH, WIDTH, 1), BOX.bounds, key=key, activation=activation))
+
+    def function(*leaves):
+        u = Field(jax.tree.unflatten(structure, leaves), BOX)
+        return (u(POINT) + D(u, "x")(POINT),)
+
+    assert hidden_products(graph_of(function, *leaves)) == 2
 
 
 def test_values_and_derivatives_are_those_of_the_function(case):

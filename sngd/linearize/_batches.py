@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sngd.linearize._graph import Graph, Node, bind
+from sngd.linearize._graph import Graph, Node
+from sngd.linearize._jaxpr import bind
 
 _Axes = tuple[int, ...]
 

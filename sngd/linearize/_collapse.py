@@ -19,7 +19,8 @@ import jax
 from jaxtyping import Array
 
 from sngd.linearize._batches import summed_early
-from sngd.linearize._graph import Graph, Node, bind, graph_of, parameters_of
+from sngd.linearize._graph import Graph, Node, graph_of
+from sngd.linearize._jaxpr import bind, parameters_of
 
 # Linear in their first input, and in either of two.
 _LINEAR = ("broadcast_in_dim", "div", "reduce_sum", "reshape", "slice", "squeeze", "transpose")

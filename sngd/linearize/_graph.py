@@ -8,24 +8,33 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 from jaxtyping import Array
+
+from sngd.linearize._jaxpr import (
+    Equation,
+    Jaxpr,
+    bind,
+    changes_nothing,
+    compiled_in,
+    dtype_of,
+    key_of,
+    literal_in,
+    shape_of,
+)
 
 # Constants of at most so many numbers, such as unit vectors, are compared by their content.
 _SMALL = 64
 
-_CALLS = ("jit", "pjit")
-
 _SHAPES = ("broadcast_in_dim", "reshape", "squeeze", "transpose")
 
-Apply = Callable[[core.JaxprEqn, list[Any]], list[Any]]
+Apply = Callable[[Equation, list[Any]], list[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Node:
     """One equation of a jaxpr, whose inputs and outputs are values of a graph, by their numbers."""
 
-    equation: core.JaxprEqn
+    equation: Equation
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
 
@@ -37,16 +46,16 @@ class Node:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the first output."""
-        return _aval(self.equation.outvars[0]).shape
+        return shape_of(self.equation.outvars[0])
 
     @property
     def is_real(self) -> bool:
         """Whether the first output consists of real numbers."""
-        return bool(jnp.issubdtype(_aval(self.equation.outvars[0]).dtype, jnp.floating))
+        return bool(jnp.issubdtype(dtype_of(self.equation.outvars[0]), jnp.floating))
 
     def shape_of(self, slot: int) -> tuple[int, ...]:
         """The shape of an input."""
-        return _aval(self.equation.invars[slot]).shape
+        return shape_of(self.equation.invars[slot])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Graph:
     nodes: tuple[Node, ...]
     results: tuple[int, ...]
 
-    def evaluate(self, arguments: Sequence[Any], apply: Apply) -> list[Any]:
+    def evaluate(self, arguments: Sequence[Any], apply: Apply = bind) -> list[Any]:
         """The results for these arguments; `apply` evaluates an equation."""
         values = {**self.constants, **dict(zip(self.arguments, arguments, strict=True))}
         for node in self.nodes:
@@ -94,14 +103,6 @@ def graph_of(function: Callable[..., Any], *arguments: Array | jax.ShapeDtypeStr
     return Graph(inputs, builder.constants, nodes, tuple(results))
 
 
-def bind(equation: core.JaxprEqn, inputs: list[Any]) -> list[Any]:
-    """The outputs of one equation for these inputs, by their positions: a square may get two factors."""
-    primitive = equation.primitive
-    with equation.ctx.manager:
-        outputs = primitive.bind(*inputs, **primitive.get_bind_params(equation.params))
-    return list(outputs) if primitive.multiple_results else [outputs]
-
-
 class _Builder:
     """Numbers the values of jaxprs, calls and all, and keeps one node of equal ones."""
 
@@ -111,28 +112,30 @@ class _Builder:
         self.nodes: list[Node] = []
         self._known: dict[Any, Any] = {}
 
-    def add(self, jaxpr: core.Jaxpr, constants: Sequence[Any], arguments: Sequence[int]) -> list[int]:
+    def add(self, jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[int]) -> list[int]:
         """The numbers of the results of a jaxpr for arguments with these numbers."""
         given = (*map(self._constant, constants), *arguments)
         values: dict[Any, int] = dict(zip((*jaxpr.constvars, *jaxpr.invars), given, strict=True))
 
         def number(variable: Any) -> int:
-            return self._constant(variable.val) if isinstance(variable, core.Literal) else values[variable]
+            constant = literal_in(variable)
+            return values[variable] if constant is None else self._constant(constant)
 
         for equation in jaxpr.eqns:
             inputs = tuple(map(number, equation.invars))
-            if equation.primitive.name in _CALLS:
-                closed = equation.params["jaxpr"]
-                outputs = self.add(closed.jaxpr, closed.consts, inputs)
-            elif equation.primitive.name == "reshape" and equation.invars[0].aval == equation.outvars[0].aval:
+            function = compiled_in(equation)
+            if function is not None:
+                outputs = self.add(*function, inputs)
+            elif changes_nothing(equation):
                 outputs = inputs
             else:
                 outputs = self._node(equation, inputs)
             values.update(zip(equation.outvars, outputs, strict=True))
         return [number(variable) for variable in jaxpr.outvars]
 
-    def _node(self, equation: core.JaxprEqn, inputs: tuple[int, ...]) -> tuple[int, ...]:
-        key = _key(equation, inputs)
+    def _node(self, equation: Equation, inputs: tuple[int, ...]) -> tuple[int, ...]:
+        own = key_of(equation)
+        key = None if own is None else (own, inputs)
         if key is not None and key in self._known:
             return self._known[key]
         outputs = tuple(next(self.numbers) for _ in equation.outvars)
@@ -160,47 +163,13 @@ def _in_use(nodes: list[Node], results: Sequence[int]) -> tuple[Node, ...]:
     return tuple(reversed(kept))
 
 
-def _key(equation: core.JaxprEqn, inputs: tuple[int, ...]) -> Any:
-    """What equal equations have in common, or `None`."""
-    if equation.effects:
-        return None
-    parameters = _rule(equation) if equation.primitive.name == "custom_jvp_call" else parameters_of(equation)
-    return None if parameters is None else (equation.primitive, parameters, inputs)
-
-
-def parameters_of(equation: core.JaxprEqn) -> Any:
-    """Its parameters, to be compared with those of other equations; or `None`."""
-    items = tuple(sorted(equation.params.items()))
-    try:
-        hash(items)
-    except TypeError:
-        return None
-    return items
-
-
-def _rule(equation: core.JaxprEqn) -> Any:
-    """What a function with a derivative of its own computes, and where its derivative is written; or `None`."""
-    closed = equation.params["call_jaxpr"]
-    information = getattr(equation.params.get("jvp_jaxpr_fun"), "debug_info", None)
-    place = getattr(information, "func_src_info", None)
-    if place is None or closed.consts:
-        return None
-    builder = _Builder()
-    results = builder.add(closed.jaxpr, (), [next(builder.numbers) for _ in closed.jaxpr.invars])
-    steps = tuple(_key(node.equation, node.inputs) for node in builder.nodes)
-    constants = tuple((number, _content(value)) for number, value in builder.constants.items())
-    return None if None in steps else (place, steps, constants, tuple(results))
-
-
 def _content(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic | float | int) and np.size(value) <= _SMALL:
-        constant = np.asarray(value)
-        return constant.tobytes(), constant.shape, constant.dtype
-    return id(value)
-
-
-def _aval(variable: Any) -> Any:
-    return variable.aval
+    """A key that two constants share where they are equal; those on a device and large ones only equal themselves."""
+    if isinstance(value, jax.Array) or np.size(value) > _SMALL:
+        return id(value)
+    constant = np.asarray(value)
+    # NumPy takes JAX's scalars for Python's numbers, and does not see the type that they have.
+    return constant.tobytes(), constant.shape, getattr(value, "dtype", constant.dtype)
 
 
 def _multiplications(product: Node) -> int:

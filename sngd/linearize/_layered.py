@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd._products import HALF_GRAMIAN, add_half_gramian, transpose_matmul
 from sngd.linearize._factor import AbstractFactor
-from sngd.linearize._layers import linear_leaves, outer_products
+from sngd.linearize._layers import outer_products
 from sngd.linearize._outer import Outer
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
@@ -304,22 +304,11 @@ def layered_rows(
     return tuple(_rows(term, trial, theta, layout) for term in terms)
 
 
-def linear_leaves_of(terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"]) -> frozenset[int]:
-    """The leaves of the network that are matrices, and enter all terms by products with vectors only."""
-
-    def rows(leaves: Sequence[Array]) -> Array:
-        first = [jax.tree.map(lambda array: array[0], term.at_points) for term in terms]
-        parts = [_at(term, trial, theta, leaves, *at) for term, at in zip(terms, first, strict=True)]
-        return jnp.concatenate(parts)
-
-    return linear_leaves(rows, jax.tree.leaves(trial.unravel(theta)))
-
-
 def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: LeafLayout) -> _Rows:
     leaves = jax.tree.leaves(trial.unravel(theta))
 
     def at(*point: Any) -> _Rows:
-        return _Rows(*outer_products(lambda given: _at(term, trial, theta, given, *point), leaves, layout.linear))
+        return _Rows(*outer_products(lambda given: rows_at(term, trial, theta, given, *point), leaves, layout.linear))
 
     # Blocks of one size: a smaller last one would be compiled apart.
     blocks = term.blocks(_POINTS)
@@ -331,7 +320,7 @@ def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: L
     return _Rows(rows.values, outer | none, rows.stored)
 
 
-def _at(term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array], *point: Any) -> Array:
+def rows_at(term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array], *point: Any) -> Array:
     """The rows of a term at one point, one of its `at_points`, as a function of the leaves of the network."""
     structure = jax.tree.structure(trial.unravel(theta))
     varied = eqx.combine(jax.tree.unflatten(structure, leaves), trial.fixed)

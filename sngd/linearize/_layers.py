@@ -16,11 +16,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend import core
 from jaxtyping import Array, Float
 
 from sngd.linearize._collapse import fewest_products
-from sngd.linearize._graph import Graph, bind
+from sngd.linearize._graph import Graph
+from sngd.linearize._jaxpr import Equation, bind
 from sngd.linearize._outer import Outer
 
 Leaves = Sequence[Array]
@@ -55,9 +55,18 @@ class _NotLinearError(Exception):
 OnProduct = Callable[[_Product, Array], Array]
 
 
+def graph_of_rows(rows: Rows, leaves: Leaves) -> Graph:
+    """The graph of a function of the leaves, with the fewest matrix products."""
+    return fewest_products(lambda *given: (rows(given),), *leaves)
+
+
 def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
     """Which of the leaves are matrices that enter only by products with vectors. Nothing is computed."""
-    graph = _graph_of(rows, leaves)
+    return linear_leaves_of(graph_of_rows(rows, leaves), leaves)
+
+
+def linear_leaves_of(graph: Graph, leaves: Leaves) -> frozenset[int]:
+    """The same for a function of the leaves that is a graph already."""
     candidates = {index for index, leaf in enumerate(leaves) if leaf.ndim == 2}
     while candidates:
         found: set[int] = set()
@@ -84,7 +93,7 @@ def outer_products(
 
     The stored derivatives are those by the other leaves, flattened one after the other.
     """
-    graph = _graph_of(rows, leaves)
+    graph = graph_of_rows(rows, leaves)
     shapes: list[jax.ShapeDtypeStruct] = []
 
     def measure(product: _Product, result: Array) -> Array:
@@ -125,7 +134,7 @@ def with_fewest_products(function: Callable[..., Array], *arguments: Array) -> A
 
     Equal expressions are evaluated once: XLA finds them too, but in a loop not all of them.
     """
-    (result,) = fewest_products(lambda *given: (function(*given),), *arguments).evaluate(arguments, bind)
+    (result,) = fewest_products(lambda *given: (function(*given),), *arguments).evaluate(arguments)
     return result
 
 
@@ -144,15 +153,11 @@ def _by_leaf(products: list[_Product], vectors: list[Array], slopes: list[Array]
     }
 
 
-def _graph_of(rows: Rows, leaves: Leaves) -> Graph:
-    return fewest_products(lambda *given: (rows(given),), *leaves)
-
-
 def _evaluate(graph: Graph, leaves: Leaves, linear: frozenset[int], on_product: OnProduct) -> Array:
     """The only result of a graph, with `on_product` applied to every product of a linear leaf with vectors."""
     arguments = [_Weight(index, leaf) if index in linear else leaf for index, leaf in enumerate(leaves)]
 
-    def apply(equation: core.JaxprEqn, inputs: list[Any]) -> list[Any]:
+    def apply(equation: Equation, inputs: list[Any]) -> list[Any]:
         weights = [value for value in inputs if isinstance(value, _Weight)]
         return _with_weight(equation, inputs, weights[0], on_product) if weights else bind(equation, inputs)
 
@@ -162,7 +167,7 @@ def _evaluate(graph: Graph, leaves: Leaves, linear: frozenset[int], on_product: 
     return result
 
 
-def _with_weight(equation: core.JaxprEqn, inputs: list[Any], weight: _Weight, on_product: OnProduct) -> list[Any]:
+def _with_weight(equation: Equation, inputs: list[Any], weight: _Weight, on_product: OnProduct) -> list[Any]:
     name, parameters = equation.primitive.name, equation.params
     if name == "transpose" and tuple(parameters["permutation"]) == (1, 0):
         return [_Weight(weight.leaf, weight.value, not weight.transposed)]
@@ -171,7 +176,7 @@ def _with_weight(equation: core.JaxprEqn, inputs: list[Any], weight: _Weight, on
     raise _NotLinearError(weight.leaf)
 
 
-def _product(equation: core.JaxprEqn, inputs: list[Any], weight: _Weight, on_product: OnProduct) -> Array:
+def _product(equation: Equation, inputs: list[Any], weight: _Weight, on_product: OnProduct) -> Array:
     (contracted, batched) = equation.params["dimension_numbers"]
     side = 0 if isinstance(inputs[0], _Weight) else 1
     if len(contracted[side]) != 1 or batched[0]:

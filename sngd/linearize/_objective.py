@@ -13,7 +13,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
-from sngd.linearize._layered import LayeredFactor, layered_rows, leaf_layout, linear_leaves_of
+from sngd.linearize._layered import LayeredFactor, layered_rows, leaf_layout
+from sngd.linearize._rewriting import outer_leaves
 from sngd.linearize._sharded import LocalFactor, all_rows, sharded_factor
 from sngd.linearize._terms import Term, Values, make_term
 from sngd.linearize._trial import TrialFunction, split_network
@@ -33,9 +34,6 @@ from sngd.problem import (
 # Points whose values are computed at once. Activations of the widest network in use (five layers of 520, three Taylor
 # components) take about 0.1 MB a point, so this bounds them to about 0.2 GB.
 _VALUE_CHUNK = 2048
-
-# A weight matrix with a side below this is stored: the vectors of its outer products would take more room.
-_NARROW = 8
 
 # Parameters, for every side of a weight matrix, from which rows are kept as outer products even where they could be
 # stored: hidden layers of more than 64. Kernels are formed sooner so.
@@ -362,10 +360,7 @@ def _storage(
     sides = sum(sum(leaf.shape) for leaf in leaves if leaf.ndim == 2)
     if rows * row_bytes <= limits.dense_bytes and (rows >= len(theta) or len(theta) <= _WIDE * sides):
         return None, frozenset()
-    linear = linear_leaves_of(terms, trial, theta) if limits.layered else frozenset()
-    linear = frozenset(leaf for leaf in linear if min(leaves[leaf].shape) >= _NARROW)
-    if 2 * sum(leaves[leaf].size for leaf in linear) <= len(theta):
-        linear = frozenset()
+    linear = outer_leaves(terms, trial, theta) if limits.layered else frozenset()
     if rows * row_bytes <= limits.dense_bytes and not linear:
         return None, linear
     return max(1, limits.chunk_bytes // (row_bytes * max(term.components for term in terms))), linear

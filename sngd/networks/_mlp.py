@@ -13,7 +13,16 @@ from sngd.networks._sine import sine
 
 Activation = Callable[[Array], Array]
 
-ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": sine, "relu": jax.nn.relu, "gelu": jax.nn.gelu}
+
+def _relu(x: Array) -> Array:
+    """`max(x, 0)`, with derivative 0 at 0.
+
+    Unlike `jax.nn.relu`, it has no derivative of its own, so that its occurrences in a residual are known to be equal.
+    """
+    return jnp.where(x <= 0, 0.0, x)
+
+
+ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": sine, "relu": _relu, "gelu": jax.nn.gelu}
 
 # Chosen by measurement; see docs/choices.md.
 DEFAULT_GAIN = 1.3

@@ -7,9 +7,12 @@ below 4e-16 for arguments up to 1e8.
 """
 
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
 # Cody and Waite's reduction: pi as a sum of three floats, the first two of 24 bits, so that their products with a whole
@@ -20,13 +23,13 @@ _COSINE_SERIES = [(-1) ** i / math.factorial(2 * i) for i in range(12)]
 
 
 def sine(x: Array) -> Array:
-    """`sin(x)`, elementwise."""
-    return _sine_and_cosine(x)[0]
+    """`sin(x)`, elementwise; integers become floating-point numbers."""
+    return _sine_and_cosine(jax.lax.convert_element_type(x, jnp.result_type(x, float)))[0]
 
 
-@jax.custom_jvp
 def _sine_and_cosine(x: Array) -> tuple[Array, Array]:
-    return _evaluate(x)
+    sine, cosine = _SINE_AND_COSINE.bind(x)
+    return sine, cosine
 
 
 # Traced once for each shape, not once for each layer and derivative: a trace of so many small operations takes longer
@@ -40,11 +43,34 @@ def _evaluate(x: Array) -> tuple[Array, Array]:
 
 # Each is the other's derivative, so that neither is evaluated again for a derivative of any order: less to compute, and
 # less to compile. The derivatives of the series would also be less accurate than the functions themselves.
-@_sine_and_cosine.defjvp
-def _derivative(points: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def _derivative(points: Sequence[Array], tangents: Sequence[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     ((x,), (tangent,)) = points, tangents
     values = _sine_and_cosine(x)
     return values, (values[1] * tangent, -values[0] * tangent)
+
+
+def _batched(arguments: Sequence[Array], axes: Sequence[int]) -> tuple[tuple[Array, Array], tuple[int, int]]:
+    ((x,), (axis,)) = arguments, axes
+    return _sine_and_cosine(x), (axis, axis)
+
+
+def _primitive() -> Primitive:
+    """Sine and cosine as one operation.
+
+    A primitive and not a `jax.custom_jvp`: two occurrences of a primitive are equal where their inputs and parameters
+    are, which the graph of a residual needs to know (`sngd/linearize/_graph.py`).
+    """
+    primitive = Primitive("sngd_sine_and_cosine")
+    primitive.multiple_results = True
+    primitive.def_impl(_evaluate)
+    primitive.def_abstract_eval(lambda x: (x, x))
+    mlir.register_lowering(primitive, mlir.lower_fun(_evaluate, multiple_results=True))
+    ad.primitive_jvps[primitive] = _derivative
+    batching.primitive_batchers[primitive] = _batched
+    return primitive
+
+
+_SINE_AND_COSINE = _primitive()
 
 
 def _reduce(x: Array) -> tuple[Array, Array]:
