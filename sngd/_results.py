@@ -13,6 +13,7 @@ class Result(enum.Enum):
     TARGET_REACHED = "target reached"
     ITERATIONS_EXHAUSTED = "iterations exhausted"
     SECONDS_EXHAUSTED = "seconds exhausted"
+    LIMIT_REACHED = "iteration limit reached"
     FLOOR_REACHED = "rounding floor reached"
     STAGNATED = "stagnated"
     UNRESOLVED = "fits its points only"
@@ -41,6 +42,7 @@ _SUMMARIES = {
     Result.TARGET_REACHED: "The loss fell to the target.",
     Result.ITERATIONS_EXHAUSTED: "The run took all the iterations it was given.",
     Result.SECONDS_EXHAUSTED: "The run took all the seconds it was given.",
+    Result.LIMIT_REACHED: "The run took the 1000 iterations that it takes at most where no number is given.",
     Result.FLOOR_REACHED: "The residual, or what an energy can still fall by, is down to rounding errors.",
     Result.STAGNATED: "The loss stopped falling.",
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
@@ -58,6 +60,10 @@ _CAUSES = {
         "The method goes no further: compare the error estimate with what you need.",
         "The truncation tolerance cuts off directions that still matter: lower `tolerance`.",
         "The run sits in a poor neighborhood: try another seed or a wider network.",
+    ),
+    Result.LIMIT_REACHED: (
+        "The loss still falls: go on from a checkpoint, or give more `iterations`.",
+        "The network suits the solution badly: try a wider one, or another seed.",
     ),
     Result.UNRESOLVED: (
         "There are too few points for what the network can express: give a `quadrature` with more.",
@@ -92,12 +98,17 @@ _CAUSES = {
     ),
 }
 
-# Three to seven: there is no solution to trust. 130 is the shell's convention for a process ended by an interrupt.
+# Zero: the run did what it was asked, which may have been to stop after so many iterations or seconds. Any other end
+# short of the rounding floor has a status of its own. 130 is the shell's convention for a process ended by an interrupt.
 _EXIT_STATUSES = {
     Result.NON_FINITE: 3,
     Result.UNRESOLVED: 4,
     Result.CONTRADICTED: 5,
     Result.RANK_COLLAPSED: 6,
     Result.ILL_SCALED: 7,
+    Result.UNDETERMINED: 8,
+    Result.ILL_POSED: 9,
+    Result.STAGNATED: 10,
+    Result.LIMIT_REACHED: 11,
     Result.INTERRUPTED: 130,
 }

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from sngd.train import AUTO, CHECKPOINTS, DEFAULT_NETWORK, FROM_OUTSIDE, RESULT, SETTINGS, Result, from_json
+from sngd.train import AUTO, CHECKPOINTS, DEFAULT_NETWORK, FROM_OUTSIDE, RESULT, SETTINGS, Result, Stopping, from_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Settings:
     """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
     seed: int = 0
     """For the network's initial parameters and the sketches."""
-    iterations: int = 1000
-    """At most so many."""
+    iterations: int | None = None
+    """At most so many; left out, at most 1000, and a run that meets this limit ends with a status of its own."""
     seconds: float = math.inf
     """At most so many, compilation included."""
     restarts: int = 2
@@ -92,8 +92,8 @@ def command_to_resume(folder: Path, saved: Saved, more: dict[str, Any] | None = 
 
 def _more(settings: Settings, ended: str | None) -> dict[str, Any]:
     """Twice of what the run ran out of."""
-    if ended == Result.ITERATIONS_EXHAUSTED.value:
-        return {"iterations": max(1, 2 * settings.iterations)}
+    if ended in (Result.ITERATIONS_EXHAUSTED.value, Result.LIMIT_REACHED.value):
+        return {"iterations": max(1, 2 * Stopping(settings.iterations).most_iterations)}
     return {"seconds": 2 * settings.seconds} if ended == Result.SECONDS_EXHAUSTED.value else {}
 
 

@@ -183,6 +183,7 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "compile_seconds": round(solution.compile_seconds, 3),
         "relative_l2": error,
         "error_estimate": solution.error_estimate,
+        "stability": solution.stability,
         "loss": solution.loss,
         "validation_loss": solution.validation_loss,
         "rank": int(history.rank[-1]) if history.rank[-1] >= 0 else None,

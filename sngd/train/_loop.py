@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import numbers
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -130,7 +131,7 @@ def solve(
 
 
 def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solution:
-    verdict = end.verdict
+    verdict, stability = end.verdict, end.verdict.diagnosis.stability
     return Solution(
         problem=with_weights_of(given, run.problem),
         network=run.objective.trial.network(on_one_device(end.theta)),
@@ -145,6 +146,7 @@ def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solu
         compilations=run.compilations.count,
         validation_loss=verdict.diagnosis.between,
         error_estimate=verdict.diagnosis.error,
+        stability=math.nan if stability is None else stability.bound,
         detail=verdict.detail,
     )
 

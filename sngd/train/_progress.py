@@ -36,7 +36,7 @@ class ProgressDisplay:
             refresh_per_second=4,
         )
         fields = {"loss": math.nan, "error": "", "rank": "-", "step_size": math.nan}
-        self._task = self._progress.add_task("train", total=stopping.iterations, **fields)
+        self._task = self._progress.add_task("train", total=stopping.most_iterations, **fields)
 
     def __enter__(self) -> "ProgressDisplay":
         self._progress.start()

@@ -39,7 +39,12 @@ from sngd.train._verdict import Diagnosis, examine, finished, judge, objective_b
 _WRONG = 1e-3
 
 # Ends of the whole run, whichever start it is at, after which it may go on from a checkpoint.
-FROM_OUTSIDE = (Result.INTERRUPTED, Result.ITERATIONS_EXHAUSTED, Result.SECONDS_EXHAUSTED)
+FROM_OUTSIDE = (
+    Result.INTERRUPTED,
+    Result.ITERATIONS_EXHAUSTED,
+    Result.SECONDS_EXHAUSTED,
+    Result.LIMIT_REACHED,
+)
 
 # Ends after which other initial parameters may help.
 _STUCK = (Result.STAGNATED, Result.RANK_COLLAPSED)
@@ -374,7 +379,7 @@ class Run:
 
     def _record(self, state: TrainState, info: StepInfo) -> Record:
         iteration = self.records[-1].iteration + 1
-        measured = iteration == self.stopping.iterations or iteration % self.error_every == 0
+        measured = iteration == self.stopping.most_iterations or iteration % self.error_every == 0
         return Record(
             iteration,
             float(info.loss),

@@ -32,8 +32,10 @@ class Solution:
     - `optimizer`: its name or description. `parameters`, `rows`: sizes `p` and `n`.
     - `seconds`: of the whole training. `compilations`: how many functions were compiled. `compile_seconds`: what that
       took, without tracing.
-    - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error, from that
-      residual; exact only for problems with constants near one.
+    - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error: that
+      residual times the `stability` constant of the linearized problem (docs/reliability.md). Infinite where the
+      conditions do not determine the solution; absolute where no condition has data.
+    - `stability`: the constant. Not a number for an energy whose Jacobian is not stored, where one takes its place.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     """
 
@@ -50,6 +52,7 @@ class Solution:
     compilations: int
     validation_loss: float
     error_estimate: float
+    stability: float
     detail: str = ""
 
     def __call__(self, points: Any) -> np.ndarray:

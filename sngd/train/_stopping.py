@@ -7,6 +7,9 @@ from sngd._results import Result
 from sngd.train._arguments import require_integer, require_number
 from sngd.train._history import Record
 
+# Iterations of a run whose caller names no budget.
+LIMIT = 1000
+
 # Steps of size zero in a row that end a run. A fresh sketch may find what the last one did not.
 _FRUITLESS = 3
 
@@ -15,7 +18,8 @@ _FRUITLESS = 3
 class Stopping:
     """Rules for the end of a run; the first that applies names its result.
 
-    - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included.
+    - `iterations`, `seconds`: the budget. Seconds count from the start of training, compilation included. Where
+      iterations are left out there is a limit of 1000, and a run that meets it has a result of its own.
     - `loss`: a loss to reach.
     - `patience`: stagnation is when the loss of a least-squares problem has fallen by less than a hundredth in all of
       this many iterations, or when no step was found in three iterations in a row. Left out, it is
@@ -29,7 +33,7 @@ class Stopping:
     budget or a count below zero, or a patience below one.
     """
 
-    iterations: int = 1000
+    iterations: int | None = None
     seconds: float = math.inf
     loss: float = -math.inf
     patience: int | None = None
@@ -37,14 +41,18 @@ class Stopping:
     restarts: int = 2
 
     def __post_init__(self):
-        for name in ("iterations", "refinements", "restarts"):
-            require_integer(name, getattr(self, name), least=0)
-        if self.patience is not None:
-            require_integer("patience", self.patience, least=1)
+        for name, least in (("iterations", 0), ("refinements", 0), ("restarts", 0), ("patience", 1)):
+            if getattr(self, name) is not None or name in ("refinements", "restarts"):
+                require_integer(name, getattr(self, name), least=least)
         for name in ("seconds", "loss"):
             require_number(name, getattr(self, name))
         if not self.seconds >= 0:
             raise ValueError(f"seconds is {self.seconds}; it must not be negative")
+
+    @property
+    def most_iterations(self) -> int:
+        """After how many iterations a run ends in any case."""
+        return LIMIT if self.iterations is None else self.iterations
 
     def ending(self, records: list[Record], lower_bound: float) -> Result | None:
         """How a run with these records ends now, or `None` where it goes on.
@@ -58,8 +66,8 @@ class Stopping:
             return Result.TARGET_REACHED
         if self._stagnated(records, lower_bound):
             return Result.STAGNATED
-        if last.iteration >= self.iterations:
-            return Result.ITERATIONS_EXHAUSTED
+        if last.iteration >= self.most_iterations:
+            return Result.LIMIT_REACHED if self.iterations is None else Result.ITERATIONS_EXHAUSTED
         if last.seconds >= self.seconds:
             return Result.SECONDS_EXHAUSTED
         return None
