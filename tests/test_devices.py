@@ -62,7 +62,8 @@ def test_rows_of_the_factor_stay_where_they_are(figures):
         rows, parameters = step["rows"], step["parameters"]
         filled = -(-(rows - 2) // DEVICES) + 1
         bounds = {
-            "two-pass": sketch_size * (parameters + sketch_size),
+            # Some versions of XLA add the gradient to the same message.
+            "two-pass": sketch_size * (parameters + sketch_size) + parameters,
             "damped, sketched": sketch_size * max(parameters + sketch_size, DEVICES * filled),
             "damped": max(DEVICES * rows**2, parameters + DEVICES),
             # Of a network with one matrix of 12 x 12 gathered: what it has beside that, more than the vectors.
