@@ -99,7 +99,7 @@ _CAUSES = {
 }
 
 # Zero: the run did what it was asked, which may have been to stop after so many iterations or seconds. Any other end
-# short of the rounding floor has a status of its own. 130 is the shell's convention for a process ended by an interrupt.
+# short of the rounding floor has a status of its own. 130 is the shell's convention for a process that is interrupted.
 _EXIT_STATUSES = {
     Result.NON_FINITE: 3,
     Result.UNRESOLVED: 4,
