@@ -1,7 +1,6 @@
 """A curve of trial updates: what a descent hands to a search."""
 
 import abc
-from typing import Self
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -28,7 +27,9 @@ class AbstractCurve(eqx.Module):
         """How cautious `update(t)` is, falling in `t` like `1 / t`, in a unit that all curves of one descent share."""
 
     @abc.abstractmethod
-    def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> Self | None:
+    def moved(
+        self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None
+    ) -> "AbstractCurve | None":
         """The curve from other parameters with the factor of these; `None` where a step takes one point of one curve.
 
         - `residual`: there, of least squares; `energy_gradient`: there, of an energy. The other is `None`.

@@ -87,7 +87,8 @@ class _Collapse:
         given = {**self._graph.constants, **dict(zip(self._graph.arguments, arguments, strict=True))}
         sums: dict[_Sum, Array] = {}
 
-        def evaluated(part: _Part) -> Array:
+        # A constant of a graph may be of a type that only JAX knows.
+        def evaluated(part: _Part) -> Any:
             if part.inputs is None:
                 value = given[part.value]
             else:

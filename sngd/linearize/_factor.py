@@ -10,6 +10,7 @@ forward through the network instead costs as many times more as the residual has
 
 import abc
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -55,9 +56,12 @@ class AbstractFactor(eqx.Module):
 
 
 class DenseFactor(AbstractFactor):
-    """A stored factor: `8 n p` bytes."""
+    """A stored factor: `8 n p` bytes.
 
-    matrix: Float[Array, "n p"]
+    - `matrix`: shape `(n, p)`; in a plan, its shape and dtype.
+    """
+
+    matrix: Float[Any, "n p"]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,10 +92,12 @@ class ChunkedFactor(AbstractFactor):
     """A factor recomputed in blocks of `chunk` points: `8 chunk p` bytes beside the columns.
 
     `gramian_matmul` makes every block once and uses it twice.
+
+    - `theta`: the parameters, shape `(p,)`; in a plan, their shape and dtype.
     """
 
     trial: TrialFunction
-    theta: Float[Array, " p"]
+    theta: Float[Any, " p"]
     terms: tuple[Term, ...]
     chunk: int = eqx.field(static=True)
 

@@ -21,7 +21,7 @@ from sngd.linearize._trial import TrialFunction
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
 # The vectors on either side of the outer products that make a random matrix for one leaf, in groups.
-_Sides = tuple[Float[Array, "a m g"], Float[Array, "b m g"]]
+_Sides = tuple[Float[Array, "_a m g"], Float[Array, "_b m g"]]
 
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
 _POINTS = 128

@@ -112,7 +112,7 @@ def _rounding(value: Any) -> float:
     return float(np.finfo(array.dtype).eps * largest) if np.isfinite(largest) else 0.0
 
 
-def _broadcast(x: np.ndarray, shape: Sequence[int], axes: Sequence[int]) -> np.ndarray:
+def _broadcast(x: np.ndarray, shape: Sequence[int], axes: Sequence[int | np.integer]) -> np.ndarray:
     lengths = [x.shape[axes.index(axis)] if axis in axes else 1 for axis in range(len(shape))]
     return np.broadcast_to(x.reshape(lengths), shape)
 

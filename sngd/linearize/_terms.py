@@ -29,16 +29,18 @@ class Term(eqx.Module):
 
     - `points`, `normals`: shape `(n, d)`; `scales`: shape `(n,)`.
     - `tabulated`: data that are known at the points only, by their names: arrays of shape `(n, ...)`.
+
+    The arrays of a stack of blocks have one more axis, the first one.
     - `label`: what messages call the term.
     """
 
     function: Function = eqx.field(static=True)
     label: str = eqx.field(static=True)
     components: int = eqx.field(static=True)
-    points: Float[Array, "n d"]
-    normals: Float[Array, "n d"]
-    scales: Float[Array, " n"]
-    tabulated: dict[str, Float[Array, "n ..."]]
+    points: Float[Array, "*blocks n d"]
+    normals: Float[Array, "*blocks n d"]
+    scales: Float[Array, "*blocks n"]
+    tabulated: dict[str, Float[Array, "..."]]
 
     @property
     def at_points(self) -> tuple[Array, Array, Array, Values]:

@@ -55,8 +55,8 @@ class MLP(eqx.Module):
     (docs/choices.md).
     """
 
-    weights: tuple[Float[Array, "fan_out fan_in"], ...]
-    biases: tuple[Float[Array, " fan_out"], ...]
+    weights: tuple[Float[Array, "_fan_out _fan_in"], ...]
+    biases: tuple[Float[Array, " _fan_out"], ...]
     bounds: tuple[tuple[float, float], ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
     periodic: tuple[int, ...] = eqx.field(static=True)

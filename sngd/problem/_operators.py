@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from sngd.problem._field import Field
 
-Direction = Float[Array, " d"] | Callable[[Float[Array, " d"]], Float[Array, " d"]]
+Direction = Float[Array | np.ndarray, " d"] | Callable[[Float[Array, " d"]], Float[Array, " d"]]
 
 
 def partial(u: Field, *axes: str) -> Field:
@@ -83,7 +83,7 @@ def _along_space_axes(u: Field, derivative: Callable[[Array], Array], out_axis: 
     return jax.vmap(derivative, out_axes=out_axis)(jnp.asarray(units))
 
 
-def _require_vector(direction: Array, u: Field) -> None:
+def _require_vector(direction: Array | np.ndarray, u: Field) -> None:
     shape, dimension = direction.shape, u.domain.dimension
     if shape != (dimension,):
         raise ValueError(

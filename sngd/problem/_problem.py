@@ -4,7 +4,7 @@ import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -17,6 +17,8 @@ from sngd.problem._points import AbstractPoints
 from sngd.problem._quadrature import default_quadrature
 
 Point = Float[Array, " d"]
+
+AnyProblem = TypeVar("AnyProblem", bound="AbstractProblem")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,7 @@ class AbstractProblem(abc.ABC):
     domain: Box = dataclasses.field(kw_only=False)
     quadrature: Quadrature | None = None
     boundary_quadrature: Quadrature | None = None
-    exact: Callable[[Point], Array] | None = None
+    exact: Callable[[Point], Any] | None = None
     outputs: int = 1
     name: str = "problem"
 
@@ -58,7 +60,7 @@ class AbstractProblem(abc.ABC):
     def periodic_axes(self) -> tuple[int, ...]:
         """The axes with a `Periodic` condition, by their indices."""
 
-    def with_points(self, parameters: int) -> Self:
+    def with_points(self: AnyProblem, parameters: int) -> AnyProblem:
         """The same problem with rules where it names none, as suits a network with this many parameters."""
         interior, boundary = default_quadrature(self.domain.dimension, parameters)
         changes: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ Matmul = Callable[[Float[Array, "p l"]], Float[Array, "n l"]]
 Rmatmul = Callable[[Float[Array, "n l"]], Float[Array, "p l"]]
 
 
+@runtime_checkable
 class Products(Protocol):
     """A matrix known by its products."""
 

@@ -7,6 +7,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import GenericAlias
 from typing import Any, TypeVar
 
 import msgspec
@@ -38,7 +39,7 @@ def write_archive(path: Path, header: Any, arrays: dict[str, np.ndarray]) -> Non
     write_atomically(path, write)
 
 
-def read_archive(path: Path, kind: type[Header], what: str) -> tuple[Header, dict[str, np.ndarray]]:
+def read_archive(path: Path, kind: type[Header] | GenericAlias, what: str) -> tuple[Header, dict[str, np.ndarray]]:
     """Read what `write_archive` wrote: a header of the dataclass `kind`, and arrays.
 
     Raises `ValueError`, saying that the file is not `what`, for one that is damaged, or not of this kind; and
@@ -63,7 +64,7 @@ def _array(content: bytes) -> np.ndarray:
     return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
 
 
-def from_json(text: str | bytes, kind: type[Header]) -> Header:
+def from_json(text: str | bytes, kind: type[Header] | GenericAlias) -> Header:
     """The dataclass `kind` from JSON; numbers may be `NaN` and `Infinity`. Raises `ValueError` for any other text."""
     try:
         return msgspec.convert(json.loads(text), kind)

@@ -158,7 +158,7 @@ def _descend(candidates: _Candidates, best: Frequencies) -> Frequencies:
 
 @compiled
 def _left_over(
-    residual: Float[Array, " n"], factor: AbstractFactor, order: Int[np.ndarray, " m"]
+    residual: Float[Array, " n"], factor: AbstractFactor, order: Int[Array | np.ndarray, " m"]
 ) -> Float[Array, " bounds"]:
     """The squared residual left on the checked rows by changes within each of the bounds.
 
