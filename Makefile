@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 LOWEST := .venv-lowest
 
-.PHONY: help install check test test-lowest demo bench-memory bench-step reliability constraints clean
+.PHONY: help install check test test-lowest demo bench-memory bench-step reliability faults constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ bench-step: $(INSTALLED) ## the step against its floating-point floor; writes re
 
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
 	$(BIN)/python benchmarks/reliability.py
+
+faults: $(INSTALLED) ## deliberate faults, each caught by the test that is named; writes results/faults.json
+	$(BIN)/python benchmarks/faults.py
 
 constraints: ## resolve constraints.txt and constraints-lowest.txt again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from sngd.cli import main
+from sngd.train import Result
 
 FIELDS = {
     "problem",
@@ -81,6 +82,15 @@ def test_a_file_of_the_user_is_solved(tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["solve", str(tmp_path / "my_problem.py"), "--network", "1x10", "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["relative_l2"] < 1e-7
+
+
+def test_a_result_without_a_solution_has_its_own_exit_status(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(USER_FILE.replace("exact=lambda x: jnp.sin", "exact=lambda x: jnp.cos"))
+    out = tmp_path / "out"
+    status = main(["solve", str(tmp_path / "mine.py"), "--network", "1x10", "--out", str(out), "--json"])
+    result = Result(json.loads(capsys.readouterr().out)["result"])
+    assert result is Result.CONTRADICTED
+    assert status == result.exit_status != 0
 
 
 def test_list_names_everything_that_run_takes(capsys):

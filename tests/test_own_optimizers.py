@@ -12,9 +12,9 @@ import pytest
 from jaxtyping import Array
 
 import sngd
-from sngd.descent import SNGD
+from sngd.descent import SNGD, AbstractDescent, Ray
 from sngd.linearize import make_objective
-from sngd.search import GridSearch
+from sngd.search import FixedStep, GridSearch
 from sngd.train import Checkpoints, Optimizer, Stopping
 
 
@@ -74,3 +74,33 @@ def test_one_callback_needs_no_list():
     seen = []
     run("gd", callbacks=lambda state, record: seen.append(record.iteration))
     assert seen == [0, 1, 2, 3, 4]
+
+
+class RandomStep(AbstractDescent):
+    """Moves by a random vector, whatever the loss."""
+
+    wants_fast_features = False
+
+    def prepare(self, rows, parameters):
+        return self
+
+    def cost(self, factor):
+        return SNGD().prepare(*factor.shape).cost(factor)
+
+    def step(self, linearization, key):
+        one = jnp.ones(())
+        return Ray(jax.random.normal(key, linearization.gradient.shape), one, one, one)
+
+    def adapt(self, rank, numerical_rank, promise=1.0, escape=False):
+        return self
+
+
+def test_every_step_has_a_key_of_its_own():
+    """No two steps draw the same numbers, and none draws those of the key that a callback sees."""
+    states = []
+    run(Optimizer(RandomStep(), FixedStep(1.0)), callbacks=lambda state, record: states.append(state))
+    thetas = np.array([state.theta for state in states])
+    drawn = [*np.diff(thetas, axis=0), *(-jax.random.normal(state.key, state.theta.shape) for state in states)]
+    assert len(drawn) == 4 + 5
+    apart = np.abs(np.array(drawn)[:, None] - np.array(drawn)[None]).max(axis=-1)
+    assert np.all(apart[~np.eye(len(drawn), dtype=bool)] > 1e-6)

@@ -1,7 +1,9 @@
 """Solutions on disk: they come back as they were, for the problem and the network that they were saved for."""
 
 import dataclasses
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -43,6 +45,21 @@ def test_networks_of_the_users_come_back_through_their_structure(tmp_path, key):
     with pytest.raises(ValueError, match="network is missing"):
         load(tmp_path / "s.npz", problem)
     np.testing.assert_allclose(load(tmp_path / "s.npz", problem, network)(np.array([[2.0]])), 6, rtol=1e-10)
+
+
+def test_a_solution_that_cannot_be_written_leaves_the_earlier_one(solution, tmp_path, monkeypatch):
+    path = tmp_path / "solution.npz"
+    save(solution, path)
+    earlier = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        save(dataclasses.replace(solution, detail="another one"), path)
+    assert path.read_bytes() == earlier
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_files_of_something_else_are_refused(solution, tmp_path):
