@@ -174,8 +174,8 @@ def test_a_run_that_fits_its_points_only_goes_on_with_more():
     solution = sngd.solve(problem, "1x6", key=jax.random.key(0), stopping=stopping, error_every=100)
     assert solution.rows > 4
     assert 0 < solution.validation_loss < 0.1
-    assert 0 < solution.error_estimate < 1
-    assert solution.relative_l2() < 0.1
+    assert solution.relative_l2() < min(0.1, solution.error_estimate)
+    assert solution.error_estimate < 10
 
 
 def test_points_follow_the_network_and_are_few_without_one():

@@ -274,7 +274,7 @@ def test_the_floor_is_where_last_digits_change_the_solution_as_much(name, key):
     """Against the factor by dense algebra; far from the solution, a small excess of an energy says nothing."""
     problem, _ = CASES[name]
     objective, theta = make_objective(problem, make_network("2x10", problem.domain.bounds, key=key))
-    state, scales = TrainState(theta, key, jnp.zeros((), int)), scales_of(objective, theta)
+    state, scales = TrainState(theta, key, jnp.zeros((), int)), scales_of(problem, objective, theta)
     found = examine(problem, objective, objective_between(problem, objective, theta), scales, state, excess=1e-40)
     change = np.asarray(eqx.filter_jit(objective.factor)(theta).matrix) @ (in_last_digits(theta) - theta)
     # And a little more: the values have rounding errors of their own.

@@ -39,6 +39,10 @@ _VALUE_CHUNK = 2048
 # stored: hidden layers of more than 64. Kernels are formed sooner so.
 _WIDE = 32
 
+# A change of an energy is integrated where it is below this part of the changes of the density, taken without signs:
+# the move is then so small that changes of first order cancel, and its square is below a millionth.
+_SMALL_CHANGE = 1e-3
+
 # Rounding errors of a sum, in units of the machine precision times the sum of the magnitudes of its terms.
 _SUM_ROUNDING = 32.0
 
@@ -295,10 +299,10 @@ class EnergyObjective(AbstractObjective):
         The change is known in two ways. The difference of the two energies has the rounding errors of both sums. The
         integral of the gradient along the straight line between the two functions has none: each gradient is taken by
         parts, as a product of a residual and a difference, and both are small near a minimum. Gauss-Legendre's rule of
-        three points integrates it, exactly for densities up to degree six in that direction. The rule of one point
-        shares a node with it, and its error is the square of a length whose sixth power is the error of three points.
-        The difference is taken where its rounding errors are below that error of the integral. A constant added to the
-        energy raises the rounding errors alone.
+        three points integrates it, exactly for densities up to degree six in that direction.
+
+        The integral is taken for small moves, and where the difference agrees with it but for rounding. Both are told
+        without the value of the energy, to which a constant may be added.
         """
         field = self.trial.field
         moved = self._values_of(self.trace_terms, field, other) - self._values_of(self.trace_terms, field, theta)
@@ -311,14 +315,14 @@ class EnergyObjective(AbstractObjective):
             return self._values_of(self.residual_terms, between, theta, other, fraction) @ moved
 
         nodes, weights = np.polynomial.legendre.leggauss(3)
-        slopes = jax.lax.map(slope, jnp.asarray((nodes + 1) / 2))
-        integral = slopes @ jnp.asarray(weights / 2)
+        integral = jax.lax.map(slope, jnp.asarray((nodes + 1) / 2)) @ jnp.asarray(weights / 2)
         before, after = (self._values_of(self.value_terms, field, parameters) for parameters in (theta, other))
         rounding = _SUM_ROUNDING * jnp.finfo(theta.dtype).eps * jnp.sum(jnp.abs(before) + jnp.abs(after))
-        truncation = jnp.abs(slopes[1] - integral) ** 3 / integral**2
-        # A move of length zero, or one whose slopes cancel, has no truncation error to compare with.
-        is_known = (truncation <= rounding) | (integral == 0)
-        return jnp.where(is_known, integral, jnp.sum(after) - jnp.sum(before))
+        difference = jnp.sum(after) - jnp.sum(before)
+        largest = jnp.maximum(jnp.abs(integral), jnp.abs(difference))
+        is_small = largest < _SMALL_CHANGE * jnp.sum(jnp.abs(after - before))
+        agrees = jnp.abs(integral - difference) <= rounding
+        return jnp.where(is_small | agrees, integral, difference)
 
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
         return Linearization(self.value(theta), self.factor(theta), None, self.gradient(theta))

@@ -69,6 +69,7 @@ class _Header:
     compilations: int
     validation_loss: float
     error_estimate: float
+    stability: float
     detail: str
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from sngd.linearize import AbstractObjective
 from sngd.problem import AbstractProblem, Problem
-from sngd.train._solution import root_mean_square
+from sngd.train._solution import error_points, evaluate_in_chunks, root_mean_square
 from sngd.train._step import data_of, values_of
 
 # Data this much smaller than what a network of the solution's size makes of the condition are rounding errors of zero;
@@ -21,6 +21,9 @@ _NOTHING, _NOTHING_AT_ALL = 1e-6, 1e-13
 # Solutions as much larger or smaller than a network of ordinary size are left to training, and so are equations whose
 # residual is, at one point, for a solution of ordinary size.
 _ORDINARY = 1e3
+
+# By which part parameters are changed to see what that makes of the conditions.
+_CHANGE = 0.1
 
 # Measures of a domain or of its faces within this factor of one stay what they are.
 _ORDINARY_MEASURE = 1e2
@@ -90,12 +93,29 @@ class Scales:
         return tuple(data > _NOTHING * response for data, response in zip(self.data, self.response, strict=True))
 
 
-def scales_of(problem: AbstractProblem, objective: AbstractObjective, theta: Float[Array, " p"]) -> Scales:
-    """The scales of a problem, by an untrained network. Where the zero function has no residual, there are no data."""
+def scales_of(
+    problem: AbstractProblem, objective: AbstractObjective, theta: Float[Array, " p"], *, untrained: bool = True
+) -> Scales:
+    """The scales of a problem. Where the zero function has no residual, there are no data.
+
+    - `untrained`: whether the network with the parameters `theta` is any network. One that may solve the problem says
+      nothing of the size of a residual: then a change of it by random changes of its parameters stands for a network.
+    """
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
-    size = root_mean_square(problem, objective.trial.function(theta))
-    return Scales(norms_of(objective, data), norms_of(objective, residual - data), size)
+    values = evaluate_in_chunks(objective.trial.function(theta), error_points(problem))
+    if untrained:
+        return Scales(norms_of(objective, data), norms_of(objective, residual - data), root_mean_square(values))
+    other = _changed(theta)
+    response = np.asarray(values_of(objective, other)[1]) - residual
+    change = evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values
+    return Scales(norms_of(objective, data), norms_of(objective, response), root_mean_square(change))
+
+
+def _changed(theta: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Every parameter changed at random, by a part of its size and of that of all."""
+    sizes = np.abs(theta) + np.linalg.norm(theta) / math.sqrt(len(theta))
+    return theta + _CHANGE * sizes * np.random.default_rng(0).normal(size=theta.shape)
 
 
 def in_ordinary_units(problem: AbstractProblem, scales: Scales) -> AbstractProblem:

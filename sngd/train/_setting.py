@@ -50,7 +50,8 @@ def make_setting(
     def look(size: float) -> _Look:
         network = make(size)
         objective, theta = make_objective(problem, network, limits, mesh)
-        return _Look(network, objective, theta, scales_of(problem, objective, theta), size)
+        scales = scales_of(problem, objective, theta, untrained=resizable)
+        return _Look(network, objective, theta, scales, size)
 
     found = look(1.0)
     if resizable:
@@ -60,7 +61,7 @@ def make_setting(
     ordinary = in_ordinary_units(given, scales)
     if ordinary is not given:
         objective, theta = make_objective(ordinary, network, limits, mesh)
-        scales = scales_of(ordinary, objective, theta)
+        scales = scales_of(ordinary, objective, theta, untrained=resizable)
     return Setting(given, ordinary, network, objective, theta, scales, size if resizable else scales.output)
 
 

@@ -110,11 +110,6 @@ def error_points(problem: AbstractProblem) -> np.ndarray:
     return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
 
 
-def root_mean_square(problem: AbstractProblem, function: Callable) -> float:
-    """The root mean square of a function over the points where errors are measured; of the norm of several outputs."""
-    return _root_mean_square(evaluate_in_chunks(function, error_points(problem)))
-
-
 def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
     """`||values - exact|| / ||exact||`; the root mean square of `values` where `exact` is zero at all points.
 
@@ -122,11 +117,11 @@ def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
     """
     if values.shape != exact.shape:
         raise ValueError(f"exact gives values of shape {exact.shape}; this network's have shape {values.shape}")
-    size = _root_mean_square(exact)
-    return _root_mean_square(values - exact) / (size or 1.0)
+    size = root_mean_square(exact)
+    return root_mean_square(values - exact) / (size or 1.0)
 
 
-def _root_mean_square(values: np.ndarray) -> float:
+def root_mean_square(values: np.ndarray) -> float:
     """Of values of shape `(n, ...)`, the root of the mean over `n` of squared norms; safe from overflow."""
     largest = float(np.max(np.abs(values), initial=0.0))
     if not 0 < largest < math.inf:

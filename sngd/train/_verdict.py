@@ -10,7 +10,7 @@ from sngd._results import Result
 from sngd.linearize import AbstractObjective, EnergyObjective, make_objective
 from sngd.problem import AbstractProblem, with_other_points
 from sngd.train._scales import Scales, norms_of
-from sngd.train._solution import root_mean_square
+from sngd.train._solution import error_points, evaluate_in_chunks, root_mean_square
 from sngd.train._stability import Stability
 from sngd.train._step import TrainState, factor_values_of, values_of
 
@@ -92,7 +92,7 @@ def examine(
     fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
     found = np.asarray(values_of(elsewhere, theta)[1])
     between, norms = _half_square(found), norms_of(elsewhere, found)
-    size = root_mean_square(problem, objective.trial.function(theta))
+    size = root_mean_square(evaluate_in_chunks(objective.trial.function(theta), error_points(problem)))
     size = max(size, scales.network) if scales.is_homogeneous else size
     constant, error = 1.0 if stability is None else stability.bound, math.inf
     if size and constant < math.inf:
