@@ -168,12 +168,13 @@ class Run:
         """The end of a round in the light of what was reached: how good the solution is, and what it lacks."""
         state, excess = moment.reached
         unusable = ended in (Result.INTERRUPTED, Result.NON_FINITE)
-        diagnosis = self._examine(state, excess, None if unusable else self._stability(state.theta))
-        missing = ()
-        if diagnosis.stability is not None and diagnosis.stability.is_unbounded:
+        stability, missing = None if unusable else self._stability(state.theta), ()
+        if stability is not None and stability.is_large:
             missing = axes_without_conditions(self.problem, self.objective.trial.field(state.theta))
+            stability = dataclasses.replace(stability, lacks_conditions=bool(missing))
             detail = "; ".join(map(str, missing)) or detail
-        undetermined = bool(missing) or (diagnosis.stability is not None and diagnosis.stability.is_isolated)
+        diagnosis = self._examine(state, excess, stability)
+        undetermined = bool(missing) or (stability is not None and stability.is_isolated)
         collapsed = ended is Result.STAGNATED and self._collapsed(moment) and not finished(diagnosis)
         result = Result.RANK_COLLAPSED if collapsed else ended
         result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined)

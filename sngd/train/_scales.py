@@ -49,8 +49,10 @@ class Scales:
 
     @property
     def magnitude(self) -> float:
-        """The power of ten of the solution's size beside the network's; one where no condition has data."""
-        return _power_of_ten(self._ratio) if _NOTHING_AT_ALL < self._ratio < math.inf else 1.0
+        """The power of ten that leaves the solution about ten times as large as the network; one where no condition has
+        data. A network that is too small is safe: nonlinear terms grow faster than it does.
+        """
+        return _power_of_ten(self._ratio / 10) if _NOTHING_AT_ALL < self._ratio < math.inf else 1.0
 
     @property
     def _ratio(self) -> float:

@@ -49,6 +49,7 @@ class Stability:
     """The stability constant of the linearized problem, for residuals in units of an untrained network's.
 
     - `constant`: over all directions; `partly`: over three quarters of them.
+    - `lacks_conditions`: whether the problem is known to have fewer conditions than derivatives.
     - `gap`: the second smallest response of the residuals to a change of norm one, over the smallest. Where it is
       large, the constant belongs to one change alone, such as an additive constant.
     """
@@ -56,11 +57,20 @@ class Stability:
     constant: float
     partly: float
     gap: float
+    lacks_conditions: bool = False
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the constant is large enough to ask for the reason."""
+        return self.constant > _LARGE
 
     @property
     def is_unbounded(self) -> bool:
-        """Whether the constant is infinite as far as can be told: it grows with the number of directions."""
-        return self.constant > _ENORMOUS or (self.constant > _LARGE and self.constant > _GROWTH * self.partly)
+        """Whether the constant is infinite as far as can be told: it is large, and grows with the number of directions
+        or belongs to a problem without enough conditions.
+        """
+        grows = self.constant > _GROWTH * self.partly
+        return self.constant > _ENORMOUS or (self.is_large and (grows or self.lacks_conditions))
 
     @property
     def bound(self) -> float:
