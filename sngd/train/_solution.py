@@ -35,7 +35,8 @@ class Solution:
     - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error: that
       residual times the `stability` constant of the linearized problem (docs/reliability.md). Infinite where the
       conditions do not determine the solution; absolute where no condition has data.
-    - `stability`: the constant. Not a number for an energy whose Jacobian is not stored, where one takes its place.
+    - `stability`: the constant. Not a number where it is not known, as for an energy whose Jacobian is not stored, or
+      for a run that was interrupted; then one takes its place in the estimate.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     """
 

@@ -36,8 +36,8 @@ _ROWS = 3
 _RESOLUTION = 1e-12
 
 # A constant above the first that more than doubles from three quarters of the directions to all has no bound. It is 1
-# to 25 for the well-posed problems of docs/reliability.md, and 2e3 to 1e12 for the others, where it grows seven times
-# or more. Above the second it has lost six digits, and no growth is asked for.
+# to 25 for well-posed problems, and 2e3 to 1e12 for the others, where it grows seven times or more
+# (benchmarks/stability.py). Above the second it has lost six digits, and no growth is asked for.
 _LARGE, _GROWTH, _ENORMOUS = 1e3, 2.0, 1e6
 
 # A direction stands alone where the next smallest response is so many times larger.
@@ -86,7 +86,8 @@ class Stability:
 def stability_of(
     problem: AbstractProblem, objectives: Sequence[AbstractObjective], scales: Scales, theta: Float[Array, " p"]
 ) -> Stability | None:
-    """The stability of the problem linearized at `theta`; `None` for an energy whose Jacobian is not stored.
+    """The stability of the problem linearized at `theta`; `None` for an energy whose Jacobian is not stored, and for a
+    network whose changes are zero or not finite.
 
     - `objectives`: the problem on the points of the run, and on others: a change that vanishes at the points of a run
       need not vanish between them.
@@ -102,6 +103,9 @@ def stability_of(
     directions, changes = _changes(objective.trial, theta, jnp.asarray(points), centers)
     responses = [_responses(part, scales, theta, directions) for part in objectives]
     above, below = np.asarray(changes) / math.sqrt(_POINTS), np.concatenate(responses) / math.sqrt(len(responses))
+    # A network that is constant, or so large that it overflows, has no changes to tell anything by.
+    if not (np.any(above) and np.all(np.isfinite(above)) and np.all(np.isfinite(below))):
+        return None
     part = max(1, 3 * above.shape[1] // 4)
     constant, gap = _largest(above, below)
     return Stability(constant, _largest(above[:, :part], below[:, :part])[0], gap)
