@@ -51,7 +51,7 @@ def oscillating(amplitude=1.0, length=1.0):
 
 
 # A problem, its network, and the iterations after which it stands at its floor, or is compared where it stands.
-CASES = {"linear": (linear, "1x8", 80), "nonlinear": (nonlinear, "1x12", 250), "evolving": (evolving, "1x24", 25)}
+CASES = {"linear": (linear, "1x8", 80), "nonlinear": (nonlinear, "1x12", 80), "evolving": (evolving, "1x24", 25)}
 CASES["oscillating"] = (oscillating, "1x10", 80)
 
 

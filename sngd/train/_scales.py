@@ -44,15 +44,17 @@ class Scales:
 
     @property
     def output(self) -> float:
-        """The power of ten by which the network should be multiplied: one, unless the solution is of another size."""
+        """The power of 1e4 by which the network should be multiplied: one, unless the solution is of another size."""
         return 1.0 if 1 / _ORDINARY <= self._ratio <= _ORDINARY else self.magnitude
 
     @property
     def magnitude(self) -> float:
-        """The power of ten that leaves the solution about ten times as large as the network; one where no condition has
-        data. A network that is too small is safe: nonlinear terms grow faster than it does.
+        """The power of 1e4 next to the solution's size beside the network's; one where no condition has data.
+
+        The steps are so large that the same problem in other units meets the same network.
         """
-        return _power_of_ten(self._ratio / 10) if _NOTHING_AT_ALL < self._ratio < math.inf else 1.0
+        known = _NOTHING_AT_ALL < self._ratio < math.inf
+        return 10.0 ** (4 * round(math.log10(self._ratio) / 4)) if known else 1.0
 
     @property
     def _ratio(self) -> float:

@@ -16,7 +16,7 @@ _PASSES = 4
 
 # A problem without data is looked at once more with a network this much smaller: nonlinear terms of an ordinary network
 # may hide the data of a small solution.
-_SMALL = 1e-10
+_SMALL = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
