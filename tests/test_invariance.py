@@ -80,7 +80,7 @@ def assert_the_same(found, expected, rounding=1e-14):
 def test_units(name, unit, plain):
     make, network, iterations = CASES[name]
     # A nonlinear run from a network of another relative size takes another path, and scatters more where it ends.
-    rounding = 3e-13 if name == "nonlinear" else 1e-14
+    rounding = 3e-13 if name == "nonlinear" else 1e-13
     assert_the_same(solve(make(**unit), network, iterations), plain[name], rounding)
 
 

@@ -27,7 +27,8 @@ def test_other_units_are_solved_as_well(unit, size, key):
     plain, other = (sngd.solve(problem(**{unit: by}), "1x8", key=key, stopping=Stopping(60)) for by in (1.0, size))
     assert other.result is plain.result is Result.FLOOR_REACHED
     assert other.relative_l2() < 10 * max(plain.relative_l2(), 1e-15)
-    assert plain.error_estimate / 10 < other.error_estimate < 10 * plain.error_estimate
+    # Estimates scatter at the rounding floor.
+    assert plain.error_estimate / 10 < other.error_estimate < max(10 * plain.error_estimate, 1e-13)
     assert other.relative_l2() < other.error_estimate
 
 
