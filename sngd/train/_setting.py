@@ -25,7 +25,7 @@ class Setting:
 
     - `problem`: with points, and each condition in an ordinary unit; `given`: with points, in the units of its user.
     - `network`: of the size of the solution, where it may be chosen. `theta`: its parameters, shape `(p,)`.
-    - `scales`: of the conditions, by this network. `size`: the power of ten of the solution's size, beside a network of
+    - `scales`: of the conditions, by this network. `size`: the power of 1e4 of the solution's size, beside a network of
       ordinary size.
     """
 
