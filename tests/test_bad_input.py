@@ -58,8 +58,12 @@ def _float32_network():
 
 
 def test_float32_mode_is_refused_with_the_switch():
-    with jax.enable_x64(False), pytest.raises(TypeError, match=r"jax.config.update\('jax_enable_x64', True\)"):
-        solve(EQUATION)
+    jax.config.update("jax_enable_x64", False)
+    try:
+        with pytest.raises(TypeError, match=r"jax.config.update\('jax_enable_x64', True\)"):
+            solve(EQUATION)
+    finally:
+        jax.config.update("jax_enable_x64", True)
 
 
 def test_importing_the_library_leaves_the_precision_alone():

@@ -69,7 +69,7 @@ def test_the_table_shows_the_same_numbers(tmp_path, capsys):
 
 def test_a_factor_that_does_not_fit_is_kept_as_outer_products(tmp_path, caplog):
     """The factor would take 0.3 GB, more than an eighth of what is allowed: the run goes on with iterations."""
-    arguments = ["run", "heat", "--network", "3x200", "--points", "20", "--memory", "1.5GB", "--iterations", "12"]
+    arguments = ["run", "heat", "--network", "3x200", "--points", "20", "--memory", "1.5GB", "--iterations", "15"]
     main([*arguments, "--out", str(tmp_path)])
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["optimizer"], result["parameters"], result["rows"]) == ("preconditioned", 81_201, 460)

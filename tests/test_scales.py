@@ -50,7 +50,7 @@ def test_scales_are_norms_of_data_and_response(key):
     np.testing.assert_allclose(scales.data, [(np.pi / 2) ** 2 * 1e6, 0.0], rtol=1e-12)
     residual = np.asarray(objective.residual(theta))
     np.testing.assert_allclose(scales.response, norms_of(objective, residual - np.asarray(objective.data(theta))))
-    assert scales.output in (1e4, 1e8)
+    assert scales.magnitude in (1e4, 1e8)
     np.testing.assert_allclose(scales.relative((3.0, 7.0)), 3 / scales.data[0])
 
 
@@ -77,7 +77,7 @@ def test_a_residual_that_zero_does_not_have_is_no_data(key):
     singular = sngd.Problem(sngd.interval(x=(0, 1)), [equation])
     objective, theta = make_objective(singular, network)
     scales = scales_of(singular, objective, theta)
-    assert np.isfinite([scales.output, scales.relative((1.0,)), *scales.data]).all()
+    assert np.isfinite([scales.magnitude, scales.relative((1.0,)), *scales.data]).all()
 
 
 def test_a_run_keeps_its_scale_when_it_starts_again():

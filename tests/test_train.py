@@ -381,6 +381,7 @@ def test_parameters_that_fit_too_few_points_are_left_behind(restarts, key):
 def test_a_run_that_may_not_take_more_points_goes_on_with_those_it_has(key, monkeypatch):
     escapes, escaping = [], Valley.escaping
     monkeypatch.setattr("sngd.train._run.finished", lambda diagnosis: False)
+    monkeypatch.setattr("sngd.train._run.noise_of", lambda *given: 0.0)
     monkeypatch.setattr(Valley, "escaping", lambda valley: escapes.append(valley) or escaping(valley))
     few = dataclasses.replace(bvp(), quadrature=sngd.GaussLegendre(4))
     solution = sngd.solve(few, "2x8", key=key, stopping=Stopping(30, refinements=0))

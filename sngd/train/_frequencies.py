@@ -8,6 +8,7 @@ that a least-squares fit to some rows leaves on the others, for several bounds o
 """
 
 import itertools
+import math
 from collections.abc import Callable
 
 import jax
@@ -33,8 +34,8 @@ _FLOOR = -12.0
 _PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
 _DOUBLINGS = range(1, 7)
 
-# A score above this is poor: a squared residual of more than a hundredth is left.
-_POOR = -2.0
+POOR = -2.0
+"""A score above this is poor: a squared residual of more than a hundredth is left, in units of the solution's size."""
 
 # From one candidate to the next among those that are equally good.
 _FASTER = 1.3
@@ -84,9 +85,11 @@ def choose_frequencies(
     key: PRNGKeyArray,
     unit: float = 1.0,
     given: Float[Array, " p"] | None = None,
-) -> Frequencies | None:
-    """The frequencies with the best score on a path of doublings from one, for one axis or several at a time; on demand
-    the fastest of several that are equally good.
+) -> tuple[Frequencies | None, float]:
+    """The frequencies with the best score, and that score, in the units of the residual: minus infinity where all fits.
+
+    They are taken from a path of doublings from one, for one axis or several at a time; on demand, they are the fastest
+    of several that are equally good.
 
     Where none on the path is good, those that oscillate along one axis only are tried too, and what is near the best of
     them: along a characteristic, features that fit are rare, and the scores around them are flat.
@@ -96,23 +99,23 @@ def choose_frequencies(
     - `together`: whether to double all axes at a time only, which takes fewer linearizations.
     - `fastest`: whether to go on to faster ones, all axes at a time, as long as they are equally good.
     - `unit`: the power of ten of the solution's size, in which residuals are scored.
-    - `given`: a parameter vector to keep where no frequencies are clearly better; then the result is `None`.
+    - `given`: a parameter vector to keep where no frequencies are clearly better; then the result is `None` and
+      its score.
     """
     candidates = _Candidates(linearize, parameters, unit, key)
-    if given is None:
-        return _best(candidates, axes, together=together, fastest=fastest)
-    kept = candidates.score_of(given)
-    if kept <= _FLOOR:
-        return None
-    best = _best(candidates, axes, together=together, fastest=fastest)
-    return best if candidates.score(best) < kept - _CLEARLY * abs(kept) else None
+    kept = math.inf if given is None else candidates.score_of(given)
+    best = _best(candidates, axes, together=together, fastest=fastest) if kept > _FLOOR else None
+    score = kept if best is None else candidates.score(best)
+    if given is not None and score >= kept - _CLEARLY * abs(kept):
+        best, score = None, kept
+    return best, score + 2 * math.log10(unit) if score > _FLOOR else -math.inf
 
 
 def _best(candidates: _Candidates, axes: int, *, together: bool, fastest: bool) -> Frequencies:
     best = _climb(candidates, axes, together)
     if fastest:
         best = _fastest(candidates, best)
-    if candidates.score(best) <= _POOR or together or axes == 1:
+    if candidates.score(best) <= POOR or together or axes == 1:
         return best
     alone = [tuple(2.0**k if axis == at else 1.0 for axis in range(axes)) for at in range(axes) for k in _DOUBLINGS]
     return _descend(candidates, min([best, *alone], key=candidates.score))

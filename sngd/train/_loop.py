@@ -1,12 +1,13 @@
 """`solve`: from a problem and a network to a solution."""
 
 import dataclasses
+import functools
 import logging
 import math
 import numbers
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,15 +28,21 @@ from sngd.train._moment import End
 from sngd.train._named import find_optimizer
 from sngd.train._optimizer import AbstractOptimizer
 from sngd.train._pace import Pace
-from sngd.train._plan import AUTO, limits_for, machine_bytes, make_plan
+from sngd.train._plan import AUTO, Plan, limits_for, machine_bytes, make_plan
 from sngd.train._run import Callback, Run
 from sngd.train._scales import with_weights_of
 from sngd.train._setting import Setting, make_setting
 from sngd.train._solution import Solution
-from sngd.train._start import AbstractStart, GivenStart, NamedStart
+from sngd.train._start import AbstractStart, Beginning, GivenStart, NamedStart
 from sngd.train._step import values_of
 from sngd.train._stopping import Stopping
 from sngd.train._threads import share_cores_with_lapack
+
+# A network is made again for a solution of another size at most so many times.
+_RESIZINGS = 3
+
+# By how much the score of another size, the logarithm of a squared residual, may be higher.
+_HIGHER = 0.5
 
 _LOG = logging.getLogger("sngd")
 
@@ -97,37 +104,69 @@ def solve(
     with deferred_interrupts() as interrupt, share_cores_with_lapack():
         network_key, train_key = jax.random.split(key)
         memory = agreed(mesh, machine_bytes() if memory is None else memory)
-        make = lambda size: _make(network, problem, network_key, size) if isinstance(network, str) else network
-        setting = make_setting(problem, make, limits_for(memory), mesh, resizable=isinstance(network, str))
-        objective, scales = setting.objective, setting.scales
-        require_points(objective, mesh)
-        theta, train_key = whole_on(mesh, (setting.theta, train_key))
-        plan = make_plan(objective, theta, optimizer, memory)
-        _LOG.info("%s", plan)
-        stopping = stopping or Stopping()
-        if stopping.patience is None:
-            stopping = dataclasses.replace(stopping, patience=plan.optimizer.patience)
-        run = Run(
-            problem=setting.problem,
-            objective=objective,
-            optimizer=plan.optimizer,
-            stopping=stopping,
-            callbacks=callbacks,
-            error_every=error_every,
-            key=train_key,
-            start=start,
-            begin=_start(network, setting, stopping, plan.optimizer),
-            memory=memory,
-            scales=scales,
-            interrupt=interrupt,
-            compilations=compilations,
-            pace=Pace(plan.seconds),
+        make = lambda *sizes: _make(network, problem, network_key, *sizes) if isinstance(network, str) else network
+        of_size = functools.partial(
+            make_setting, problem, make, limits_for(memory), mesh, resizable=isinstance(network, str)
         )
-        end = run.solve(theta, network_key, checkpoints)
+        stopping = stopping or Stopping()
+
+        def prepared(setting: Setting, report: Callable[[str, Plan], None] = _LOG.debug) -> _Prepared:
+            objective, theta = setting.objective, whole_on(mesh, setting.theta)
+            require_points(objective, mesh)
+            plan = make_plan(objective, theta, optimizer, memory)
+            report("%s", plan)
+            patience = plan.optimizer.patience if stopping.patience is None else stopping.patience
+            run = Run(
+                problem=setting.problem,
+                objective=objective,
+                optimizer=plan.optimizer,
+                stopping=dataclasses.replace(stopping, patience=patience),
+                callbacks=callbacks,
+                error_every=error_every,
+                key=whole_on(mesh, train_key),
+                start=start,
+                begin=_start(network, setting, stopping, plan.optimizer),
+                memory=memory,
+                scales=setting.scales,
+                interrupt=interrupt,
+                compilations=compilations,
+                pace=Pace(plan.seconds),
+                reference=theta,
+            )
+            return _Prepared(setting, plan, run, run.first(network_key))
+
+        setting, plan, run, beginning = _of_a_size_that_suits(
+            prepared(of_size(), _LOG.info), lambda size: prepared(of_size(size=size))
+        )
+        end = run.solve(beginning.theta, checkpoints)
         solution = _solution_of(run, end, plan.label, setting.given)
         if run.raised is not None:
             raise _with_solution(run.raised, solution, checkpoints)
         return solution
+
+
+class _Prepared(NamedTuple):
+    """A run before its first step."""
+
+    setting: Setting
+    plan: Plan
+    run: Run
+    beginning: Beginning
+
+
+def _of_a_size_that_suits(prepared: _Prepared, of_size: Callable[[float], _Prepared]) -> _Prepared:
+    """The run with a network of the solution's size: of the size that the present network suggests, as long as the
+    linearized network of that size fits the equation as well.
+    """
+    for _ in range(_RESIZINGS):
+        setting, beginning = prepared.setting, prepared.beginning
+        if beginning.size == 1:
+            break
+        other = of_size(beginning.size * setting.size)
+        if not other.beginning.score <= beginning.score + _HIGHER:
+            break
+        prepared = other
+    return prepared
 
 
 def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solution:

@@ -29,14 +29,27 @@ from sngd.train._plan import bytes_of, make_plan
 from sngd.train._scales import Scales
 from sngd.train._solution import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
 from sngd.train._stability import Stability, stability_of
-from sngd.train._start import AbstractStart
+from sngd.train._start import AbstractStart, Beginning
 from sngd.train._step import StepInfo, TrainState, values_of
 from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
-from sngd.train._verdict import Diagnosis, examine, finished, judge, objective_between, refined, trouble, unresolved
+from sngd.train._verdict import (
+    Diagnosis,
+    examine,
+    finished,
+    judge,
+    noise_of,
+    objective_between,
+    refined,
+    trouble,
+    unresolved,
+)
 
 # A run that is stuck with an estimated relative error above this has not found the solution.
 _WRONG = 1e-3
+
+# A loss above this part of that of the zero function belongs to no solution.
+_LOST = 0.5
 
 # Ends of the whole run, whichever start it is at, after which it may go on from a checkpoint.
 FROM_OUTSIDE = (
@@ -98,32 +111,35 @@ class Run:
     interrupt: Interrupt
     compilations: CompilationCounter
     pace: Pace
+    reference: Float[Array, " p"]
     records: list[Record] = dataclasses.field(default_factory=list)
     earlier_compile_seconds: float = 0.0
     checkpoints: CheckpointFolder | None = None
     factor: AbstractFactor | None = None
     between: AbstractObjective | None = None
-    reference: Float[Array, " p"] | None = None
     reported: int = 0
     raised: Exception | None = None
 
-    def solve(self, theta: Float[Array, " p"], start_key: PRNGKeyArray, checkpoints: Checkpoints | None) -> End:
-        """Train from the parameters `theta`, or from others that suit better; or go on from a checkpoint.
+    def first(self, key: PRNGKeyArray) -> Beginning:
+        """The parameters to begin with. Raises `ValueError` where the residual is not finite at the start."""
+        self.check_start(self.reference)
+        if self.begin is None:
+            return Beginning(self.reference)
+        beginning = self.begin.first(self.objective, self.reference, key)
+        return beginning._replace(theta=whole_on(self.objective.mesh, beginning.theta))
 
-        Returns the best end. Raises `ValueError` where the residual is not finite at the start, and for checkpoints
-        that are not of this run.
+    def solve(self, theta: Float[Array, " p"], checkpoints: Checkpoints | None) -> End:
+        """Train from the parameters `theta`, or go on from a checkpoint; then return the best end.
+
+        Raises `ValueError` for checkpoints that are not of this run.
         """
-        loss, self.reference = self.check_start(theta), theta
         if checkpoints is not None:
-            identity = identify(self.problem, self.objective, theta, self.optimizer, self.key, loss)
+            loss = float(values_of(self.objective, self.reference)[0])
+            identity = identify(self.problem, self.objective, self.reference, self.optimizer, self.key, loss)
             self.checkpoints = CheckpointFolder(checkpoints, identity)
         if self.checkpoints is not None and self.checkpoints.resumes:
-            moment = self._resumed(self.checkpoints, theta)
-        else:
-            begun = theta if self.begin is None else self.begin.first(self.objective, theta, start_key)
-            begun = whole_on(self.objective.mesh, begun)
-            moment = self._first_of_round(Place(), TrainState(begun, self.key, jnp.zeros((), int)))
-        return self._from(moment)
+            return self._from(self._resumed(self.checkpoints, theta))
+        return self._from(self._first_of_round(Place(), TrainState(theta, self.key, jnp.zeros((), int))))
 
     def _from(self, moment: Moment) -> End:
         """Go through rounds and attempts; where one gets stuck with a wrong solution, there is another."""
@@ -177,7 +193,8 @@ class Run:
         undetermined = bool(missing) or (stability is not None and stability.is_isolated)
         collapsed = ended is Result.STAGNATED and self._collapsed(moment) and not finished(diagnosis)
         result = Result.RANK_COLLAPSED if collapsed else ended
-        result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined)
+        lost = self._least_squares and diagnosis.fitted > _LOST * self.scales.loss and not self.scales.is_homogeneous
+        result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined, lost=lost)
         return End(state.theta, Verdict(result, diagnosis, detail))
 
     def _step(self, moment: Moment) -> Moment:
@@ -231,17 +248,26 @@ class Run:
     def _ending(self, moment: Moment) -> Result | None:
         """How the round ends now, or `None` where it goes on."""
         valley = moment.valley
-        if valley is not None and valley.stuck and self._gives_up(moment.place, valley):
+        if valley is not None and (self._drowned(moment.place, valley) or self._gives_up(moment.place, valley)):
             return Result.STAGNATED
         ended = self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
         if ended is None and agreed(self.objective.mesh, self.interrupt.requested):
             return Result.INTERRUPTED
         return ended
 
+    def _drowned(self, place: Place, valley: Valley) -> bool:
+        """Whether a step that did not halve the excess left it below the rounding errors of the parameters."""
+        excess = valley.watch.lowest
+        if not valley.slow or excess > np.finfo(float).eps * place.initial_excess:
+            return False
+        return excess <= noise_of(self.objective, self.scales, valley.best.theta)
+
     def _gives_up(self, place: Place, valley: Valley) -> bool:
         """Whether escapes have been tried often enough, or the points have no more to say: the loss is at its minimum
         but for rounding, or more of them are called for.
         """
+        if not valley.stuck:
+            return False
         diagnosis = self._examine(valley.best, valley.watch.lowest)
         exhausted = finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
         return exhausted or valley.hopeless(wrong=diagnosis.error > _WRONG)
@@ -267,7 +293,7 @@ class Run:
         A network that has collapsed to zero, the solution of a homogeneous problem, hardly changes any more: there the
         changes are those of the initial network.
         """
-        if self.scales.is_homogeneous and self.reference is not None:
+        if self.scales.is_homogeneous:
             theta = self.reference
         return stability_of(self.problem, (self.objective, self._elsewhere(theta)), self.scales, theta)
 

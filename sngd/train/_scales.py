@@ -5,6 +5,7 @@ Thresholds on a residual or on a solution are relative to these norms, so that t
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -18,9 +19,18 @@ from sngd.train._step import data_of, values_of
 # and data of all conditions this much smaller than what a network of any other size makes of them.
 _NOTHING, _NOTHING_AT_ALL = 1e-6, 1e-13
 
-# Solutions as much larger or smaller than a network of ordinary size are left to training, and so are equations whose
-# residual is, at one point, for a solution of ordinary size.
+# Solutions as much larger or smaller than a network of ordinary size, by their data, may be of the same size.
+_ORDINARY_SIZE = 300.0
+
+# Equations whose residual at one point, for a solution of ordinary size, is within this factor of one stay as they are.
 _ORDINARY = 1e3
+
+TYPICAL_FREQUENCY = 4.0
+"""Of a network by whose response the size of a solution is judged: one of frequency one responds up to a hundred times
+less to an equation than the solution does."""
+
+# The size of a network from which its linear response is taken, so small that nonlinear terms have no part in it.
+_SLIGHT = 1e-6
 
 # By which part parameters are changed to see what that makes of the conditions.
 _CHANGE = 0.1
@@ -43,21 +53,24 @@ class Scales:
     network: float
 
     @property
-    def output(self) -> float:
-        """The power of 1e4 by which the network should be multiplied: one, unless the solution is of another size."""
-        return 1.0 if 1 / _ORDINARY <= self._ratio <= _ORDINARY else self.magnitude
-
-    @property
     def magnitude(self) -> float:
-        """The power of 1e4 next to the solution's size beside the network's; one where no condition has data.
+        """The power of 1e4 by which the network should be multiplied; one where no condition has data.
 
-        The steps are so large that the same problem in other units meets the same network.
+        It is the largest with which data are not less than a thirtieth of the response: a network that is too small is
+        safe, since nonlinear terms grow faster than it does. The steps are so large that the same problem in other
+        units meets the same network.
         """
-        known = _NOTHING_AT_ALL < self._ratio < math.inf
-        return 10.0 ** (4 * round(math.log10(self._ratio) / 4)) if known else 1.0
+        known = _NOTHING_AT_ALL < self.ratio < math.inf
+        return 10.0 ** (4 * math.floor((math.log10(self.ratio) + 1.5) / 4)) if known else 1.0
 
     @property
-    def _ratio(self) -> float:
+    def is_ordinary(self) -> bool:
+        """Whether the solution may well be of the network's size."""
+        return 1 / _ORDINARY_SIZE <= self.ratio <= _ORDINARY_SIZE
+
+    @property
+    def ratio(self) -> float:
+        """The largest ratio of data and response."""
         ratios = [data / response for data, response in zip(self.data, self.response, strict=True) if response > 0]
         return max(ratios, default=0.0)
 
@@ -65,6 +78,11 @@ class Scales:
     def is_homogeneous(self) -> bool:
         """Whether no condition has data, so that the function that is zero everywhere is a solution."""
         return not any(self._has_data)
+
+    @property
+    def loss(self) -> float:
+        """Of the function that is zero everywhere, for least squares."""
+        return math.hypot(*self.data) ** 2 / 2
 
     @property
     def rounding(self) -> tuple[float, ...]:
@@ -114,6 +132,27 @@ def scales_of(
     response = np.asarray(values_of(objective, other)[1]) - residual
     change = evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values
     return Scales(norms_of(objective, data), norms_of(objective, response), root_mean_square(change))
+
+
+def size_of(
+    objective: AbstractObjective, theta: Float[Array, " p"], multiply: Callable[[Float[Array, " p"], float], Array]
+) -> float:
+    """The power of a hundred next to the solution's size beside the network's: to which multiple of the network the
+    linearized conditions respond by as much as their data. One where they do not respond, or have no data.
+
+    The estimate is good where the network oscillates about as fast as the solution.
+
+    - `multiply`: the parameters of a multiple of the network, from its parameters and the factor.
+    """
+    data, residual = (
+        np.asarray(data_of(objective, theta)),
+        np.asarray(values_of(objective, multiply(theta, _SLIGHT))[1]),
+    )
+    response = (residual - data) / _SLIGHT
+    if not (np.all(np.isfinite(data)) and np.all(np.isfinite(response))):
+        return 1.0
+    ratio = Scales(norms_of(objective, data), norms_of(objective, response), 1.0).ratio
+    return 100.0 ** round(math.log10(ratio) / 2) if _NOTHING_AT_ALL < ratio < math.inf else 1.0
 
 
 def _changed(theta: Float[Array, " p"]) -> Float[Array, " p"]:

@@ -2,8 +2,10 @@
 
 import abc
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,16 +16,30 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor, LeastSquares
 from sngd.networks import MLP
-from sngd.train._frequencies import ROWS, Frequencies, choose_frequencies
+from sngd.train._frequencies import POOR, ROWS, Frequencies, choose_frequencies
+from sngd.train._scales import TYPICAL_FREQUENCY, size_of
 from sngd.train._step import linearize, linearize_residual
+
+
+class Beginning(NamedTuple):
+    """Initial parameters, and how well they suit.
+
+    - `theta`: the parameters, shape `(p,)`.
+    - `score`: the logarithm of the squared residual that the linearized network leaves; not a number if not known.
+    - `size`: by how much the network should be multiplied to be of the solution's size, as far as that can be told.
+    """
+
+    theta: Float[Array, " p"]
+    score: float = math.nan
+    size: float = 1.0
 
 
 class AbstractStart(abc.ABC):
     """Makes the initial parameters of every attempt of a run."""
 
     @abc.abstractmethod
-    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        """Those of the first attempt, shape `(p,)`. `theta`: the present ones."""
+    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Beginning:
+        """Those of the first attempt. `theta`: the present ones."""
 
     @abc.abstractmethod
     def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
@@ -43,14 +59,34 @@ class NamedStart(AbstractStart):
     fast: bool
     unit: float
 
-    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        return self.again(objective, theta, key)
+    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Beginning:
+        del theta
+        frequencies, score = self._suitable(objective, key)
+        # Where nothing suits, the frequencies that leave least say nothing of those of the solution.
+        suits = score <= POOR + 2 * math.log10(self.unit)
+        typical = self._made(key, frequencies if suits else (TYPICAL_FREQUENCY,) * self.axes)
+        size = size_of(objective, typical, functools.partial(_times, objective))
+        return Beginning(self._made(key, frequencies), score, size)
 
     def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        make = lambda frequencies: ravel_pytree(self.make(key, frequencies))[0]
-        found = suitable_start(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
+        del reached
+        return self._made(key, self._suitable(objective, key)[0])
+
+    def _made(self, key: PRNGKeyArray, frequencies: Frequencies) -> Float[Array, " p"]:
+        return ravel_pytree(self.make(key, frequencies))[0]
+
+    def _suitable(self, objective: AbstractObjective, key: PRNGKeyArray) -> tuple[Frequencies, float]:
+        make = functools.partial(self._made, key)
+        found, score = suitable_frequencies(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
         assert found is not None
-        return found
+        return found, score
+
+
+def _times(objective: AbstractObjective, theta: Float[Array, " p"], factor: float) -> Float[Array, " p"]:
+    """The parameters of the multiple of an `MLP` by this factor."""
+    last = lambda network: (network.weights[-1], network.biases[-1])
+    network = objective.trial.network(theta)
+    return ravel_pytree(eqx.tree_at(last, network, [factor * part for part in last(network)]))[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,25 +113,27 @@ class GivenStart(AbstractStart):
         parts = jax.tree.leaves(self.network, is_leaf=_is_mlp)
         return any(_is_mlp(part) or _is_matrix(part) for part in parts)
 
-    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
+    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Beginning:
         parts = [part for part in jax.tree.leaves(self.network, is_leaf=_is_mlp) if _is_mlp(part)]
         if not parts or not all(part.untrained for part in parts):
-            return theta
+            return Beginning(theta)
         make = lambda frequencies: _flat(_with_mlps(self.network, key, frequencies))
-        found = suitable_start(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key, given=theta)
-        return theta if found is None else found
+        found, score = suitable_frequencies(
+            objective, make, self.axes, fast=self.fast, unit=self.unit, key=key, given=theta
+        )
+        return Beginning(theta if found is None else make(found), score)
 
     def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
         redrawn = _with_matrices(self.network, objective.trial.network(reached), key)
         if not any(map(_is_mlp, jax.tree.leaves(redrawn, is_leaf=_is_mlp))):
             return _flat(redrawn)
         make = lambda frequencies: _flat(_with_mlps(redrawn, key, frequencies))
-        found = suitable_start(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
+        found, _ = suitable_frequencies(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
         assert found is not None
-        return found
+        return make(found)
 
 
-def suitable_start(
+def suitable_frequencies(
     objective: AbstractObjective,
     make: Callable[[Frequencies], Float[Array, " p"]],
     axes: int,
@@ -104,20 +142,21 @@ def suitable_start(
     unit: float,
     key: PRNGKeyArray,
     given: Float[Array, " p"] | None = None,
-) -> Float[Array, " p"] | None:
-    """The parameters that `make` gives for frequencies that suit the objective.
+) -> tuple[Frequencies | None, float]:
+    """Frequencies that suit the objective, and their score.
 
     Where the Jacobian is too large to store, the frequencies are the same for all axes, and chosen on some of the
     points; where it is not known by outer products either, or of an energy, they are all one.
 
     - `fast`: where the Jacobian is known by outer products, whether to take the fastest of the frequencies that suit.
     - `unit`: the power of ten of the solution's size, in which residuals are compared.
-    - `given`: parameters to keep, with the result `None`, where no frequencies are clearly better.
+    - `make`: makes parameters from frequencies. `given`: parameters to keep, with the result `None`, where no
+      frequencies are clearly better.
     """
     stored = objective.chunk is None
     if not stored:
         if not (objective.linear and isinstance(objective, LeastSquares)):
-            return make((1.0,) * axes) if given is None else None
+            return (1.0,) * axes if given is None else None, math.nan
         if objective.rows > ROWS:
             objective = objective.on_some_points(ROWS, key)
 
@@ -131,10 +170,9 @@ def suitable_start(
         return linearization.residual, linearization.factor
 
     fastest = fast and not stored
-    frequencies = choose_frequencies(
+    return choose_frequencies(
         residual_and_factor, make, axes, together=not stored, fastest=fastest, key=key, unit=unit, given=given
     )
-    return None if frequencies is None else make(frequencies)
 
 
 def _is_mlp(part: Any) -> bool:

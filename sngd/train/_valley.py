@@ -67,6 +67,12 @@ class Valley:
         fruitless = known and excesses[-1] > (1 - _FALL) * excesses[-1 - _FRUITLESS]
         return self.watch.no_step or slow or fruitless
 
+    @property
+    def slow(self) -> bool:
+        """Whether the last step did not halve the excess."""
+        excesses = self.watch.excesses
+        return len(excesses) > 1 and excesses[-1] > excesses[-2] / 2
+
     def hopeless(self, *, wrong: bool) -> bool:
         """Whether escapes have been tried often enough, from the solution or from something wrong."""
         return self.watch.attempts >= (_FEW if wrong else _ATTEMPTS)

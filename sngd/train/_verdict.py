@@ -86,10 +86,8 @@ def examine(
     - `excess`: how far an energy may be above its minimum, infinite where that is not known.
     - `stability`: that of the linearized problem, if it is known.
     """
-    theta, moved = state.theta, in_last_digits(state.theta)
-    residual = np.asarray(values_of(objective, theta)[1])
-    rounding = _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
-    fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
+    theta = state.theta
+    fitted, rounding = _half_square(np.asarray(values_of(objective, theta)[1])), _rounding(objective, scales, theta)
     found = np.asarray(values_of(elsewhere, theta)[1])
     between, norms = _half_square(found), norms_of(elsewhere, found)
     size = root_mean_square(evaluate_in_chunks(objective.trial.function(theta), error_points(problem)))
@@ -99,9 +97,23 @@ def examine(
         error = max(constant * scales.in_units(norms) / size, scales.relative(norms))
     if not isinstance(objective, EnergyObjective):
         return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding, stability=stability)
-    change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
-    excess = excess if error <= _COARSE else math.inf
-    return Diagnosis(fitted, between, rounding, error, excess, noise=_half_square(change), stability=stability)
+    excess, noise = excess if error <= _COARSE else math.inf, noise_of(objective, scales, theta)
+    return Diagnosis(fitted, between, rounding, error, excess, noise, stability)
+
+
+def noise_of(objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"]) -> float:
+    """Half the squared norm of how far rounding errors of the parameters change the solution, in that of the loss."""
+    if not isinstance(objective, EnergyObjective):
+        return _rounding(objective, scales, theta)
+    moved = in_last_digits(theta)
+    return _half_square(np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta)))
+
+
+def _rounding(objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"]) -> float:
+    """Half the squared norm of how far rounding errors of the parameters change the residual."""
+    moved = in_last_digits(theta)
+    change = _half_square(np.asarray(values_of(objective, moved)[1]) - np.asarray(values_of(objective, theta)[1]))
+    return max(change, _half_square(np.array(scales.rounding)))
 
 
 def finished(diagnosis: Diagnosis) -> bool:
@@ -125,17 +137,21 @@ def _half_square(rows: np.ndarray) -> float:
     return float(np.sum(rows**2)) / 2
 
 
-def judge(result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False) -> Result:
+def judge(
+    result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False, lost: bool = False
+) -> Result:
     """The result of a run that ended with `result`, in the light of what was found.
 
     - `undetermined`: whether a stability constant without bound comes from missing conditions.
+    - `lost`: whether the state is so far from any solution that its stability says nothing of one.
     - `error`: the relative L2 error against the exact solution; not a number where none is known.
     """
     if result in (Result.NON_FINITE, Result.INTERRUPTED):
         return result
     if unresolved(diagnosis):
         return Result.UNRESOLVED
-    if result in _ENDED_BY_ITSELF and diagnosis.stability is not None and diagnosis.stability.is_unbounded:
+    unbounded = diagnosis.stability is not None and diagnosis.stability.is_unbounded
+    if result in _ENDED_BY_ITSELF and unbounded and not lost:
         return Result.UNDETERMINED if undetermined else Result.ILL_POSED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
