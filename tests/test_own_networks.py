@@ -87,6 +87,14 @@ def test_a_density_reads_an_attribute_of_the_network():
     np.testing.assert_allclose(solution(np.array([[0.3]])), 3.0, rtol=1e-9)
 
 
+def test_a_density_that_reads_a_trained_attribute_is_refused():
+    """The energy is minimized over the values of the network, which do not tell how to change the attribute."""
+    density = lambda u, x: (u(x) - u.function.coefficient) ** 2 / 2
+    energy = sngd.Energy(LINE, density, lambda u, v, x: v(x))
+    with pytest.raises(ValueError, match="density reads a trained attribute of the network"):
+        sngd.solve(energy, WithCoefficient(perceptron(1, 1), jnp.asarray(1.0)), key=jax.random.key(0))
+
+
 def test_what_a_network_raises_is_named():
     with pytest.raises(ValueError, match=r"network cannot be evaluated at one point x of shape \(1,\): TypeError: .*3"):
         sngd.solve(PROBLEM, perceptron(3, 1), key=jax.random.key(0))

@@ -9,7 +9,7 @@ from jax.extend.core import Jaxpr
 from jaxtyping import Array, Float
 
 from sngd.linearize._trial import TrialFunction
-from sngd.problem import Field
+from sngd.problem import Field, in_place_of
 
 # Raised by JAX where a function needs the numbers of a tracer, as functions of NumPy, `float` and `if` do.
 _NEEDS_NUMBERS = (
@@ -46,6 +46,17 @@ def trace_residual(
             'the point, as in partial(u, "x")(x)'
         ) from error
     return result, _depends_on_first(traced.jaxpr) or _evaluates(function, trial.field(theta), at_point)
+
+
+def reads_parameters(
+    function: Callable[..., Any], trial: TrialFunction, theta: Float[Array, " p"], *at_point: Any
+) -> bool:
+    """Whether `function(u, *at_point)` depends on parameters of the network other than by the values of `u`."""
+
+    def attributes_alone(theta: Array, values: Array) -> Array:
+        return _values(function(in_place_of(trial.field(theta), trial.function(values)), *at_point))
+
+    return _depends_on_first(jax.make_jaxpr(attributes_alone)(theta, theta).jaxpr)
 
 
 def _values(result: Any) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from sngd.linearize._checks import reads_parameters
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._layered import LayeredFactor, layered_rows, leaf_layout
 from sngd.linearize._rewriting import outer_leaves
@@ -451,7 +452,13 @@ def _energy_objective(
     metric = term(_MetricFunction(problem.metric), "metric", interior, np.sqrt(interior.weights))
     if density.components != 1:
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
-    _check_first_order(problem, trial.field(theta), jnp.asarray(interior.points[0]))
+    point = jnp.asarray(interior.points[0])
+    _check_first_order(problem, trial.field(theta), point)
+    if reads_parameters(problem.density, trial, theta, point):
+        raise ValueError(
+            "density reads a trained attribute of the network, and an energy is minimized over the values of u alone; "
+            "make the attribute static, or write the problem by its residual, as a Problem"
+        )
     chunk, linear = _storage((metric,), trial, theta, limits)
     return EnergyObjective(
         trial=trial,

@@ -49,7 +49,7 @@ from sngd.train._verdict import (
 _WRONG = 1e-3
 
 # A loss above this part of that of the zero function belongs to no solution.
-_LOST = 0.5
+_FAR = 0.5
 
 # Ends of the whole run, whichever start it is at, after which it may go on from a checkpoint.
 FROM_OUTSIDE = (
@@ -193,8 +193,8 @@ class Run:
         undetermined = bool(missing) or (stability is not None and stability.is_isolated)
         collapsed = ended is Result.STAGNATED and self._collapsed(moment) and not finished(diagnosis)
         result = Result.RANK_COLLAPSED if collapsed else ended
-        lost = self._least_squares and diagnosis.fitted > _LOST * self.scales.loss and not self.scales.is_homogeneous
-        result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined, lost=lost)
+        far = self._least_squares and diagnosis.fitted > _FAR * self.scales.loss and not self.scales.is_homogeneous
+        result = judge(result, diagnosis, self._error(state.theta), undetermined=undetermined, far=far)
         return End(state.theta, Verdict(result, diagnosis, detail))
 
     def _step(self, moment: Moment) -> Moment:
@@ -248,14 +248,14 @@ class Run:
     def _ending(self, moment: Moment) -> Result | None:
         """How the round ends now, or `None` where it goes on."""
         valley = moment.valley
-        if valley is not None and (self._drowned(moment.place, valley) or self._gives_up(moment.place, valley)):
+        if valley is not None and (self._below_rounding(moment.place, valley) or self._gives_up(moment.place, valley)):
             return Result.STAGNATED
         ended = self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
         if ended is None and agreed(self.objective.mesh, self.interrupt.requested):
             return Result.INTERRUPTED
         return ended
 
-    def _drowned(self, place: Place, valley: Valley) -> bool:
+    def _below_rounding(self, place: Place, valley: Valley) -> bool:
         """Whether a step that did not halve the excess left it below the rounding errors of the parameters."""
         excess = valley.watch.lowest
         if not valley.slow or excess > np.finfo(float).eps * place.initial_excess:

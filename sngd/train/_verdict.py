@@ -138,12 +138,12 @@ def _half_square(rows: np.ndarray) -> float:
 
 
 def judge(
-    result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False, lost: bool = False
+    result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False, far: bool = False
 ) -> Result:
     """The result of a run that ended with `result`, in the light of what was found.
 
     - `undetermined`: whether a stability constant without bound comes from missing conditions.
-    - `lost`: whether the state is so far from any solution that its stability says nothing of one.
+    - `far`: whether the state is so far from any solution that its stability says nothing of one.
     - `error`: the relative L2 error against the exact solution; not a number where none is known.
     """
     if result in (Result.NON_FINITE, Result.INTERRUPTED):
@@ -151,7 +151,7 @@ def judge(
     if unresolved(diagnosis):
         return Result.UNRESOLVED
     unbounded = diagnosis.stability is not None and diagnosis.stability.is_unbounded
-    if result in _ENDED_BY_ITSELF and unbounded and not lost:
+    if result in _ENDED_BY_ITSELF and unbounded and not far:
         return Result.UNDETERMINED if undetermined else Result.ILL_POSED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
