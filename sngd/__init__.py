@@ -11,6 +11,8 @@
 True
 """
 
+import importlib.metadata
+
 from sngd import descent, library, linearize, networks, problem, search, sketch, train
 from sngd.problem import (
     Boundary,
@@ -39,6 +41,8 @@ from sngd.problem import (
 )
 from sngd.train import Checkpoints, Result, Solution, Stopping, load, plot, save, solve
 
+__version__ = importlib.metadata.version("sngd")
+
 __all__ = [
     "Boundary",
     "Checkpoints",
@@ -59,6 +63,7 @@ __all__ = [
     "Stopping",
     "UniformGrid",
     "UniformRandom",
+    "__version__",
     "box",
     "descent",
     "directional",

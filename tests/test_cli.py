@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import sngd
 from sngd.cli import main
 from sngd.train import Result
 
@@ -53,6 +54,11 @@ def test_json_is_the_result_file_and_all_of_standard_output(tmp_path, capsys):
     assert (printed["result"], printed["precision"]) == ("iterations exhausted", "float64")
     written = {"settings.json", "result.json", "history.csv", "solution.png", "solution.npz", "checkpoints"}
     assert {path.name for path in out.iterdir()} == written
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sngd {sngd.__version__}\n"
 
 
 def test_the_table_shows_the_same_numbers(tmp_path, capsys):

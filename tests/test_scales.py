@@ -9,9 +9,9 @@ import pytest
 
 import sngd
 from sngd.linearize import make_objective
-from sngd.networks import MLP
+from sngd.networks import MLP, make_network
 from sngd.train import Result, Stopping
-from sngd.train._scales import norms_of, scales_of
+from sngd.train._scales import in_ordinary_units, norms_of, scales_of
 
 
 def problem(amplitude=1.0, length=1.0, factor=1.0):
@@ -83,3 +83,13 @@ def test_a_residual_that_zero_does_not_have_is_no_data(key):
 def test_a_run_keeps_its_scale_when_it_starts_again():
     solution = sngd.solve(problem(amplitude=1e8), "1x6", key=jax.random.key(1), stopping=Stopping(5))
     assert solution.network.scale > 1e4
+
+
+def test_a_condition_that_the_network_meets_by_construction_keeps_its_weight(key):
+    """A periodic network's residual of a periodic condition is rounding errors, which are no unit of anything."""
+    transport = sngd.library.transport()
+    network = make_network("1x20+periodic", transport.domain.bounds, key=key, periodic=transport.periodic_axes)
+    objective, theta = make_objective(transport, network)
+    scales = scales_of(transport, objective, theta)
+    assert scales.response[2] == 0.0
+    assert in_ordinary_units(transport, scales) is transport

@@ -37,6 +37,15 @@ def test_saved_solutions_come_back(solution, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "solution.npz"]
 
 
+def test_a_solution_is_shown_in_five_lines(solution):
+    first, *others = repr(solution).splitlines()
+    assert first == f"Solution: {solution.result.value}"
+    assert others[0] == "    problem: ramp, t in [0, 1], x in [0, 2]"
+    assert others[1].startswith("    network: 33 parameters, 16 rows; ")
+    assert others[2] == f"    relative L2 error, estimated: {solution.error_estimate:.1e}"
+    assert others[3].startswith("    3 iterations, ")
+
+
 def test_networks_of_the_users_come_back_through_their_structure(tmp_path, key):
     network = jax.tree_util.Partial(lambda w, x: w[0] * x[0] + w[1], jnp.array([2.0, 1.0]))
     problem = sngd.Problem(sngd.interval(x=(0, 1)), [sngd.Dirichlet(lambda x: 3 * x[0])])

@@ -28,9 +28,9 @@ from sngd.train import (
     write_folder,
 )
 from sngd.train._frequencies import _fastest
-from sngd.train._scales import scales_of
+from sngd.train._scales import in_last_digits, scales_of
 from sngd.train._valley import Valley
-from sngd.train._verdict import examine, finished, in_last_digits, judge, objective_between
+from sngd.train._verdict import examine, finished, judge, objective_between
 
 # Coarse rules and small networks keep the sweep fast. The boundary value problem has the paper's network: on smaller
 # ones the full steps of its cubic term get stuck for some seeds.
@@ -381,7 +381,7 @@ def test_parameters_that_fit_too_few_points_are_left_behind(restarts, key):
 def test_a_run_that_may_not_take_more_points_goes_on_with_those_it_has(key, monkeypatch):
     escapes, escaping = [], Valley.escaping
     monkeypatch.setattr("sngd.train._run.finished", lambda diagnosis: False)
-    monkeypatch.setattr("sngd.train._run.noise_of", lambda *given: 0.0)
+    monkeypatch.setattr("sngd.train._run.below_rounding", lambda diagnosis: False)
     monkeypatch.setattr(Valley, "escaping", lambda valley: escapes.append(valley) or escaping(valley))
     few = dataclasses.replace(bvp(), quadrature=sngd.GaussLegendre(4))
     solution = sngd.solve(few, "2x8", key=key, stopping=Stopping(30, refinements=0))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.metadata
 import json
 import logging
 import re
@@ -125,6 +126,10 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit status: 0, that of the run's result, 2 for bad input, 130 for Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        print(f"sngd {importlib.metadata.version('sngd')}")
+        return 0
     command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
     jax.config.update("jax_enable_x64", True)
     return_freed_memory()

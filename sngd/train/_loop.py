@@ -162,7 +162,11 @@ def _of_a_size_that_suits(prepared: _Prepared, of_size: Callable[[float], _Prepa
         setting, beginning = prepared.setting, prepared.beginning
         if beginning.size == 1:
             break
-        other = of_size(beginning.size * setting.size)
+        try:
+            other = of_size(beginning.size * setting.size)
+        except ValueError:
+            # The residual is not finite for that network, though it is for this one.
+            break
         if not other.beginning.score <= beginning.score + _HIGHER:
             break
         prepared = other

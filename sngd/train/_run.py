@@ -35,10 +35,10 @@ from sngd.train._stopping import Stopping
 from sngd.train._valley import Valley
 from sngd.train._verdict import (
     Diagnosis,
+    below_rounding,
     examine,
     finished,
     judge,
-    noise_of,
     objective_between,
     refined,
     trouble,
@@ -248,27 +248,23 @@ class Run:
     def _ending(self, moment: Moment) -> Result | None:
         """How the round ends now, or `None` where it goes on."""
         valley = moment.valley
-        if valley is not None and (self._below_rounding(moment.place, valley) or self._gives_up(moment.place, valley)):
+        if valley is not None and self._gives_up(moment.place, valley):
             return Result.STAGNATED
         ended = self.stopping.ending(self.records[moment.place.first :], self.objective.lower_bound)
         if ended is None and agreed(self.objective.mesh, self.interrupt.requested):
             return Result.INTERRUPTED
         return ended
 
-    def _below_rounding(self, place: Place, valley: Valley) -> bool:
-        """Whether a step that did not halve the excess left it below the rounding errors of the parameters."""
-        excess = valley.watch.lowest
-        if not valley.slow or excess > np.finfo(float).eps * place.initial_excess:
-            return False
-        return excess <= noise_of(self.objective, self.scales, valley.best.theta)
-
     def _gives_up(self, place: Place, valley: Valley) -> bool:
         """Whether escapes have been tried often enough, or the points have no more to say: the loss is at its minimum
-        but for rounding, or more of them are called for.
+        but for rounding, or more of them are called for. Below rounding one slow step is enough to tell.
         """
-        if not valley.stuck:
+        slow = valley.slow and valley.watch.lowest <= np.finfo(float).eps * place.initial_excess
+        if not (valley.stuck or slow):
             return False
         diagnosis = self._examine(valley.best, valley.watch.lowest)
+        if not valley.stuck:
+            return below_rounding(diagnosis)
         exhausted = finished(diagnosis) or (unresolved(diagnosis) and self._may_refine(place))
         return exhausted or valley.hopeless(wrong=diagnosis.error > _WRONG)
 

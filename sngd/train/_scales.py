@@ -32,6 +32,10 @@ less to an equation than the solution does."""
 # The size of a network from which its linear response is taken, so small that nonlinear terms have no part in it.
 _SLIGHT = 1e-6
 
+# A response that is not so many times larger than its rounding errors is none: that of a condition which the network
+# meets by its construction, such as periodicity.
+_RESPONDS = 1e3
+
 # By which part parameters are changed to see what that makes of the conditions.
 _CHANGE = 0.1
 
@@ -44,7 +48,7 @@ class Scales:
     """Norms over the points, one for each condition.
 
     - `data`: of the residual of the function that is zero everywhere.
-    - `response`: of what a network changes of it, before it is trained.
+    - `response`: of what a network changes of it, before it is trained; zero where that is rounding errors alone.
     - `network`: the root mean square of that network over the domain.
     """
 
@@ -127,11 +131,23 @@ def scales_of(
     data = np.where(np.isfinite(data), data, 0.0)
     values = evaluate_in_chunks(objective.trial.function(theta), error_points(problem))
     if untrained:
-        return Scales(norms_of(objective, data), norms_of(objective, residual - data), root_mean_square(values))
-    other = _changed(theta)
-    response = np.asarray(values_of(objective, other)[1]) - residual
-    change = evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values
-    return Scales(norms_of(objective, data), norms_of(objective, response), root_mean_square(change))
+        response, size = residual - data, root_mean_square(values)
+    else:
+        other = _changed(theta)
+        response = np.asarray(values_of(objective, other)[1]) - residual
+        size = root_mean_square(evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values)
+    noise = norms_of(objective, np.asarray(values_of(objective, in_last_digits(theta))[1]) - residual)
+    responses = [
+        norm if norm > _RESPONDS * least else 0.0
+        for norm, least in zip(norms_of(objective, response), noise, strict=True)
+    ]
+    return Scales(norms_of(objective, data), tuple(responses), size)
+
+
+def in_last_digits(theta: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Every parameter changed in its last digit, up or down at random."""
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), theta.shape)
+    return theta * (1 + np.finfo(float).eps * signs)
 
 
 def size_of(
@@ -144,11 +160,8 @@ def size_of(
 
     - `multiply`: the parameters of a multiple of the network, from its parameters and the factor.
     """
-    data, residual = (
-        np.asarray(data_of(objective, theta)),
-        np.asarray(values_of(objective, multiply(theta, _SLIGHT))[1]),
-    )
-    response = (residual - data) / _SLIGHT
+    data = np.asarray(data_of(objective, theta))
+    response = (np.asarray(values_of(objective, multiply(theta, _SLIGHT))[1]) - data) / _SLIGHT
     if not (np.all(np.isfinite(data)) and np.all(np.isfinite(response))):
         return 1.0
     ratio = Scales(norms_of(objective, data), norms_of(objective, response), 1.0).ratio

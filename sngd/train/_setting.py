@@ -26,8 +26,7 @@ class Setting:
 
     - `problem`: with points, and each condition in an ordinary unit; `given`: with points, in the units of its user.
     - `network`: of the size of the solution, where it may be chosen. `theta`: its parameters, shape `(p,)`.
-    - `scales`: of the conditions, by this network. `size`: how many times larger it is
-      than one of ordinary size.
+    - `scales`: of the conditions, by this network. `size`: by which it is multiplied.
     """
 
     given: AbstractProblem

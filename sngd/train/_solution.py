@@ -22,7 +22,7 @@ _GRID = {1: 1001, 2: 101, 3: 41}
 _SOBOL = 2**15
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Solution:
     """A trained network, and how it came about.
 
@@ -66,6 +66,21 @@ class Solution:
         if points.ndim != 2 or points.shape[1] != dimension:
             raise ValueError(f"points have shape {points.shape}; this problem needs (n, {dimension})")
         return evaluate_in_chunks(self._function, points)
+
+    def __repr__(self) -> str:
+        """The result, the problem, the network, the error and the cost, a line each."""
+        domain, iterations = self.problem.domain, self.history.iteration[-1]
+        ranges = zip(domain.axes, domain.bounds, strict=True)
+        axes = ", ".join(f"{axis} in [{low:g}, {high:g}]" for axis, (low, high) in ranges)
+        return "\n".join(
+            (
+                f"Solution: {self.result.value}{f' ({self.detail})' if self.detail else ''}",
+                f"    problem: {self.problem.name}, {axes}",
+                f"    network: {self.parameters:,} parameters, {self.rows:,} rows; {self.optimizer}",
+                f"    relative L2 error, estimated: {self.error_estimate:.1e}",
+                f"    {iterations:,} iterations, {self.seconds:.1f} s, {self.compile_seconds:.1f} s of it compilation",
+            )
+        )
 
     @property
     def _function(self) -> Callable:

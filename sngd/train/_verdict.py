@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, EnergyObjective, make_objective
 from sngd.problem import AbstractProblem, with_other_points
-from sngd.train._scales import Scales, norms_of
+from sngd.train._scales import Scales, in_last_digits, norms_of
 from sngd.train._solution import error_points, evaluate_in_chunks, root_mean_square
 from sngd.train._stability import Stability
 from sngd.train._step import TrainState, factor_values_of, values_of
@@ -86,8 +86,10 @@ def examine(
     - `excess`: how far an energy may be above its minimum, infinite where that is not known.
     - `stability`: that of the linearized problem, if it is known.
     """
-    theta = state.theta
-    fitted, rounding = _half_square(np.asarray(values_of(objective, theta)[1])), _rounding(objective, scales, theta)
+    theta, moved = state.theta, in_last_digits(state.theta)
+    residual = np.asarray(values_of(objective, theta)[1])
+    rounding = _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
+    fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
     found = np.asarray(values_of(elsewhere, theta)[1])
     between, norms = _half_square(found), norms_of(elsewhere, found)
     size = root_mean_square(evaluate_in_chunks(objective.trial.function(theta), error_points(problem)))
@@ -97,23 +99,9 @@ def examine(
         error = max(constant * scales.in_units(norms) / size, scales.relative(norms))
     if not isinstance(objective, EnergyObjective):
         return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding, stability=stability)
-    excess, noise = excess if error <= _COARSE else math.inf, noise_of(objective, scales, theta)
-    return Diagnosis(fitted, between, rounding, error, excess, noise, stability)
-
-
-def noise_of(objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"]) -> float:
-    """Half the squared norm of how far rounding errors of the parameters change the solution, in that of the loss."""
-    if not isinstance(objective, EnergyObjective):
-        return _rounding(objective, scales, theta)
-    moved = in_last_digits(theta)
-    return _half_square(np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta)))
-
-
-def _rounding(objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"]) -> float:
-    """Half the squared norm of how far rounding errors of the parameters change the residual."""
-    moved = in_last_digits(theta)
-    change = _half_square(np.asarray(values_of(objective, moved)[1]) - np.asarray(values_of(objective, theta)[1]))
-    return max(change, _half_square(np.array(scales.rounding)))
+    change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
+    excess = excess if error <= _COARSE else math.inf
+    return Diagnosis(fitted, between, rounding, error, excess, noise=_half_square(change), stability=stability)
 
 
 def finished(diagnosis: Diagnosis) -> bool:
@@ -121,16 +109,15 @@ def finished(diagnosis: Diagnosis) -> bool:
     return diagnosis.excess <= _FINISHED * diagnosis.noise
 
 
+def below_rounding(diagnosis: Diagnosis) -> bool:
+    """Whether the loss is above its minimum by less than rounding errors, and the solution is found."""
+    return diagnosis.excess <= diagnosis.noise and diagnosis.error <= _COARSE
+
+
 def unresolved(diagnosis: Diagnosis) -> bool:
     """Whether the residual at the points is far below what it is between them, where that matters."""
     explained = max(diagnosis.fitted, _FLOOR * diagnosis.rounding)
     return diagnosis.between > _UNRESOLVED * explained and diagnosis.error > _MATTERS
-
-
-def in_last_digits(theta: Float[Array, " p"]) -> Float[Array, " p"]:
-    """Every parameter changed in its last digit, up or down at random."""
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), theta.shape)
-    return theta * (1 + np.finfo(float).eps * signs)
 
 
 def _half_square(rows: np.ndarray) -> float:
