@@ -130,13 +130,16 @@ def scales_of(
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
     values = evaluate_in_chunks(objective.trial.function(theta), error_points(problem))
-    if untrained:
-        response, size = residual - data, root_mean_square(values)
-    else:
-        other = _changed(theta)
-        response = np.asarray(values_of(objective, other)[1]) - residual
-        size = root_mean_square(evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values)
-    noise = norms_of(objective, np.asarray(values_of(objective, in_last_digits(theta))[1]) - residual)
+    # Where the residual is not finite, a run does not begin.
+    with np.errstate(invalid="ignore"):
+        noise = norms_of(objective, np.asarray(values_of(objective, in_last_digits(theta))[1]) - residual)
+        if untrained:
+            response, size = residual - data, root_mean_square(values)
+        else:
+            other = _changed(theta)
+            response = np.asarray(values_of(objective, other)[1]) - residual
+            change = evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values
+            size = root_mean_square(change)
     responses = [
         norm if norm > _RESPONDS * least else 0.0
         for norm, least in zip(norms_of(objective, response), noise, strict=True)
@@ -161,7 +164,8 @@ def size_of(
     - `multiply`: the parameters of a multiple of the network, from its parameters and the factor.
     """
     data = np.asarray(data_of(objective, theta))
-    response = (np.asarray(values_of(objective, multiply(theta, _SLIGHT))[1]) - data) / _SLIGHT
+    with np.errstate(invalid="ignore"):
+        response = (np.asarray(values_of(objective, multiply(theta, _SLIGHT))[1]) - data) / _SLIGHT
     if not (np.all(np.isfinite(data)) and np.all(np.isfinite(response))):
         return 1.0
     ratio = Scales(norms_of(objective, data), norms_of(objective, response), 1.0).ratio
