@@ -165,7 +165,7 @@ def _of_a_size_that_suits(prepared: _Prepared, of_size: Callable[[float], _Prepa
         try:
             other = of_size(beginning.size * setting.size)
         except ValueError:
-            # The residual is not finite for that network, though it is for this one.
+            # The residual is not finite for a network of that size, though it is for this one.
             break
         if not other.beginning.score <= beginning.score + _HIGHER:
             break

@@ -53,20 +53,21 @@ def make_setting(
     - `resizable`: whether that is another network for each size.
     - `size`: that of the network; left out, one that a look at the data suggests.
     """
+    suggests = resizable and size is None
 
     def look(size: float) -> _Look:
         network = make(size)
         objective, theta = make_objective(problem, network, limits, mesh)
         scales = scales_of(problem, objective, theta, untrained=resizable)
         magnitude = 1.0
-        if resizable:
+        if suggests:
             faster, _ = ravel_pytree(make(size, (TYPICAL_FREQUENCY,) * problem.domain.dimension))
             judged = scales_of(problem, objective, faster)
             magnitude = 1.0 if size == 1 and judged.is_ordinary else judged.magnitude
         return _Look(network, objective, theta, scales, size, magnitude)
 
     found = look(1.0 if size is None else size)
-    if resizable and size is None:
+    if suggests:
         found = _of_the_right_size(found, look)
     network, objective, theta, scales, size, _ = found
     given = problem.with_points(len(theta))

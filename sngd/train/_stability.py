@@ -36,8 +36,8 @@ _ROWS = 3
 _RESOLUTION = 1e-12
 
 # A constant above the first that more than doubles from three quarters of the directions to all has no bound. It is 1
-# to 25 for well-posed problems, and 2e3 to 1e12 for the others, where it grows seven times or more
-# (benchmarks/stability.py). Above the second it has lost six digits, and no growth is asked for.
+# to 14 for six well-posed problems near their solutions (results/stability.md). Above the second it has lost six
+# digits, and no growth is asked for.
 _LARGE, _GROWTH, _ENORMOUS = 1e3, 2.0, 1e6
 
 # A direction stands alone where the next smallest response is so many times larger.
