@@ -100,9 +100,9 @@ def stability_of(
     held = max(1, objective.limits.chunk_bytes // (8 * len(theta)))
     rows = sum(part.rows for part in objectives)
     centers = max(1, min(_CENTERS, rows // _ROWS, len(theta), held) // problem.outputs)
-    directions, changes = _changes(objective.trial, theta, jnp.asarray(points), centers)
+    directions, changes = _changes(objective.trial, theta, points, centers)
     responses = [_responses(part, scales, theta, directions) for part in objectives]
-    above, below = np.asarray(changes) / math.sqrt(_POINTS), np.concatenate(responses) / math.sqrt(len(responses))
+    above, below = changes / math.sqrt(_POINTS), np.concatenate(responses) / math.sqrt(len(responses))
     # A network that is constant, or so large that it overflows, has no changes to tell anything by.
     if not (np.any(above) and np.all(np.isfinite(above)) and np.all(np.isfinite(below))):
         return None
@@ -111,35 +111,41 @@ def stability_of(
     return Stability(constant, _largest(above[:, :part], below[:, :part])[0], gap)
 
 
-@compiled
 def _changes(
-    trial: TrialFunction, theta: Float[Array, " p"], points: Float[Array, "m d"], centers: int
-) -> tuple[Float[Array, "p q"], Float[Array, "k q"]]:
+    trial: TrialFunction, theta: Float[Array, " p"], points: Float[np.ndarray, "m d"], centers: int
+) -> tuple[Float[np.ndarray, "p q"], Float[np.ndarray, "k q"]]:
     """Orthonormal changes of the parameters, nested in the number of centers, and what they change of the values.
 
-    The first `centers` points are those around which the changes of the solution are large.
+    The first `centers` points are those around which the changes of the solution are large. The derivative of the
+    values is formed at `centers` points at a time.
     """
+    starts = range(0, len(points), centers)
+    blocks = [np.take(points, np.arange(start, start + centers), axis=0, mode="wrap") for start in starts]
+    directions, _ = np.linalg.qr(np.asarray(_derivative(trial, theta, jnp.asarray(blocks[0]))).T)
+    changes = [np.asarray(_derivative(trial, theta, jnp.asarray(block))) @ directions for block in blocks]
+    outputs = len(changes[0]) // centers
+    return directions, np.concatenate(changes)[: len(points) * outputs]
 
-    def values(theta: Array, points: Array) -> Array:
-        field = trial.field(theta)
-        return jax.vmap(lambda x: jnp.ravel(field(x)))(points).ravel()
 
-    at_centers, pull = jax.vjp(lambda t: values(t, points[:centers]), theta)
-    (rows,) = jax.vmap(pull)(jnp.eye(len(at_centers), dtype=theta.dtype))
-    directions, _ = jnp.linalg.qr(rows.T)
-    push = lambda direction: jax.jvp(lambda t: values(t, points), (theta,), (direction,))[1]
-    return directions, jax.vmap(push, in_axes=1, out_axes=1)(directions)
+@compiled
+def _derivative(trial: TrialFunction, theta: Float[Array, " p"], points: Float[Array, "m d"]) -> Float[Array, "k p"]:
+    """The derivative of the values at these points by the parameters, one row for each value."""
+
+    def values(theta: Array, x: Array) -> Array:
+        return jnp.ravel(trial.field(theta)(x))
+
+    return jax.vmap(jax.jacrev(values), (None, 0))(theta, points).reshape(-1, len(theta))
 
 
 def _responses(
-    objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"], directions: Float[Array, "p q"]
+    objective: AbstractObjective, scales: Scales, theta: Float[Array, " p"], directions: Float[np.ndarray, "p q"]
 ) -> Float[np.ndarray, "n q"]:
     """What these directions change of the residual, each condition in units of a function of root mean square one."""
     if isinstance(objective, EnergyObjective):
-        changes = np.asarray(linearize_residual(objective, theta)[1]) @ np.asarray(directions)
+        changes = np.asarray(linearize_residual(objective, theta)[1]) @ directions
     else:
         linearization, *_ = linearize(objective, theta, jax.random.key(0))
-        changes = np.asarray(_product(linearization.factor, directions))
+        changes = np.asarray(_product(linearization.factor, jnp.asarray(directions)))
     return changes * np.repeat(scales.inverse_units, [term.rows for term in objective.residual_terms])[:, None]
 
 
