@@ -41,16 +41,16 @@ demo: $(INSTALLED) ## solve Poisson's equation; leaves runs/demo
 	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo --force
 
 bench-memory: $(INSTALLED) ## one step with a million parameters; writes results/memory.json
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python -m benchmarks memory
 
 bench-step: $(INSTALLED) ## the step against its floating-point floor; writes results/step.json
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python -m benchmarks step
 
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
-	$(BIN)/python benchmarks/reliability.py
+	$(BIN)/python -m benchmarks reliability
 
 faults: $(INSTALLED) ## deliberate faults, each caught by the test that is named; writes results/faults.json
-	$(BIN)/python benchmarks/faults.py
+	$(BIN)/python -m benchmarks faults
 
 constraints: ## resolve constraints.txt and constraints-lowest.txt again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -1,8 +1,8 @@
 """A million parameters and a few thousand on the device at hand: minutes, errors, and how busy the device is.
 
-    python benchmarks/accelerator.py [--iterations 1000] [--seconds 600]
+    python -m benchmarks accelerator [--iterations 1000] [--seconds 600]
 
-The heat equation with the points of `sngd bench scale`, and Poisson's equation, with JAX on a GPU where it
+The heat equation with the points of `python -m benchmarks scale`, and Poisson's equation, with JAX on a GPU where it
 finds one. Every run is kept in `results/accelerator-<device>.json` once it ends.
 
 Utilization: the operations that a step in residual space takes at least (docs/performance.md: outer products, kernel,
@@ -21,15 +21,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from machine import write
-from step import medians, parts_of_step
 
 import sngd
+from benchmarks.machine import write
+from benchmarks.step import medians, parts_of_step
 from sngd.library import find_network, heat, poisson
-from sngd.linearize import make_objective
+from sngd.linearize import LayeredFactor, make_objective
 from sngd.networks import make_network
 from sngd.search import Memory
-from sngd.train import Optimizer, TrainState, find_optimizer
+from sngd.solver import Optimizer, TrainState, find_optimizer
 
 # Sides of the matrices whose product stands for the peak: a second or so on two cores, enough to fill a GPU.
 _SIDE, _SIDE_OF_OTHERS = {"cpu": 3072}, 8192
@@ -117,6 +117,7 @@ def parts_and_operations(problem: sngd.Problem, network: str) -> tuple[dict[str,
         state, _ = optimizer.step(objective, state, -math.inf)
     milliseconds = medians(parts_of_step(objective, optimizer.descent, optimizer.search, state))
     factor = eqx.filter_jit(objective.factor)(theta)
+    assert isinstance(factor, LayeredFactor)
     # Taylor components, of which as many pairs are in use: the same for every hidden layer.
     interior = next(iter(factor.terms[0].outer.values()))
     components, in_use = interior.left.shape[1], int(interior.in_use)

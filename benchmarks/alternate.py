@@ -1,6 +1,6 @@
 """The precision rows with the working tree and with an earlier commit, by turns: errors, iterations and seconds.
 
-    python benchmarks/alternate.py 75efc88 [--seeds 0 5] [--only heat] [--slack 2]
+    python -m benchmarks alternate 75efc88 [--seeds 0 5] [--only heat] [--slack 2]
 
 One process a run. The two runs of a row and a seed follow each other, so that both meet the same load of the machine.
 Every run is kept in results/alternated.json, and one that is there is not repeated. Writes results/alternated.md.
@@ -17,9 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from machine import RESULTS, machine
-
-from sngd.bench import ROWS
+from benchmarks import ROWS
+from benchmarks.machine import RESULTS, machine
 
 ROOT = RESULTS.parent
 KEPT = ("result", "relative_l2", "error_estimate", "iterations", "seconds", "compile_seconds", "date")

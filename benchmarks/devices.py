@@ -1,6 +1,6 @@
 """The same run on one device and on several, in one process and in two; and what devices exchange in a step.
 
-    python benchmarks/devices.py
+    python -m benchmarks devices
 
 Devices are made of processor cores, in processes of their own. `docs/devices.md` explains the figures, and
 `tests/test_devices.py` holds them to bounds.
@@ -20,17 +20,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from machine import write
 
 import sngd
+from benchmarks.machine import RESULTS, write
 from sngd._rows import DIVIDED, RowLayout, on_every_device
 from sngd.descent import SNGD, FactorDescent, Preconditioned, ResidualSpace
 from sngd.library import bvp, bvp_energy, poisson
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
 from sngd.sketch import sharded_svd
-from sngd.train import Checkpoints, Optimizer, Stopping
-from sngd.train._devices import mesh_of
+from sngd.solver import Checkpoints, Optimizer, Stopping
+from sngd.solver._devices import mesh_of
 
 ITERATIONS = 4
 
@@ -118,7 +118,8 @@ def _start(devices: int, *arguments: str) -> subprocess.Popen:
         "PYTHONWARNINGS": "error",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
-    return subprocess.Popen([sys.executable, __file__, *arguments], env=environment, stdout=subprocess.PIPE, text=True)
+    command, folder = [sys.executable, "-m", "benchmarks.devices", *arguments], RESULTS.parent
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def _result(process: subprocess.Popen) -> dict:
@@ -216,7 +217,7 @@ def exchanged(descent, limits: Limits) -> dict:
     def step(theta, key):
         return descent.step(objective.linearize(theta), key).update(jnp.asarray(1.0))
 
-    text = step.lower(theta, jax.random.key(0)).compile().as_text()
+    text = step.lower(theta, jax.random.key(0)).compile().as_text() or ""
     collectives = [[name, _numbers(shapes)] for shapes, name in _COLLECTIVE.findall(text)]
     whole = f"f64[{rows},{parameters}]" in text or f"f64[{parameters},{rows}]" in text
     return {"rows": rows, "parameters": parameters, "collectives": collectives, "all_rows_on_a_device": whole}
@@ -244,7 +245,9 @@ def svd_difference(rows: int, columns: int) -> float:
     right, _ = np.linalg.qr(random.standard_normal((columns, short)))
     values = np.geomspace(1, 1e-12, short)
     matrix = (left * values) @ right.T
-    layout = RowLayout(mesh_of(4), ((rows - 5, 1), (1, 5)))
+    mesh = mesh_of(4)
+    assert mesh is not None
+    layout = RowLayout(mesh, ((rows - 5, 1), (1, 5)))
 
     @jax.jit
     def parts(matrix):

@@ -2,7 +2,7 @@
 
 A finished run is kept in `results/elsewhere.json` and skipped the next time.
 
-    python benchmarks/elsewhere.py [--seeds 3] [--seconds 180]
+    python -m benchmarks elsewhere [--seeds 3] [--seconds 180]
 """
 
 import argparse
@@ -10,9 +10,8 @@ import functools
 import statistics
 from pathlib import Path
 
-from machine import RESULTS
-
-from sngd.bench import Cells, run_command
+from benchmarks import Cells, run_command
+from benchmarks.machine import RESULTS
 
 PROBLEMS = Path(__file__).parent.parent / "examples" / "problems"
 

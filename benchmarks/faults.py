@@ -1,6 +1,6 @@
 """Deliberate faults, each caught by a test: puts one into a copy of the source tree and runs the test that catches it.
 
-    python benchmarks/faults.py
+    python -m benchmarks faults
 
 First the tests run on an unchanged copy, where they must pass. Then each fault has a copy of its own, in which one text
 of one file is replaced, and a process of its own, in which its test must fail. Results are kept in
@@ -17,11 +17,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from machine import RESULTS, machine, write
+from benchmarks.machine import RESULTS, machine, write
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("sngd", "tests", "docs", "examples", "pyproject.toml", "README.md")
+COPIED = ("sngd", "reproduction", "benchmarks", "tests", "docs", "examples", "pyproject.toml", "README.md")
 
 # Seconds that one test may take.
 PATIENCE = 600
@@ -35,7 +36,7 @@ PASSED, FAILED = 0, 1
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """One text of one file, in the folder `sngd`, that is replaced by another.
+    """One text of one file, that is replaced by another.
 
     - `name`: what is wrong; `change`: the replacement in words.
     - `test`: the node of pytest, in the folder `tests`, that catches the fault.
@@ -52,7 +53,7 @@ class Fault:
 FAULTS = (
     Fault(
         "The normals of faces point inward.",
-        "problem/_domain.py",
+        "sngd/problem/_domain.py",
         '(-1.0 if self.side == "lower" else 1.0)',
         '(1.0 if self.side == "lower" else -1.0)',
         "the sign of the normal on the lower and on the upper side",
@@ -60,7 +61,7 @@ FAULTS = (
     ),
     Fault(
         "The points of a face have their coordinates in another order.",
-        "problem/_domain.py",
+        "sngd/problem/_domain.py",
         "np.insert(points, self.index, self.position, axis=1)",
         "np.insert(points, self.box.dimension - 1 - self.index, self.position, axis=1)",
         "the place of the face's own coordinate, counted from the last axis",
@@ -68,7 +69,7 @@ FAULTS = (
     ),
     Fault(
         "Every face has the measure one.",
-        "problem/_problem.py",
+        "sngd/problem/_problem.py",
         "weights=np.concatenate([weights for _, _, weights in parts])",
         "weights=np.concatenate([weights / weights.sum() for _, _, weights in parts])",
         "the quadrature weights of a face, divided by their sum",
@@ -76,7 +77,7 @@ FAULTS = (
     ),
     Fault(
         "The weight of a condition is dropped.",
-        "problem/_problem.py",
+        "sngd/problem/_problem.py",
         "condition.weight * found.weights",
         "found.weights",
         "the quadrature weights without that of the condition",
@@ -84,7 +85,7 @@ FAULTS = (
     ),
     Fault(
         "A periodic condition matches values in the place of derivatives.",
-        "problem/_conditions.py",
+        "sngd/problem/_conditions.py",
         "_derivative(u, self.axis, order,",
         "_derivative(u, self.axis, 0,",
         "the order of the derivative, by zero",
@@ -92,7 +93,7 @@ FAULTS = (
     ),
     Fault(
         "The natural boundary condition has the wrong sign.",
-        "problem/_variation.py",
+        "sngd/problem/_variation.py",
         "jnp.dot(z - x, normal)",
         "jnp.dot(x - z, normal)",
         "the sign of the natural flux of an energy",
@@ -100,7 +101,7 @@ FAULTS = (
     ),
     Fault(
         "The second variation has the factor 9 in the place of 3.",
-        "library/_problems.py",
+        "sngd/library/_problems.py",
         "math.sqrt(3) * u(x) * v(x)",
         "3 * u(x) * v(x)",
         "the square root of a coefficient of the metric, by the coefficient",
@@ -108,7 +109,7 @@ FAULTS = (
     ),
     Fault(
         "A network scales each input by the bounds of another one.",
-        "networks/_mlp.py",
+        "sngd/networks/_mlp.py",
         "lower, upper = np.array(self.bounds).T",
         "lower, upper = np.array(self.bounds[::-1]).T",
         "the order of the bounds of the axes",
@@ -116,7 +117,7 @@ FAULTS = (
     ),
     Fault(
         "The sine reduces its argument by a pi of half the digits.",
-        "networks/_sine.py",
+        "sngd/networks/_sine.py",
         "((x - turns * _PI[0]) - turns * _PI[1]) - turns * _PI[2]",
         "(x - turns * _PI[0]) - turns * _PI[1]",
         "the last of three parts of pi, left out",
@@ -124,7 +125,7 @@ FAULTS = (
     ),
     Fault(
         "Functions with equal values and different derivatives are merged.",
-        "linearize/_jaxpr.py",
+        "sngd/linearize/_jaxpr.py",
         "    key = (equation.primitive, parameters_of(equation), equation.ctx)",
         '    called = equation.params.get("call_jaxpr")\n'
         "    own = parameters_of(equation) if called is None else str(called)\n"
@@ -135,7 +136,7 @@ FAULTS = (
     ),
     Fault(
         "A rewritten residual is not compared with the residual as written.",
-        "linearize/_rewriting.py",
+        "sngd/linearize/_rewriting.py",
         "if not difference <= max(_DIFFERENCE * scale, tolerance):",
         "if difference < 0:",
         "the tolerance of the comparison, by none",
@@ -144,7 +145,7 @@ FAULTS = (
     ),
     Fault(
         "Outer products are added where their vectors are parallel in one row only.",
-        "linearize/_outer.py",
+        "sngd/linearize/_outer.py",
         "multiple = jnp.all(apart <=",
         "multiple = jnp.any(apart <=",
         "all rows, by any row",
@@ -152,7 +153,7 @@ FAULTS = (
     ),
     Fault(
         "The change of an energy is the difference of two energies.",
-        "linearize/_objective.py",
+        "sngd/linearize/_objective.py",
         "return jnp.where(is_known, integral, jnp.sum(after) - jnp.sum(before))",
         "return jnp.sum(after) - jnp.sum(before)",
         "the integral of the gradient, by the plain difference",
@@ -160,7 +161,7 @@ FAULTS = (
     ),
     Fault(
         "A sketch forgets the last block of rows.",
-        "linearize/_factor.py",
+        "sngd/linearize/_factor.py",
         "return jax.lax.scan(add, total, blocks)[0]",
         "return jax.lax.scan(add, total, jax.tree.map(lambda array: array[:-1], blocks))[0]",
         "the blocks of rows of a sum, without the last one",
@@ -168,7 +169,7 @@ FAULTS = (
     ),
     Fault(
         "A single pass finds the inverse of its core.",
-        "sketch/_eigh.py",
+        "sngd/sketch/_eigh.py",
         "transpose_matmul(test_matrix, basis), transpose_matmul(sketch, basis)",
         "transpose_matmul(sketch, basis), transpose_matmul(test_matrix, basis)",
         "the two sides of a least-squares problem, exchanged",
@@ -176,7 +177,7 @@ FAULTS = (
     ),
     Fault(
         "The Levenberg-Marquardt damping is too large by a factor of a hundred.",
-        "sketch/_svd.py",
+        "sngd/sketch/_svd.py",
         "(t * self.singular_values / (self.resolution * self.singular_values[0])) ** 2",
         "(t * self.singular_values / (10 * self.resolution * self.singular_values[0])) ** 2",
         "the root of the damping, multiplied by ten",
@@ -184,7 +185,7 @@ FAULTS = (
     ),
     Fault(
         "The predicted reduction of the loss counts the curvature twice.",
-        "descent/_damped.py",
+        "sngd/descent/_damped.py",
         "jnp.sum((kept - kept**2 / 2) * self.coordinates**2)",
         "jnp.sum((kept - kept**2) * self.coordinates**2)",
         "a half, by one",
@@ -192,7 +193,7 @@ FAULTS = (
     ),
     Fault(
         "The gain ratio is compared the wrong way round.",
-        "search/_gain.py",
+        "sngd/search/_gain.py",
         "(value - values >= fraction * predicted) & (values < value)",
         "(value - values <= fraction * predicted) & (values < value)",
         "at least the fraction of what was predicted, by at most",
@@ -200,7 +201,7 @@ FAULTS = (
     ),
     Fault(
         "Every step draws with the same key.",
-        "train/_step.py",
+        "sngd/solver/_step.py",
         "next_key, step_key = jax.random.split(key)",
         "next_key, step_key = key, jax.random.split(key)[1]",
         "the key of the next state, by that of this one",
@@ -208,7 +209,7 @@ FAULTS = (
     ),
     Fault(
         "The key of a run is not restored from its checkpoint.",
-        "train/_checkpoints.py",
+        "sngd/solver/_checkpoints.py",
         'found = [_array(f"{name}_{index}", leaf, arrays) for index, leaf in enumerate(leaves)]',
         "found = [leaf if _is_key(leaf) else"
         ' _array(f"{name}_{index}", leaf, arrays) for index, leaf in enumerate(leaves)]',
@@ -217,7 +218,7 @@ FAULTS = (
     ),
     Fault(
         "A file is written in its place, so that a failure destroys the earlier one.",
-        "train/_archive.py",
+        "sngd/files/_archive.py",
         'partial = path.with_name(f".partial-{path.name}")',
         "partial = path",
         "the name of the file that is written first, by that of the file itself",
@@ -225,7 +226,7 @@ FAULTS = (
     ),
     Fault(
         "A solution is loaded for a problem with other bounds.",
-        "train/_files.py",
+        "sngd/solver/_save.py",
         "return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs)",
         "return _Identity(problem.name, tuple(domain.axes), (), domain.time_axis, problem.outputs)",
         "the bounds in the identity of a problem, left out",
@@ -233,7 +234,7 @@ FAULTS = (
     ),
     Fault(
         "A solution is checked and its error estimated at the points that it was fitted at.",
-        "problem/_quadrature.py",
+        "sngd/problem/_quadrature.py",
         "return Midpoint(self.points_per_axis) if self.points_per_axis > 1 else _off_center()",
         "return self",
         "the points between those of a rule, by the rule itself",
@@ -241,7 +242,7 @@ FAULTS = (
     ),
     Fault(
         "LAPACK is loaded after its threads are limited.",
-        "train/_threads.py",
+        "sngd/solver/_threads.py",
         "import scipy.linalg.cython_blas\nimport scipy.linalg.cython_lapack  # noqa: F401\n",
         "",
         "two imports, left out",
@@ -249,7 +250,7 @@ FAULTS = (
     ),
     Fault(
         "LAPACK's threads are not limited.",
-        "train/_threads.py",
+        "sngd/solver/_threads.py",
         "threadpoolctl.threadpool_limits(lapack_threads(),",
         "threadpoolctl.threadpool_limits(None,",
         "the limit, by none",
@@ -257,7 +258,7 @@ FAULTS = (
     ),
     Fault(
         "The command line succeeds whatever the result.",
-        "cli/_main.py",
+        "sngd/cli/_main.py",
         "return solution.result.exit_status",
         "return 0",
         "the exit status of the result, by zero",
@@ -265,7 +266,7 @@ FAULTS = (
     ),
     Fault(
         "The reproduction gives the best error for the median.",
-        "paper/_tables.py",
+        "reproduction/tables.py",
         '"median": (statistics.median(errors), line.median)',
         '"median": (min(errors), line.median)',
         "the median, by the minimum",
@@ -273,7 +274,7 @@ FAULTS = (
     ),
     Fault(
         "A table gives the smallest error for the largest.",
-        "bench/_globalization.py",
+        "benchmarks/globalization.py",
         "({max(errors):.0e})",
         "({min(errors):.0e})",
         "the maximum, by the minimum",
@@ -304,10 +305,10 @@ def copied(folder: Path) -> Path:
 
 def changed(fault: Fault) -> str:
     """The text of the file with the fault. Raises `ValueError` where the text to replace does not occur once."""
-    text = (ROOT / "sngd" / fault.file).read_text()
+    text = (ROOT / fault.file).read_text()
     count = text.count(fault.old)
     if count != 1:
-        raise ValueError(f"{fault.name!r} replaces {fault.old!r}, which sngd/{fault.file} has {count} times, not once")
+        raise ValueError(f"{fault.name!r} replaces {fault.old!r}, which {fault.file} has {count} times, not once")
     return text.replace(fault.old, fault.new)
 
 
@@ -331,7 +332,7 @@ def python(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def measure(fault: Fault, folder: Path) -> dict[str, object]:
     """Whether the test fails with the fault, and with which error."""
     tree = copied(folder)
-    (tree / "sngd" / fault.file).write_text(changed(fault))
+    (tree / fault.file).write_text(changed(fault))
     outcome = run(tree, fault.test)
     shutil.rmtree(tree)
     caught = outcome.status == FAILED
@@ -344,15 +345,15 @@ def measure(fault: Fault, folder: Path) -> dict[str, object]:
     }
 
 
-def table(rows: list[dict[str, object]]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     """The results as Markdown, with where and when they were measured."""
     lines = ["| fault | file | replaced | test that catches it | caught | seconds |", "|---|---|---|---|---|---|"]
     for row in rows:
-        cells = (row["name"], f"`sngd/{row['file']}`", row["change"], f"`{row['test']}`")
+        cells = (row["name"], f"`{row['file']}`", row["change"], f"`{row['test']}`")
         lines.append(f"| {' | '.join(cells)} | {'yes' if row['caught'] else '**no**'} | {row['seconds']:.0f} |")
     where = machine()
     place = f"{where['processor']}, {where['cores']} cores, {where['versions']}, {where['date']}"
-    note = f"`python benchmarks/faults.py`, {place}. Without its fault every test passes."
+    note = f"`python -m benchmarks faults`, {place}. Without its fault every test passes."
     return "\n".join([*lines, "", note]) + "\n"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jax
 
-from sngd.train import processor
+from sngd.solver import processor
 
 RESULTS = Path(__file__).parent.parent / "results"
 

@@ -1,6 +1,6 @@
 """What single precision would save in the kernel of a million parameters, and where its digits would be enough.
 
-    python benchmarks/single.py
+    python -m benchmarks single
 
 The heat equation with the paper's network A3 on 28 x 28 Gauss-Legendre points (and 28 an edge), in residual space. A
 kernel with the error `e` knows singular values down to `sqrt(e)` times the largest, so it can serve a step whose
@@ -15,13 +15,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from machine import write
 
+from benchmarks.machine import write
 from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
-from sngd.train import Record, Stopping, TrainState, solve
+from sngd.solver import Record, Stopping, TrainState, solve
 
 STEPS, ROUNDS = 30, 7
 

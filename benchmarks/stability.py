@@ -1,6 +1,6 @@
 """The stability constant and the error estimate beside the error: well-posed problems, and problems that are not.
 
-    python benchmarks/stability.py [names]
+    python -m benchmarks stability [names]
 
 The default network, seed 0, one process. Writes results/stability.json and results/stability.md.
 """
@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from machine import RESULTS, write
 from scipy.integrate import solve_ivp
 
 import sngd
+from benchmarks.machine import RESULTS, write
 from sngd import library
 
 D = sngd.partial

@@ -1,6 +1,6 @@
 """Seconds from the start of a process to an error of 1e-10 on Poisson's equation, and where they go.
 
-    python benchmarks/start.py
+    python -m benchmarks start
 
 `sngd run poisson` without options, but for the seed and errors measured every step; one process a seed. Then the same
 once more, each finding in JAX's compilation cache what an earlier run compiled.
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import write
+from benchmarks.machine import write
 
 SEEDS = range(5)
 TARGET = 1e-10

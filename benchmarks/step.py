@@ -1,6 +1,6 @@
 """One two-pass step with 1,341 parameters, against the time that its operations would take as plain matrix products.
 
-    python benchmarks/step.py
+    python -m benchmarks step
 
 Everything is measured in one run, in turn, several times over, and compared by medians, since the speed of a shared
 machine drifts. `docs/performance.md` explains the count.
@@ -14,15 +14,15 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from machine import write
 
+from benchmarks.machine import write
 from sngd.descent import SNGD, AbstractDescent
 from sngd.library import poisson
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP
 from sngd.problem import GaussLegendre
 from sngd.search import AbstractSearch, GridSearch, LossAlong, Memory
-from sngd.train import TrainState, share_cores_with_lapack, take_step
+from sngd.solver import TrainState, share_cores_with_lapack, take_step
 
 SKETCH_SIZE = 362
 ROUNDS = 15

@@ -14,6 +14,7 @@ True
 import importlib.metadata
 
 from sngd import descent, library, linearize, networks, problem, search, sketch, train
+from sngd.display import ProgressDisplay
 from sngd.problem import (
     Boundary,
     Dirichlet,
@@ -39,12 +40,27 @@ from sngd.problem import (
     partial,
     space_time,
 )
-from sngd.train import Checkpoints, Result, Solution, Stopping, load, plot, save, solve
+from sngd.solver import (
+    OPTIMIZERS,
+    Callback,
+    Checkpoints,
+    Optimizer,
+    Record,
+    Result,
+    Solution,
+    Stopping,
+    load,
+    plot,
+    save,
+    solve,
+)
 
 __version__ = importlib.metadata.version("sngd")
 
 __all__ = [
+    "OPTIMIZERS",
     "Boundary",
+    "Callback",
     "Checkpoints",
     "Dirichlet",
     "Energy",
@@ -54,8 +70,11 @@ __all__ = [
     "Interior",
     "Midpoint",
     "Neumann",
+    "Optimizer",
     "Periodic",
     "Problem",
+    "ProgressDisplay",
+    "Record",
     "Result",
     "Robin",
     "Sobol",

@@ -37,6 +37,11 @@ class Result(enum.Enum):
     def exit_status(self) -> int:
         return _EXIT_STATUSES.get(self, 0)
 
+    @property
+    def may_resume(self) -> bool:
+        """Whether a run that ended so may go on from its last checkpoint."""
+        return self in _FROM_OUTSIDE
+
 
 _SUMMARIES = {
     Result.TARGET_REACHED: "The loss fell to the target.",
@@ -97,6 +102,14 @@ _CAUSES = {
         "The problem's data are very large or very small: rescale the equation.",
     ),
 }
+
+# Ends that the state of the run does not ask for.
+_FROM_OUTSIDE = (
+    Result.INTERRUPTED,
+    Result.ITERATIONS_EXHAUSTED,
+    Result.SECONDS_EXHAUSTED,
+    Result.LIMIT_REACHED,
+)
 
 # Zero: the run did what it was asked, which may have been to stop after so many iterations or seconds. Any other end
 # short of the rounding floor has a status of its own. 130 is the shell's convention for a process that is interrupted.

@@ -17,8 +17,8 @@ from sngd.cli import main
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
 from sngd.search import Memory
-from sngd.train import TrainState, make_plan
-from sngd.train._devices import mesh_of, whole_on
+from sngd.solver import TrainState, make_plan
+from sngd.solver._devices import mesh_of, whole_on
 
 LINE = sngd.interval(x=(0, 1))
 SQUARE = sngd.box(x=(0, 1), y=(0, 1))

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sngd.bench._alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
+from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
 from sngd.descent import FactorDescent, Ray
 from sngd.library import bvp, bvp_energy
 from sngd.linearize import DenseFactor, Linearization, make_objective
 from sngd.networks import make_network
 from sngd.search import FixedStep, GainRatio, LossAlong, Memory
-from sngd.train import Optimizer, TrainState
+from sngd.solver import Optimizer, TrainState
 
 _STEP_SIZE = 1e-15
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import sngd
 from sngd.networks import make_network
-from sngd.train import OPTIMIZERS, Result, Stopping, load, save
+from sngd.solver import OPTIMIZERS, Result, Stopping, load, save
 
 RULES = st.one_of(
     st.builds(sngd.GaussLegendre, st.integers(1, 4)),

@@ -9,7 +9,7 @@ import pytest
 
 import sngd
 from sngd.networks import MLP, make_network
-from sngd.train import Stopping
+from sngd.solver import Stopping
 
 DOMAIN = sngd.box(x=(0, 1), y=(0, 1))
 EQUATION = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))

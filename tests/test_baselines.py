@@ -13,7 +13,7 @@ from jaxtyping import Array
 import sngd
 from sngd.library import PROBLEMS, bvp, find_problem
 from sngd.linearize import make_objective
-from sngd.train import OPTIMIZERS, Result, Stopping, find_optimizer
+from sngd.solver import OPTIMIZERS, Result, Stopping, find_optimizer
 
 BASELINES = ("adam", "bfgs", "l-bfgs")
 

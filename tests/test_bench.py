@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from sngd.bench import Cells, run_command, scale
-from sngd.bench._globalization import _WAYS, tabulate
-from sngd.cli import main
+from benchmarks import Cells, run_command, scale
+from benchmarks.__main__ import main
+from benchmarks.globalization import _WAYS, tabulate
 from sngd.library import PROBLEMS
 
 
@@ -24,13 +24,13 @@ def test_finished_cells_are_kept_and_not_run_again(tmp_path):
 def test_what_is_not_json_is_refused_and_left_alone(tmp_path, capsys):
     path = tmp_path / "precision.json"
     path.write_text("{half")
-    assert main(["bench", "precision", "--quick", "--out", str(tmp_path)]) == 2
+    assert main(["precision", "--quick", "--out", str(tmp_path)]) == 2
     assert "out holds precision.json, which is not JSON" in capsys.readouterr().err
     assert path.read_text() == "{half"
 
 
 def test_no_seeds_are_refused(tmp_path, capsys):
-    assert main(["bench", "precision", "--seeds", "0", "--out", str(tmp_path)]) == 2
+    assert main(["precision", "--seeds", "0", "--out", str(tmp_path)]) == 2
     assert "seeds is 0; it must be at least 1" in capsys.readouterr().err
 
 
@@ -77,15 +77,15 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
         made |= {"seconds": 50.0, "step_seconds": took, "peak_bytes": 2 * 10**9}
         return made | {"history": {"seconds": [10.0, 40.0], "error": [1e-7, 1.9e-9]}} if history else made
 
-    monkeypatch.setattr("sngd.bench._scale.run_command", run)
+    monkeypatch.setattr("benchmarks.scale.run_command", run)
 
     def steps(step):
         made = {"columns": step.columns, "relative_l2": None, "seconds": 1.0, "step_seconds": 1e-3 * step.columns**2}
         return made | {"peak_bytes": 10**9, "predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
 
-    monkeypatch.setattr("sngd.bench._scale._measure_columns", steps)
+    monkeypatch.setattr("benchmarks.scale._measure_columns", steps)
     monkeypatch.setattr(
-        "sngd.bench._scale._predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
+        "benchmarks.scale._predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
     )
     table = scale([0], tmp_path / "scale.json", lambda line: None)
     assert "| A3 | 1,085,761 | 868 | residual-space | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table

@@ -6,7 +6,7 @@ import pytest
 
 import sngd
 from sngd.library import bvp
-from sngd.train import Checkpoints, Result, Stopping
+from sngd.solver import Checkpoints, Result, Stopping
 
 BVP = bvp()
 

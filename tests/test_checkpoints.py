@@ -20,7 +20,7 @@ from sngd.descent import FactorDescent
 from sngd.library import find_problem
 from sngd.problem import GaussLegendre
 from sngd.search import FixedStep, GainRatio, GridSearch
-from sngd.train import Checkpoints, Optimizer, Result, Stopping, solve
+from sngd.solver import Checkpoints, Optimizer, Result, Stopping, solve
 
 # One problem for all runs: its compiled functions are found again.
 BVP = find_problem("bvp")
@@ -127,13 +127,13 @@ def test_a_checkpoint_of_another_run_is_refused(changes, named, tmp_path):
 def test_a_checkpoint_of_other_versions_is_refused(tmp_path, monkeypatch):
     with pytest.raises(KilledError):
         run(tmp_path, kill=2)
-    monkeypatch.setattr("sngd.train._checkpoints.importlib.metadata.version", lambda name: "0.0")
+    monkeypatch.setattr("sngd.solver._checkpoints.importlib.metadata.version", lambda name: "0.0")
     with pytest.raises(ValueError, match=r"versions is .*'0.0'"):
         run(tmp_path, resume=True)
 
 
 def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("sngd.train._checkpoints._FORMAT", "sngd-checkpoint-1")
+    monkeypatch.setattr("sngd.solver._checkpoints._FORMAT", "sngd-checkpoint-1")
     with pytest.raises(KilledError):
         run(tmp_path, kill=2)
     monkeypatch.undo()
@@ -169,7 +169,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(tmp_path, monkeypatch, c
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("sngd.train._archive.os.fsync", full)
+    monkeypatch.setattr("sngd.files._archive.os.fsync", full)
     with caplog.at_level(logging.WARNING, "sngd"):
         solution = run(tmp_path)
     assert "no checkpoint was written" in caplog.text

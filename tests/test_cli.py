@@ -10,7 +10,7 @@ import pytest
 
 import sngd
 from sngd.cli import main
-from sngd.train import Result
+from sngd.solver import Result
 
 FIELDS = {
     "problem",

@@ -14,7 +14,7 @@ import sngd
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
 from sngd.problem import with_other_points
-from sngd.train import Stopping
+from sngd.solver import Stopping
 
 DOMAIN = sngd.space_time(t=(0, 1), x=(0, 2))
 GRID = np.linspace(0, 2, 9)

@@ -1,6 +1,6 @@
 """Several devices do what one does, and keep their rows to themselves.
 
-What `benchmarks/devices.py` measures, in processes of its own that have several devices, held to bounds.
+What `python -m benchmarks devices` measures, in processes of its own that have several devices, held to bounds.
 """
 
 import json
@@ -16,17 +16,17 @@ import sngd
 from sngd.library import bvp
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.train._devices import require_points
+from sngd.solver._devices import require_points
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "devices.py"
+ROOT = Path(__file__).parent.parent
 DEVICES = 4
 
 
 @pytest.fixture(scope="module")
 def figures():
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, str(BENCHMARK), "print"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "benchmarks.devices", "print"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

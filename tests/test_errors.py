@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 import sngd
-from sngd import descent, networks, search, train
+from benchmarks.__main__ import main as benchmarks_main
+from reproduction.__main__ import main as reproduction_main
+from sngd import descent, networks, search, solver
 from sngd.cli import main
 from sngd.library import bvp
 
@@ -46,7 +48,7 @@ def saved():
 
 EQUATION = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))
 NAMES = {
-    **{name: getattr(module, name) for module in (descent, search, train, networks) for name in module.__all__},
+    **{name: getattr(module, name) for module in (descent, search, solver, networks) for name in module.__all__},
     "sngd": sngd,
     "np": np,
     "jnp": jnp,
@@ -85,9 +87,16 @@ def error_of(command):
     """What a command says; that it fails as bad input does, and prints nothing else."""
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        assert main(shlex.split(command)[1:]) == 2
+        assert run(command) == 2
     assert not output.getvalue()
-    return errors.getvalue().strip().removeprefix("sngd: error: ").replace("\n", "<br>")
+    return re.sub("^(sngd|benchmarks|reproduction): error: ", "", errors.getvalue().strip()).replace("\n", "<br>")
+
+
+def run(command):
+    words = shlex.split(command)
+    if words[0] == "sngd":
+        return main(words[1:])
+    return {"benchmarks": benchmarks_main, "reproduction": reproduction_main}[words[2]](words[3:])
 
 
 def test_the_tables_are_complete():
@@ -114,7 +123,7 @@ def test_in_files(path, content, reader, stated, folder):
     file = Path(code(path))
     os.makedirs(file.parent, exist_ok=True)
     file.write_text("" if content == "nothing" else code(content))
-    if code(reader).startswith("sngd "):
+    if code(reader).startswith(("sngd ", "python -m ")):
         assert_says(error_of(code(reader)), stated)
         return
     with pytest.raises(ValueError, match="is not") as caught:

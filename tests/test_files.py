@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reproduction import read_cells
 from sngd.cli import main
+from sngd.files import run_folder
 from sngd.library import find_problem
-from sngd.paper import read_cells
-from sngd.train import Checkpoints, Stopping, load, run_folder, save, solve
+from sngd.solver import Checkpoints, Stopping, load, save, solve
 
 BVP = find_problem("bvp")
 KEY = jax.random.key(0)

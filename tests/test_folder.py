@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sngd.cli import main
-from sngd.train import run_folder
+from sngd.files import run_folder
 
 REFUSED = ["run", "bvp", "--network", "4y20"]
 

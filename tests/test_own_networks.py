@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 import sngd
 from sngd.linearize import Limits, make_objective
-from sngd.train import Stopping, load, save
+from sngd.solver import Stopping, load, save
 
 LINE = sngd.interval(x=(0, 1))
 EQUATION = sngd.Interior(lambda u, x: sngd.partial(u, "x", "x")(x) + u(x))

@@ -15,7 +15,7 @@ import sngd
 from sngd.descent import SNGD, AbstractDescent, Ray
 from sngd.linearize import make_objective
 from sngd.search import FixedStep, GridSearch
-from sngd.train import Checkpoints, Optimizer, Stopping
+from sngd.solver import Checkpoints, Optimizer, Stopping
 
 
 class Cosines(eqx.Module):

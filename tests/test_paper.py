@@ -10,16 +10,15 @@ import rich.console
 import rich.measure
 import scipy.integrate
 
-from sngd import paper
-from sngd.cli import main
+import reproduction as paper
+from reproduction import appendix, theory
+from reproduction.__main__ import main
+from reproduction.cells import is_finished
+from reproduction.figures import decay_fit, descend
+from reproduction.published import LINES, RUNS
 from sngd.library import poisson
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.paper import _appendix as appendix
-from sngd.paper import _theory as theory
-from sngd.paper._cells import is_finished
-from sngd.paper._figures import decay_fit, descend
-from sngd.paper._published import LINES, RUNS
 from sngd.problem import GaussLegendre
 
 
@@ -126,7 +125,7 @@ def test_a_cell_whose_process_is_killed_goes_on(tmp_path, monkeypatch):
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr("sngd.paper._cells.summarize", killed)
+        patched.setattr("reproduction.cells.summarize", killed)
         with pytest.raises(RuntimeError):
             paper.run_cell(short, "quick", tmp_path)
     assert not paper.read_cells(tmp_path)
@@ -344,7 +343,7 @@ def test_the_floor_of_a_sketch_is_that_of_the_largest_eigenvalue():
 
 def test_the_report_needs_nothing_else(tmp_path, monkeypatch):
     checks = [theory.relu_decay(), theory.stiffness_as_printed()]
-    monkeypatch.setattr("sngd.paper._report.check_theory", lambda results: checks)
+    monkeypatch.setattr("reproduction.report.check_theory", lambda results: checks)
     for cell in paper.select_cells(tables=[3]):
         (tmp_path / f"{cell.name}.json").write_text(json.dumps(result(cell, 1e-8)))
     page = paper.write_report(tmp_path).read_text()
@@ -359,14 +358,14 @@ def test_the_report_needs_nothing_else(tmp_path, monkeypatch):
 def test_commands_write_what_they_print(tmp_path, capsys):
     for cell in paper.select_cells(tables=[3]):
         (tmp_path / f"{cell.name}.json").write_text(json.dumps(result(cell, 1e-8)))
-    assert main(["paper", "table", "3", "--out", str(tmp_path)]) == 0
+    assert main(["table", "3", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "table3.md").read_text() in capsys.readouterr().out
-    assert main(["paper", "figure", "3", "--out", str(tmp_path)]) == 0
+    assert main(["figure", "3", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "figure3.png").read_bytes().startswith(b"\x89PNG")
-    assert main(["paper", "run", "--cell", "poisson", "--out", str(tmp_path)]) == 0
+    assert main(["run", "--cell", "poisson", "--out", str(tmp_path)]) == 0
     assert "30 of 30 cells are finished" in capsys.readouterr().err
     (tmp_path / "half.json").write_text("{")
-    assert main(["paper", "table", "--out", str(tmp_path)]) == 2
+    assert main(["table", "--out", str(tmp_path)]) == 2
     assert "out holds half.json, which is not JSON" in capsys.readouterr().err
-    assert main(["paper", "run", "--workers", "999", "--out", str(tmp_path / "new")]) == 2
+    assert main(["run", "--workers", "999", "--out", str(tmp_path / "new")]) == 2
     assert "workers is 999; this machine has cores for" in capsys.readouterr().err

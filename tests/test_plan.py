@@ -13,8 +13,8 @@ from sngd.library import bvp, find_network, heat
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
-from sngd.train import OPTIMIZERS, Optimizer, Stopping, find_optimizer, make_plan
-from sngd.train._plan import bytes_of
+from sngd.solver import OPTIMIZERS, Optimizer, Stopping, find_optimizer, make_plan
+from sngd.solver._plan import bytes_of
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 import sngd
 from sngd.problem import with_other_points
-from sngd.train import Stopping
+from sngd.solver import Stopping
 
 SQUARE = sngd.box(x=(0, 1), y=(0, 2))
 EQUATION = sngd.Interior(lambda u, x: sngd.laplacian(u)(x) - 2)

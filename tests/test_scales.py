@@ -10,8 +10,8 @@ import pytest
 import sngd
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
-from sngd.train import Result, Stopping
-from sngd.train._scales import in_ordinary_units, norms_of, scales_of
+from sngd.solver import Result, Stopping
+from sngd.solver._scales import in_ordinary_units, norms_of, scales_of
 
 
 def problem(amplitude=1.0, length=1.0, factor=1.0):

@@ -16,7 +16,7 @@ import pytest
 import sngd
 from sngd.library import transport
 from sngd.networks import MLP
-from sngd.train import Stopping, load, save
+from sngd.solver import Stopping, load, save
 
 EQUATION = sngd.Interior(lambda u, x: u(x) - x[0])
 PROBLEM = sngd.Problem(sngd.space_time(t=(0, 1), x=(0, 2)), [EQUATION], name="ramp", quadrature=sngd.GaussLegendre(4))

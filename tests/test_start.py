@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 import sngd
 from sngd.networks import MLP, make_network
-from sngd.train import Stopping
+from sngd.solver import Stopping
 
 LINE = sngd.interval(x=(0, 1))
 POINTS = sngd.GaussLegendre(40)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from sngd.train._pace import Pace
+from sngd.solver._pace import Pace
 
 PROGRAM = """
 import json

@@ -13,24 +13,16 @@ import pytest
 
 import sngd
 from sngd.descent import FactorDescent
+from sngd.display import plot
 from sngd.library import bvp, bvp_energy, heat, poisson, transport
 from sngd.linearize import LayeredFactor, make_objective
 from sngd.networks import make_network
 from sngd.search import FixedStep, GainRatio, Memory
-from sngd.train import (
-    Record,
-    Result,
-    Stopping,
-    TrainState,
-    plot,
-    summarize,
-    take_step,
-    write_folder,
-)
-from sngd.train._frequencies import _fastest
-from sngd.train._scales import in_last_digits, scales_of
-from sngd.train._valley import Valley
-from sngd.train._verdict import examine, finished, judge, objective_between
+from sngd.solver import Record, Result, Stopping, TrainState, summarize, take_step, write_folder
+from sngd.solver._frequencies import _fastest
+from sngd.solver._scales import in_last_digits, scales_of
+from sngd.solver._valley import Valley
+from sngd.solver._verdict import examine, finished, judge, objective_between
 
 # Coarse rules and small networks keep the sweep fast. The boundary value problem has the paper's network: on smaller
 # ones the full steps of its cubic term get stuck for some seeds.
@@ -228,7 +220,7 @@ def _error_of(solution):
 def test_a_loss_that_overflows_ends_the_run_before_it_spoils_the_parameters(key):
     network = make_network("1x8", ((-1.0, 1.0),), key=key)
     equation = sngd.Interior(lambda u, x: jnp.exp(400 * u(x)) - 2)
-    optimizer = sngd.train.Optimizer(sngd.descent.GradientDescent(scale=1e3), sngd.search.FixedStep(1.0))
+    optimizer = sngd.solver.Optimizer(sngd.descent.GradientDescent(scale=1e3), sngd.search.FixedStep(1.0))
     problem = sngd.Problem(sngd.interval(x=(-1, 1)), [equation])
     small = jax.tree.map(lambda leaf: 1e-3 * leaf, network)
     solution = sngd.solve(problem, small, key=key, optimizer=optimizer)
@@ -324,7 +316,7 @@ def test_frequencies_of_a_wide_network_are_chosen_on_some_of_many_points(monkeyp
 def test_of_frequencies_that_suit_a_wide_network_residual_space_takes_the_fastest(key, monkeypatch):
     """Several suit a smooth solution: the more they oscillate, the more singular values of the Jacobian are known."""
     # So small a network leaves about as much as the limit; well above it several frequencies suit for certain.
-    monkeypatch.setattr("sngd.train._frequencies._FLOOR", -6.0)
+    monkeypatch.setattr("sngd.solver._frequencies._FLOOR", -6.0)
     problem = heat()
 
     def start(optimizer):
@@ -380,8 +372,8 @@ def test_parameters_that_fit_too_few_points_are_left_behind(restarts, key):
 
 def test_a_run_that_may_not_take_more_points_goes_on_with_those_it_has(key, monkeypatch):
     escapes, escaping = [], Valley.escaping
-    monkeypatch.setattr("sngd.train._run.finished", lambda diagnosis: False)
-    monkeypatch.setattr("sngd.train._run.below_rounding", lambda diagnosis: False)
+    monkeypatch.setattr("sngd.solver._driver.finished", lambda diagnosis: False)
+    monkeypatch.setattr("sngd.solver._driver.below_rounding", lambda diagnosis: False)
     monkeypatch.setattr(Valley, "escaping", lambda valley: escapes.append(valley) or escaping(valley))
     few = dataclasses.replace(bvp(), quadrature=sngd.GaussLegendre(4))
     solution = sngd.solve(few, "2x8", key=key, stopping=Stopping(30, refinements=0))
@@ -408,7 +400,7 @@ def test_a_run_whose_finer_points_do_not_fit_ends_with_what_it_has(key, monkeypa
         plans.append(arguments)
         raise ValueError("too large")
 
-    monkeypatch.setattr("sngd.train._run.make_plan", refuse)
+    monkeypatch.setattr("sngd.solver._driver.make_plan", refuse)
     solution = sngd.solve(few, "2x20", key=key, stopping=Stopping(iterations=150))
     assert len(plans) == 1, "it wanted more points"
     assert solution.result is Result.UNRESOLVED

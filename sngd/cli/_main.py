@@ -1,6 +1,5 @@
 """Run, solve, measure, list; and the way to the rest."""
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -10,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import tyro
@@ -19,29 +18,23 @@ from rich.table import Table
 
 from sngd import library
 from sngd.cli._memory import return_freed_memory
-from sngd.cli._paper import Paper, run_paper
+from sngd.cli._output import write_folder
 from sngd.cli._settings import Saved, Settings, command_to_resume, read_settings, way_on
 from sngd.cli._user_file import UserError, blamed, read_problem
+from sngd.files import CHECKPOINTS, SETTINGS, run_folder, write_atomically
 from sngd.problem import AbstractProblem, GaussLegendre
-from sngd.train import (
+from sngd.solver import (
     AUTO,
-    CHECKPOINTS,
     OPTIMIZERS,
-    SETTINGS,
     Callback,
     Checkpoints,
-    ProgressDisplay,
     Record,
     Solution,
     Stopping,
     TrainState,
     find_optimizer,
-    prepare_folder,
-    run_folder,
     solve,
     summarize,
-    write_atomically,
-    write_folder,
 )
 
 _UNITS = {"": 1e0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -92,24 +85,6 @@ class Resume:
 
 
 @dataclasses.dataclass(frozen=True)
-class Bench:
-    """Measure what the library claims, all seeds; an interrupted measurement goes on where it was."""
-
-    what: tyro.conf.Positional[Literal["precision", "descents", "tolerance", "globalization", "scale"]]
-    """Precision: errors and seconds of runs without options. Descents: error against seconds for every optimizer.
-    Tolerance: error against truncation, for the Gramian and the Jacobian. Globalization: ways of choosing a step.
-    Scale: what size costs, and what a million parameters reach."""
-    seeds: int = 20
-    """Seeds 0 to this, less one."""
-    quick: bool = False
-    """One seed only."""
-    only: str = ""
-    """Restrict to runs whose names contain this."""
-    out: Path = Path("results")
-    """Folder for the results, a table and a figure."""
-
-
-@dataclasses.dataclass(frozen=True)
 class List:
     """List problems, optimizers and networks."""
 
@@ -118,8 +93,6 @@ Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Solve, tyro.conf.subcommand("solve")]
     | Annotated[Resume, tyro.conf.subcommand("resume")]
-    | Annotated[Bench, tyro.conf.subcommand("bench")]
-    | Annotated[Paper, tyro.conf.subcommand("paper")]
     | Annotated[List, tyro.conf.subcommand("list")]
 )
 
@@ -143,10 +116,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _solve(command)
             case Resume():
                 return _resume(command)
-            case Bench():
-                return _bench(command)
-            case Paper():
-                return run_paper(command)
             case _:
                 return _list()
     except (TypeError, ValueError, UserError) as error:
@@ -156,10 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sngd: error: {error.filename or 'a file'} cannot be written ({error.strerror})", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = (
-            "finished runs are kept" if isinstance(command, Bench | Paper) else "what the folder holds already is kept"
-        )
-        print(f"sngd: interrupted; {kept}", file=sys.stderr)
+        print("sngd: interrupted; what the folder holds already is kept", file=sys.stderr)
         return 130
 
 
@@ -202,26 +168,24 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
         problem = dataclasses.replace(problem, quadrature=GaussLegendre(options.points))
     folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
     checkpoints = Checkpoints(folder / CHECKPOINTS, seconds=options.checkpoint_every, resume=options.resume)
-    console = Console(stderr=True)
     if not options.json:
         # The plan is said before the run, on standard error.
         logging.basicConfig(format="%(message)s")
         logging.getLogger("sngd").setLevel(logging.INFO)
-    display = ProgressDisplay(stopping, console) if console.is_terminal and not options.json else None
     with run_folder(folder, overwrite=options.force, resume=options.resume, way_on=way_on):
-        with display or contextlib.nullcontext():
-            solution = solve(
-                problem,
-                network,
-                key=jax.random.key(options.seed),
-                optimizer=options.optimizer,
-                stopping=stopping,
-                callbacks=[_settings_writer(options, folder), *([display] if display else [])],
-                error_every=options.error_every,
-                memory=memory,
-                devices=options.devices,
-                checkpoints=checkpoints,
-            )
+        solution = solve(
+            problem,
+            network,
+            key=jax.random.key(options.seed),
+            optimizer=options.optimizer,
+            stopping=stopping,
+            callbacks=_settings_writer(options, folder),
+            progress=not options.json,
+            error_every=options.error_every,
+            memory=memory,
+            devices=options.devices,
+            checkpoints=checkpoints,
+        )
         summary = summarize(solution, network=label, seed=options.seed)
         if options.json:
             print(json.dumps(summary, indent=2))
@@ -271,21 +235,6 @@ def _print_result(solution: Solution, summary: dict[str, Any]) -> None:
     console.print(table)
     detail = [solution.detail] if solution.detail else []
     console.print(solution.result.summary, *detail, *[f"- {cause}" for cause in solution.result.causes], sep="\n")
-
-
-def _bench(options: Bench) -> int:
-    from sngd import bench  # noqa: PLC0415 - imports matplotlib, a second that the other commands do without
-
-    if options.seeds < 1:
-        raise ValueError(f"seeds is {options.seeds}; it must be at least 1")
-    prepare_folder(options.out)
-    seeds = range(1 if options.quick else options.seeds)
-    console = Console(stderr=True)
-    measure = bench.MEASUREMENTS[options.what]
-    table = measure(seeds, options.out / f"{options.what}.json", console.print, options.only)
-    (options.out / f"{options.what}.md").write_text(table + "\n")
-    print(table)
-    return 0
 
 
 def _list() -> int:

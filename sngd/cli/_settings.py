@@ -7,7 +7,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from sngd.train import AUTO, CHECKPOINTS, DEFAULT_NETWORK, FROM_OUTSIDE, RESULT, SETTINGS, Result, Stopping, from_json
+from sngd.files import CHECKPOINTS, RESULT, SETTINGS, from_json
+from sngd.solver import AUTO, DEFAULT_NETWORK, Result, Stopping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,7 @@ def way_on(folder: Path) -> str | None:
         ended = from_json(result.read_text(), dict[str, Any]).get("result") if result.exists() else None
     except ValueError:
         return None
-    if ended not in (None, *(result.value for result in FROM_OUTSIDE)):
+    if ended is not None and not _may_resume(ended):
         return None
     checkpoints = list((folder / CHECKPOINTS).glob("[0-9]*.npz"))
     if checkpoints and not any(map(zipfile.is_zipfile, checkpoints)):
@@ -100,3 +101,8 @@ def _more(settings: Settings, ended: str | None) -> dict[str, Any]:
 def _command(words: list[str], options: dict[str, Any]) -> str:
     pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items()]
     return shlex.join([*words, *(word for pair in pairs for word in pair)])
+
+
+def _may_resume(ended: str) -> bool:
+    """Whether a run with this result may go on."""
+    return ended in [result.value for result in Result if result.may_resume]

@@ -11,7 +11,6 @@ from sngd._curve import AbstractCurve, Ray
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import coordinates_of, damped
 from sngd.descent._ladder import sketch_size_on_ladder
-from sngd.descent._stored import stored_svd
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, range_finder_svd
 
@@ -108,7 +107,7 @@ class FactorDescent(AbstractDescent):
 
     def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractSVD:
         factor = linearization.factor
-        if self.sketch_size is None and (svd := stored_svd(factor)) is not None:
+        if self.sketch_size is None and (svd := factor.svd()) is not None:
             return svd
         assert self.largest is not None
         size = self.sketch_size or self.largest

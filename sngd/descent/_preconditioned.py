@@ -8,8 +8,7 @@ from sngd._cost import Cost
 from sngd._curve import AbstractCurve
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import damped
-from sngd.descent._stored import is_stored, stored_svd
-from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
+from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, preconditioned_svd
 
 # Columns of the sketch, for every row, and vectors that share a group: with larger ones the sketch of a narrow network
@@ -54,10 +53,11 @@ class Preconditioned(AbstractDescent):
 
     def cost(self, factor: AbstractFactor) -> Cost:
         rows, parameters = factor.shape
-        if is_stored(factor):
+        if factor.is_stored:
             short = min(rows, parameters)
             return Cost(8 * (3 * rows * parameters + 6 * short**2), 4 * rows * parameters * short + 20 * short**3)
-        iterations = 2 * _TRIALS * _ITERATIONS * self._layered(factor).product_operations
+        _require_sketch(factor.has_cheap_sketch)
+        iterations = 2 * _TRIALS * _ITERATIONS * factor.product_operations
         return Cost(8 * (6 * parameters + 3 * (_COLUMNS + 2) * rows**2), iterations + 40 * rows**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
@@ -68,19 +68,17 @@ class Preconditioned(AbstractDescent):
         return self
 
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
-        if (svd := stored_svd(factor)) is not None:
+        if (svd := factor.svd()) is not None:
             return svd
-        sketch, _ = self._layered(factor).sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
-        return preconditioned_svd(sketch, factor)
+        found = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
+        _require_sketch(found is not None)
+        assert found is not None
+        return preconditioned_svd(found[0], factor)
 
-    @staticmethod
-    def _layered(factor: AbstractFactor) -> LayeredFactor | ShardedFactor:
-        match factor:
-            case LayeredFactor() | ShardedFactor(local=LayeredFactor()):
-                return factor
-            case _:
-                raise ValueError(
-                    "the preconditioned optimizer needs a network whose weights enter by products with vectors, so "
-                    "that its factor can be sketched cheaply; this one's is recomputed in blocks. Take another "
-                    "optimizer, like damped"
-                )
+
+def _require_sketch(has_cheap_sketch: bool) -> None:
+    if not has_cheap_sketch:
+        raise ValueError(
+            "the preconditioned optimizer needs a network whose weights enter by products with vectors, so that its "
+            "factor can be sketched cheaply; this one's is recomputed in blocks. Take another optimizer, like damped"
+        )

@@ -9,8 +9,7 @@ from sngd._cost import Cost
 from sngd._curve import AbstractCurve
 from sngd.descent._base import AbstractDescent
 from sngd.descent._damped import damped
-from sngd.descent._stored import is_stored, stored_svd
-from sngd.linearize import AbstractFactor, LayeredFactor, Linearization, ShardedFactor
+from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, kernel_svd, sketched_svd
 
 # The kernel is at its limit where the directions that it knows hold a smaller part of the loss than this.
@@ -64,8 +63,8 @@ class ResidualSpace(AbstractDescent):
 
     def cost(self, factor: AbstractFactor) -> Cost:
         rows, parameters = factor.shape
-        copies = 3 * rows * parameters if is_stored(factor) else 0
-        squares = _SKETCHED if self.adapts and _is_layered(factor) else _SQUARES
+        copies = 3 * rows * parameters if factor.is_stored else 0
+        squares = _SKETCHED if self.adapts and factor.has_cheap_sketch else _SQUARES
         return Cost(8 * (copies + squares * rows**2), factor.kernel_operations + 20 * rows**3)
 
     def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
@@ -77,15 +76,9 @@ class ResidualSpace(AbstractDescent):
         return dataclasses.replace(self, bolder=self.adapts and (escape or at_its_limit))
 
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
-        if self.bolder and (svd := stored_svd(factor)) is not None:
+        if not self.bolder:
+            return kernel_svd(factor.kernel(), factor)
+        if (svd := factor.svd()) is not None:
             return svd
-        match factor:
-            case LayeredFactor() | ShardedFactor(local=LayeredFactor()) if self.bolder:
-                sketch, columns = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
-                return sketched_svd(sketch, columns)
-            case _:
-                return kernel_svd(factor.kernel(), factor)
-
-
-def _is_layered(factor: AbstractFactor) -> bool:
-    return isinstance(factor.local if isinstance(factor, ShardedFactor) else factor, LayeredFactor)
+        found = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
+        return kernel_svd(factor.kernel(), factor) if found is None else sketched_svd(*found)

@@ -1,16 +1,13 @@
 """The loss and its linearization: value, gradient, and the factor of the Gramian as an operator (eq. (7))."""
 
+from sngd.linearize._energy import EnergyObjective
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._layered import LayeredFactor
-from sngd.linearize._objective import (
-    AbstractObjective,
-    EnergyObjective,
-    LeastSquares,
-    Limits,
-    Linearization,
-    make_objective,
-)
+from sngd.linearize._least_squares import LeastSquares
+from sngd.linearize._make import make_objective
+from sngd.linearize._objective import AbstractObjective, Linearization
 from sngd.linearize._sharded import ShardedFactor
+from sngd.linearize._storage import Limits
 from sngd.linearize._trial import TrialFunction, function_of_point
 
 __all__ = [

@@ -10,16 +10,36 @@ forward through the network instead costs as many times more as the residual has
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sngd._products import transpose_matmul
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
+from sngd.sketch import AbstractSVD, dense_svd
+
+Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
+
+
+class Columns(Protocol):
+    """A test matrix `M` of shape `(p, l)`, known by its products with vectors."""
+
+    def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
+        """`M @ z`."""
+        ...
+
+    def rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " l"]:
+        """`M.T @ x`."""
+        ...
+
+
+Sketch = tuple[Float[Array, "n l"], Columns]
+"""`F @ M`, and the test matrix `M`."""
 
 
 class AbstractFactor(eqx.Module):
@@ -54,6 +74,40 @@ class AbstractFactor(eqx.Module):
     def kernel(self) -> Float[Array, "n n"]:
         """`F @ F.T`, the Gramian of the rows."""
 
+    def kernel_of(self, rows: Int[Array, " m"]) -> Float[Array, "m m"]:
+        """The inner products of some rows, by their indices. By default they are read from the whole kernel."""
+        return self.kernel()[rows][:, rows]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the rows are kept as a matrix, so that `svd` gives a decomposition. By default they are not."""
+        return False
+
+    def svd(self) -> AbstractSVD | None:
+        """All singular triplets of a stored factor; `None`, the default, of any other."""
+        return None
+
+    @property
+    def has_cheap_sketch(self) -> bool:
+        """Whether `sketch` gives one. By default it does not."""
+        return False
+
+    def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int) -> Sketch | None:
+        """A sketch of the columns at far less than the cost of a product with a dense test matrix, and the test matrix;
+        `None`, the default, where there is no such sketch.
+
+        - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
+        - `columns`: how many columns the test matrix has, or a few more.
+        - `shared`: how many columns, at most the square of this number, are made of the same random vectors. They are
+          uncorrelated, but not independent.
+        """
+        return None
+
+    @property
+    def product_operations(self) -> int:
+        """How many floating-point operations a product with one vector takes at most. Reads shapes only."""
+        return 2 * self.shape[0] * self.shape[1]
+
 
 class DenseFactor(AbstractFactor):
     """A stored factor: `8 n p` bytes.
@@ -82,6 +136,17 @@ class DenseFactor(AbstractFactor):
 
     def kernel(self) -> Float[Array, "n n"]:
         return self.matrix @ self.matrix.T
+
+    def kernel_of(self, rows: Int[Array, " m"]) -> Float[Array, "m m"]:
+        chosen = self.matrix[rows]
+        return chosen @ chosen.T
+
+    @property
+    def is_stored(self) -> bool:
+        return True
+
+    def svd(self) -> AbstractSVD:
+        return dense_svd(self.matrix)
 
     @property
     def kernel_operations(self) -> int:

@@ -8,56 +8,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd._products import HALF_GRAMIAN, add_half_gramian, transpose_matmul
-from sngd.linearize._factor import AbstractFactor
+from sngd.linearize._factor import AbstractFactor, Sample
 from sngd.linearize._layers import outer_products
 from sngd.linearize._outer import Outer
+from sngd.linearize._product_columns import LeafLayout, ProductColumns, Sides, leaf_layout, of_pairs
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
-Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
-
-# The vectors on either side of the outer products that make a random matrix for one leaf, in groups.
-_Sides = tuple[Float[Array, "_a m g"], Float[Array, "_b m g"]]
-
 # Points whose outer products are computed at once: what that takes beside the result is bounded.
 _POINTS = 128
-
-
-class LeafLayout(eqx.Module):
-    """Where the derivatives by each leaf of the network stand: which are outer products, and all shapes."""
-
-    shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    linear: frozenset[int] = eqx.field(static=True)
-
-    @property
-    def starts(self) -> tuple[int, ...]:
-        """The place of each leaf's first parameter."""
-        sizes = [int(np.prod(shape)) for shape in self.shapes]
-        return tuple(int(end) - size for end, size in zip(np.cumsum(sizes), sizes, strict=True))
-
-    def assemble(self, by_leaf: dict[int, Array], stored: Float[Array, "rows d"]) -> Float[Array, "rows p"]:
-        """Rows, from their parts of shape `(rows, a, b)` for linear leaves and the stored ones for the others."""
-        parts, start = [], 0
-        for leaf, shape in enumerate(self.shapes):
-            size = int(np.prod(shape))
-            if leaf in self.linear:
-                parts.append(by_leaf[leaf].reshape(-1, size))
-            else:
-                parts.append(stored[:, start : start + size])
-                start += size
-        return jnp.concatenate(parts, axis=1)
-
-    def split(self, vector: Float[Array, " p"]) -> tuple[dict[int, Array], Float[Array, " d"]]:
-        """A parameter vector as the matrices of the linear leaves, and the others one after the other."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
-        parts = jnp.split(vector, ends)
-        others = [part for leaf, part in enumerate(parts) if leaf not in self.linear]
-        matrices = {leaf: parts[leaf].reshape(self.shapes[leaf]) for leaf in self.linear}
-        return matrices, jnp.concatenate([*others, jnp.zeros(0)])
 
 
 class _Rows(eqx.Module):
@@ -83,57 +45,15 @@ class _Rows(eqx.Module):
 
     def times_products(self, test_matrix: "ProductColumns") -> Float[Array, "rows l"]:
         left, right = test_matrix.rest
-        total = _of_pairs(jnp.tensordot(self.stored, left, 1), right)
+        total = of_pairs(jnp.tensordot(self.stored, left, 1), right)
         for leaf, pairs in self.outer.items():
             vectors = test_matrix.sides[leaf]
 
-            def add(total: Array, left: Array, right: Array, vectors: _Sides = vectors) -> Array:
-                return total + _of_pairs(jnp.tensordot(left, vectors[0], 1), jnp.tensordot(right, vectors[1], 1))
+            def add(total: Array, left: Array, right: Array, vectors: Sides = vectors) -> Array:
+                return total + of_pairs(jnp.tensordot(left, vectors[0], 1), jnp.tensordot(right, vectors[1], 1))
 
             total = pairs.fold(add, total)
         return total
-
-
-class ProductColumns(eqx.Module):
-    """A random test matrix `M`, shape `(p, l)`: every column is the outer product of two normal vectors for each linear
-    leaf, so that its products with rows of outer products are cheap. The other leaves, one after the other, are a
-    matrix of one column.
-
-    The vectors come in groups of `g`, and every pair of a group makes a column. Scaled so that `||M^T x||` is `||x||`
-    on average.
-
-    - `sides`: for every linear leaf of shape `(a, b)` the `m = l / g^2` groups of vectors, `(a, m, g)` and `(b, m, g)`;
-      `rest`: `(d, m, g)` and `(1, m, g)`.
-    """
-
-    sides: dict[int, _Sides]
-    rest: _Sides
-    layout: LeafLayout
-
-    def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
-        """`M @ z`."""
-        groups, shared = self.rest[0].shape[1:]
-        pairs = coefficients.reshape(groups, shared, shared)
-
-        def combined(sides: _Sides) -> Array:
-            # The combinations of the vectors of a group, written out: XLA is slow at many small products.
-            left, right = sides
-            terms = [right[..., j, None] * pairs[..., j] for j in range(shared)]
-            return jnp.tensordot(left, functools.reduce(jnp.add, terms), ((1, 2), (1, 2)))
-
-        matrices = {leaf: combined(sides) for leaf, sides in self.sides.items()}
-        return self.layout.assemble(matrices, combined(self.rest).T)[0]
-
-    def rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " l"]:
-        """`M.T @ x`."""
-        matrices, others = self.layout.split(vector)
-
-        def products(sides: _Sides, matrix: Array) -> Array:
-            left, right = sides
-            return jnp.einsum("ami,amj->mij", left, jnp.tensordot(matrix, right, 1)).ravel()
-
-        images = [products(sides, matrices[leaf]) for leaf, sides in self.sides.items()]
-        return functools.reduce(jnp.add, images, products(self.rest, others[:, None]))
 
 
 class LayeredFactor(AbstractFactor):
@@ -212,9 +132,12 @@ class LayeredFactor(AbstractFactor):
 
     @property
     def product_operations(self) -> int:
-        """How many floating-point operations a product with one vector takes at most. Reads shapes only."""
         layered = sum(2 * np.prod(o.left.shape) * o.right.shape[2] for rows in self.terms for o in rows.outer.values())
         return int(layered) + 2 * sum(rows.stored.size for rows in self.terms)
+
+    @property
+    def has_cheap_sketch(self) -> bool:
+        return True
 
     def sketch(
         self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int
@@ -233,7 +156,7 @@ class LayeredFactor(AbstractFactor):
         def vectors(size: int) -> Float[Array, "size m g"]:
             return sample(next(keys), size, groups * shared, dtype).reshape(size, groups, shared)
 
-        def drawn(rows: int, width: int) -> _Sides:
+        def drawn(rows: int, width: int) -> Sides:
             return scale * vectors(rows), vectors(width)
 
         sides = {leaf: drawn(*self.layout.shapes[leaf]) for leaf in sorted(self.layout.linear)}
@@ -280,20 +203,10 @@ class LayeredFactor(AbstractFactor):
         return jax.lax.fori_loop(0, rows // height, step, total)
 
 
-def _of_pairs(left: Float[Array, "rows m g"], right: Float[Array, "#rows m g"]) -> Float[Array, "rows l"]:
-    """The products of every two of a group, one from the left and one from the right."""
-    return (left[..., :, None] * right[..., None, :]).reshape(len(left), -1)
-
-
 def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows columns"]:
     """The derivatives by some rows of the weight matrix."""
     left = jax.lax.dynamic_slice_in_dim(pairs.left, first, height, axis=2)
     return jnp.einsum("nsa,nsb->nab", left, pairs.right).reshape(len(left), -1)
-
-
-def leaf_layout(trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int]) -> LeafLayout:
-    """That of the network's leaves, with those in `linear` by outer products."""
-    return LeafLayout(tuple(leaf.shape for leaf in jax.tree.leaves(trial.unravel(theta))), linear)
 
 
 def layered_rows(

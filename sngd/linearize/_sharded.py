@@ -14,9 +14,11 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from sngd._rows import DIVIDED, ROWS, RowLayout, on_every_device
-from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
-from sngd.linearize._layered import LayeredFactor, ProductColumns, Sample
+from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor, Sample
+from sngd.linearize._layered import LayeredFactor
+from sngd.linearize._product_columns import ProductColumns
 from sngd.linearize._terms import Term
+from sngd.sketch import AbstractSVD, sharded_svd
 
 LocalFactor = DenseFactor | LayeredFactor | ChunkedFactor
 
@@ -72,18 +74,34 @@ class ShardedFactor(AbstractFactor):
 
     @property
     def product_operations(self) -> int:
-        """Those of a `LayeredFactor`, by all devices together."""
-        assert isinstance(self.local, LayeredFactor)
+        """Those of all devices together."""
         return self.local.product_operations
 
-    def take(self, rows: Int[Array, " m"]) -> Float[Array, "m p"]:
-        """Some rows of a stored factor, by their indices: sums `m p` numbers over the devices."""
-        return self._each(lambda factor, rows: self.layout.take(factor.matrix, rows), rows)
+    def kernel_of(self, rows: Int[Array, " m"]) -> Float[Array, "m m"]:
+        """Sums `m p` numbers over the devices, where the factor is stored."""
+        if not self.is_stored:
+            return self.kernel()[rows][:, rows]
+        chosen = self._each(lambda factor, rows: self.layout.take(factor.matrix, rows), rows)
+        return chosen @ chosen.T
+
+    @property
+    def is_stored(self) -> bool:
+        return self.local.is_stored
+
+    def svd(self) -> AbstractSVD | None:
+        local = self.local
+        return sharded_svd(local.matrix, self.layout) if isinstance(local, DenseFactor) else None
+
+    @property
+    def has_cheap_sketch(self) -> bool:
+        return self.local.has_cheap_sketch
 
     def sketch(
         self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int
-    ) -> tuple[Float[Array, "n l"], ProductColumns]:
-        """That of a `LayeredFactor`: gathers `n l` numbers. Every device draws the same columns."""
+    ) -> tuple[Float[Array, "n l"], ProductColumns] | None:
+        """Gathers `n l` numbers. Every device draws the same columns."""
+        if not self.has_cheap_sketch:
+            return None
 
         def block(factor: LayeredFactor, key: PRNGKeyArray) -> tuple[Array, ProductColumns]:
             sketch, test_matrix = factor.sketch(sample, key, columns, shared)

@@ -1,0 +1,31 @@
+"""The paper, reproduced: its tables, figures and claims beside our numbers."""
+
+from reproduction.cells import BUDGETS, Cell, read_cells, run_cell, select_cells
+from reproduction.figures import make_figure
+from reproduction.output import write_figures, write_tables, write_theory
+from reproduction.report import write_report
+from reproduction.reproduce import reproduce
+from reproduction.spectrum import gramian_eigenvalues
+from reproduction.table import Table
+from reproduction.tables import make_table, ordering
+from reproduction.theory import Check, check_theory
+
+__all__ = [
+    "BUDGETS",
+    "Cell",
+    "Check",
+    "Table",
+    "check_theory",
+    "gramian_eigenvalues",
+    "make_figure",
+    "make_table",
+    "ordering",
+    "read_cells",
+    "reproduce",
+    "run_cell",
+    "select_cells",
+    "write_figures",
+    "write_report",
+    "write_tables",
+    "write_theory",
+]

@@ -1,0 +1,224 @@
+"""Cells of the reproduction: problem x network x optimizer x seed, each one a file, none run twice."""
+
+import dataclasses
+import datetime
+import json
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from reproduction.published import FIGURE_PROBLEMS, LINES, RANK_TOLERANCE, TABLE_PROBLEMS, Published
+from reproduction.spectrum import gramian_eigenvalues
+from sngd.files import CHECKPOINTS, write_atomically
+from sngd.library import find_network, find_problem
+from sngd.linearize import AbstractObjective, make_objective
+from sngd.problem import Problem
+from sngd.solver import Checkpoints, History, Record, Result, Stopping, TrainState, solve, summarize
+
+# Entries of a history that a cell keeps, at most: as many spaced evenly in the logarithm of the iteration, and as many
+# with an error.
+_KEPT = 150
+
+# Figure 1 of the paper shows every 15th eigenvalue, every 400 iterations, of the second run on the transport equation.
+SPECTRUM_EVERY, SPECTRUM_STRIDE = 400, 15
+_SPECTRUM_CELL = "transport-4x20-two-pass-seed1"
+
+SEEDS = {"A2": 3, "A3": 1}
+"""Seeds of the networks of which five would take too long on two cores."""
+
+# What tables, figures and the report read of a cell.
+_KEYS = (
+    *("relative_l2", "loss", "gramian_rank", "seed", "seconds", "iterations", "iterations_asked", "result"),
+    *("budget", "history", "device", "cores", "versions", "date", "commit"),
+)
+
+# Seconds that the budget `cpu` gives; the longer ones to SNGD and BFGS on small networks, and the longest to two-pass
+# SNGD with a million parameters, of which five minutes are a few steps.
+_LONG, _SHORT, _LONGEST = 600.0, 300.0, 3000.0
+_LONG_OPTIMIZERS = ("two-pass", "single-pass", "bfgs", "l-bfgs")
+
+BUDGETS = ("quick", "cpu", "paper")
+"""A minute a cell; five or ten, in one case fifty; the paper's iterations, however long they take."""
+
+# Beside the paper's own: L-BFGS, since users will ask, as long as BFGS.
+_EXTRA = tuple(
+    dataclasses.replace(
+        line, optimizer="l-bfgs", median=None, least=None, largest=None, minutes=None, loss=None, rank=None
+    )
+    for line in LINES
+    if line.optimizer == "bfgs"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run: a line of a table, and a seed."""
+
+    line: Published
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.line.problem}-{self.line.network}-{self.line.optimizer}-seed{self.seed}"
+
+    def seconds(self, budget: str) -> float:
+        """What the budget gives to this cell."""
+        if budget == "paper":
+            return math.inf
+        if budget == "quick":
+            return 60.0
+        if (self.line.optimizer, self.line.network) == ("two-pass", "A3"):
+            return _LONGEST
+        long = self.line.optimizer in _LONG_OPTIMIZERS and self.line.network not in ("A2", "A3")
+        return _LONG if long else _SHORT
+
+
+def all_cells(seeds: int = 5) -> Iterator[Cell]:
+    """Every cell, those of SNGD and of low seeds first."""
+    order = ("two-pass", "single-pass", "bfgs", "engd", "adam", "l-bfgs")
+    lines = sorted((*LINES, *_EXTRA), key=lambda line: order.index(line.optimizer))
+    for line in lines:
+        for seed in range(min(seeds, SEEDS.get(line.network, seeds))):
+            yield Cell(line, seed)
+
+
+def select_cells(
+    seeds: int = 5, *, tables: Sequence[int] = (), figures: Sequence[int] = (), only: str = ""
+) -> list[Cell]:
+    """The cells that these tables and figures need, or all of them; and whose names contain `only`.
+
+    Raises `ValueError` for a table or a figure that the paper does not have, and where no cell is left.
+    """
+    for kind, numbers, known in (("table", tables, TABLE_PROBLEMS), ("figure", figures, FIGURE_PROBLEMS)):
+        for number in numbers:
+            if number not in known:
+                raise ValueError(f"{kind} is {number}; runs are made for {', '.join(map(str, known))}")
+    problems = {TABLE_PROBLEMS[number] for number in tables} | {FIGURE_PROBLEMS[number] for number in figures}
+    cells = [cell for cell in all_cells(seeds) if not problems or cell.line.problem in problems]
+    exact = [cell for cell in cells if cell.name == only]
+    cells = exact or [cell for cell in cells if only in cell.name]
+    if not cells:
+        raise ValueError(f"cell is {only!r}, which is part of no cell's name; names are like {_SPECTRUM_CELL}")
+    return cells
+
+
+def read_cells(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is finished, by name. Raises `ValueError` for a file that does not hold a cell."""
+    return {path.stem: _read_cell(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _read_cell(path: Path) -> dict[str, Any]:
+    advice = "delete it, and `python -m reproduction run` makes it again"
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"out holds {path.name}, which is not JSON ({error}); {advice}") from error
+    missing = [key for key in _KEYS if not isinstance(found, dict) or key not in found]
+    if missing:
+        raise ValueError(f"out holds {path.name}, which is not a cell: it lacks {', '.join(missing)}; {advice}")
+    return found
+
+
+def is_cut_short(cell: Cell, result: dict[str, Any]) -> bool:
+    """Whether the budget of seconds ended the run, whatever its verdict is."""
+    return result["iterations"] < result["iterations_asked"] and result["seconds"] >= cell.seconds(result["budget"])
+
+
+def is_finished(cell: Cell, result: dict[str, Any] | None, budget: str) -> bool:
+    """Whether a run under this budget would not go further than this result."""
+    if result is None:
+        return False
+    return not is_cut_short(cell, result) or BUDGETS.index(result["budget"]) >= BUDGETS.index(budget)
+
+
+def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
+    """Run a cell, and write `<name>.json` into the folder, atomically.
+
+    A run that is interrupted or killed leaves its checkpoints in the folder, from which the next one goes on.
+    """
+    line, place = cell.line, folder / CHECKPOINTS / cell.name
+    problem, architecture = find_problem(line.problem), find_network(line.network)
+    kept: list[TrainState] = []
+
+    def keep(state: TrainState, record: Record) -> None:
+        if cell.name == _SPECTRUM_CELL and record.iteration % SPECTRUM_EVERY == 0:
+            kept.append(state)
+
+    solution = solve(
+        problem,
+        architecture,
+        key=jax.random.key(cell.seed),
+        optimizer=line.optimizer,
+        # The paper takes all its iterations, from one start and on the same points.
+        stopping=Stopping(
+            line.iterations, cell.seconds(budget), patience=line.iterations + 1, refinements=0, restarts=0
+        ),
+        callbacks=[keep],
+        error_every=max(1, line.iterations // _KEPT),
+        # The spectra are of states that a run sees on its way.
+        checkpoints=None if cell.name == _SPECTRUM_CELL else Checkpoints(place, resume=True),
+    )
+    if solution.result is Result.INTERRUPTED:
+        raise KeyboardInterrupt
+    # The paper's loss is not halved.
+    scale = 2 if isinstance(problem, Problem) else 1
+    summary = summarize(solution, network=line.network, seed=cell.seed)
+    summary["loss"] = None if summary["loss"] is None else scale * summary["loss"]
+    objective, theta = make_objective(solution.problem, solution.network)
+    values = gramian_eigenvalues(objective, theta)
+    result = summary | {
+        "iterations_asked": line.iterations,
+        "budget": budget,
+        "gramian_rank": None if values is None else int(np.sum(values > RANK_TOLERANCE)),
+        "cores": len(os.sched_getaffinity(0)),
+        "history": _thinned(solution.history, scale),
+        "date": datetime.date.today().isoformat(),
+        "commit": _commit(),
+    }
+    if kept:
+        result["eigenvalues"] = _spectra(objective, kept)
+    text = json.dumps(result, indent=1) + "\n"
+    write_atomically(folder / f"{cell.name}.json", lambda partial: partial.write_text(text))
+    shutil.rmtree(place, ignore_errors=True)
+    return result
+
+
+def _spectra(objective: AbstractObjective, states: Sequence[TrainState]) -> dict[str, list[float]]:
+    spectra = {}
+    for state in states:
+        values = gramian_eigenvalues(objective, state.theta)
+        assert values is not None
+        spectra[str(int(state.iteration))] = [float(f"{value:.4e}") for value in values[::SPECTRUM_STRIDE]]
+    return spectra
+
+
+def _thinned(history: History, scale: float) -> dict[str, list[float | None]]:
+    last = len(history) - 1
+    spaced, measured = np.geomspace(1, max(last, 1), _KEPT).astype(int), np.flatnonzero(np.isfinite(history.error))
+    wanted = np.unique(np.minimum(np.concatenate([[0, last], spaced, measured]), last))
+
+    def entries(values: np.ndarray, digits: int) -> list[float | None]:
+        return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values[wanted]]
+
+    return {
+        "iteration": [int(iteration) for iteration in history.iteration[wanted]],
+        "loss": entries(scale * history.loss, 5),
+        "error": entries(history.error, 4),
+        "seconds": entries(history.seconds, 5),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the source, where it lies in a repository, marked where files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,177 @@
+"""`python -m reproduction table`: our numbers beside the paper's, and the order of the optimizers."""
+
+import statistics
+from collections.abc import Sequence
+
+from reproduction.measured import Measured, Results, explain, finite, measure, rounded, scientific
+from reproduction.published import LINES, OPTIMIZERS, RUNS, TABLE_PROBLEMS, TABLES, Published
+from reproduction.table import Table
+
+_REFERENCE = "two-pass"
+
+_TIMES = ("seconds", "all iterations", "over two-pass", "paper")
+
+# The paper's order of errors, link by link: the first is smaller.
+_LINKS = (
+    ("single-pass", "engd"),
+    ("two-pass", "engd"),
+    ("engd", "bfgs"),
+    ("bfgs", "adam"),
+    ("two-pass", "adam"),
+)
+
+# A median of SNGD above this times the paper's asks for a reason.
+_FACTOR = 3
+
+
+def make_table(number: int, results: Results) -> Table:
+    """Table `number` of the paper, 1 to 6, from finished cells. Raises `ValueError` for another number."""
+    if number not in TABLES:
+        raise ValueError(f"table is {number}; the paper has tables 1 to {max(TABLES)}")
+    title, measured = f"Table {number}: {TABLES[number]}", measure(TABLE_PROBLEMS[number], results)
+    match number:
+        case 2:
+            return _times(title, measured)
+        case 4:
+            return _ranks(title, measured)
+        case 6:
+            return _runs(title, measured)
+        case _:
+            return _errors(title, measured, times=number == 5)
+
+
+def _errors(title: str, measured: Sequence[Measured], *, times: bool) -> Table:
+    header = ("optimizer", "runs", "median", "paper", "min", "paper", "max", "paper", "worse in")
+    rows = []
+    for item in measured:
+        if not item.finished:
+            continue
+        line, errors = item.line, item.errors
+        pairs = {
+            "median": (statistics.median(errors), line.median),
+            "min": (min(errors), line.least),
+            "max": (max(errors), line.largest),
+        }
+        row = (item.label, item.runs, *_beside(pairs), _worse(pairs))
+        rows.append(row + _time_cells(item, measured) if times else row)
+    notes = explain(measured)
+    if times:
+        header, notes = header + _TIMES, (*notes, _about_times(measured))
+    return Table(title, header, tuple(rows), notes)
+
+
+def _times(title: str, measured: Sequence[Measured]) -> Table:
+    rows = tuple((item.label, item.runs, *_time_cells(item, measured)) for item in measured if item.finished)
+    return Table(title, ("optimizer", "runs", *_TIMES), rows, (*explain(measured), _about_times(measured)))
+
+
+def _ranks(title: str, measured: Sequence[Measured]) -> Table:
+    header = ("optimizer", "runs", "loss", "paper", "rank", "paper", "worse in", *_TIMES)
+    rows = []
+    for item in measured:
+        if not item.finished:
+            continue
+        line, found = item.line, [result for _, result in item.finished]
+        pairs = {"loss": (statistics.mean(finite(result["loss"]) for result in found), line.loss)}
+        rank = statistics.mean(result["gramian_rank"] for result in found)
+        ranks = (f"{rank:.1f}", "-" if line.rank is None else f"{line.rank:.1f}")
+        times = _time_cells(item, measured)
+        rows.append((item.label, item.runs, *_beside(pairs), *ranks, _worse(pairs), *times))
+    meaning = "Loss and rank: means. Rank: eigenvalues of the Gramian above 1e-13 at the end of training."
+    return Table(title, header, tuple(rows), (*explain(measured), meaning, _about_times(measured)))
+
+
+def _runs(title: str, measured: Sequence[Measured]) -> Table:
+    header = ("optimizer", "run", "error", "paper", "loss", "paper", "rank", "paper", "iterations", "worse in")
+    published = {(run.optimizer, run.run): run for run in RUNS}
+    rows = []
+    for item in measured:
+        for cell, result in item.finished:
+            run = published.get((item.line.optimizer, cell.seed + 1))
+            pairs = {
+                "error": (finite(result["relative_l2"]), run and run.error),
+                "loss": (finite(result["loss"]), run and run.loss),
+            }
+            ranks = (str(result["gramian_rank"]), "-" if run is None or run.rank is None else str(run.rank))
+            made = f"{result['iterations']:,}"
+            rows.append((item.label, str(cell.seed + 1), *_beside(pairs), *ranks, made, _worse(pairs)))
+    meaning = "Our run is a seed; runs of the same number share nothing else with the paper's."
+    return Table(title, header, tuple(rows), (*explain(measured), meaning))
+
+
+def ordering(results: Results) -> Table:
+    """Median errors, the paper's and their ratio, problem by problem, with the order that the paper claims.
+
+    SNGD lies below ENGD, ENGD below BFGS, BFGS below Adam; a link is told of our medians, and of the paper's own.
+    """
+    header = ("problem", "medians", *OPTIMIZERS, *(f"{small} < {large}" for small, large in _LINKS))
+    rows, high, endings = [], [], []
+    for problem, network in dict.fromkeys((line.problem, line.network) for line in LINES):
+        measured = [item for item in measure(problem, results) if item.line.network == network]
+        ours = {item.line.optimizer: item.median for item in measured if item.median is not None}
+        paper = {item.line.optimizer: median for item in measured if (median := _published_median(item.line))}
+        ratios = {name: ours[name] / paper[name] for name in OPTIMIZERS if name in ours and name in paper}
+        label = f"{problem} {network}"
+        rows.append((label, "ours", *_by_optimizer(ours), *_links(ours, "not run")))
+        rows.append((label, "paper", *_by_optimizer(paper), *_links(paper, "not there")))
+        shown = [rounded(ratios[name]) if name in ratios else "-" for name in OPTIMIZERS]
+        rows.append((label, "ratio", *shown, *[""] * len(_LINKS)))
+        sketched = [(name, ratios[name]) for name in ("single-pass", "two-pass") if name in ratios]
+        high += [f"{label} {name} ({rounded(ratio)})" for name, ratio in sketched if ratio > _FACTOR]
+        endings += [f"{problem} {sentence}" for item in measured for sentence in item.endings()]
+    notes = (
+        f"Medians of SNGD above {_FACTOR} times the paper's: {', '.join(high) or 'none of those that are run'}.",
+        "heat A3, two-pass: the paper's median is a misprint, as it lies above its maximum, 1.99e-08.",
+        *endings,
+    )
+    return Table("The order of the optimizers: SNGD < ENGD < BFGS < Adam", header, tuple(rows), notes)
+
+
+def _published_median(line: Published) -> float | None:
+    errors = [run.error for run in RUNS if line.problem == TABLE_PROBLEMS[6] and run.optimizer == line.optimizer]
+    return statistics.median(errors) if errors else line.median
+
+
+def _by_optimizer(medians: dict[str, float]) -> list[str]:
+    return [scientific(medians.get(name)) for name in OPTIMIZERS]
+
+
+def _links(medians: dict[str, float], unknown: str) -> list[str]:
+    """Whether each link of the order holds."""
+    return [
+        ("confirmed" if medians[small] < medians[large] else "refuted")
+        if small in medians and large in medians
+        else unknown
+        for small, large in _LINKS
+    ]
+
+
+def _beside(pairs: dict[str, tuple[float, float | None]]) -> list[str]:
+    """Our number and the paper's, pair by pair."""
+    return [scientific(value) for pair in pairs.values() for value in pair]
+
+
+def _worse(pairs: dict[str, tuple[float, float | None]]) -> str:
+    """The names of the pairs in which ours is larger."""
+    return ", ".join(name for name, (ours, paper) in pairs.items() if paper is not None and ours > paper)
+
+
+def _about_times(measured: Sequence[Measured]) -> str:
+    cores = sorted({result["cores"] for item in measured for _, result in item.finished})
+    return (
+        "Seconds: median until a run ended. All iterations: with those that it did not make, at the median pace of "
+        "those that it did. Over two-pass: the ratio of these; the paper's is of its minutes on a GPU. "
+        f"CPU cores of our runs: {' or '.join(map(str, cores)) or 'none yet'}."
+    )
+
+
+def _time_cells(item: Measured, measured: Sequence[Measured]) -> tuple[str, ...]:
+    """The columns `_TIMES`: ours are of the same machine, the paper's of another."""
+    reference = next(
+        other for other in measured if (other.line.network, other.line.optimizer) == (item.line.network, _REFERENCE)
+    )
+    ratio = rounded(item.full_seconds / reference.full_seconds) if reference.finished else "-"
+    paper = "-"
+    if item.line.minutes is not None and reference.line.minutes is not None:
+        paper = rounded(item.line.minutes / reference.line.minutes)
+    return (f"{item.seconds:,.0f}", f"{item.full_seconds:,.0f}", ratio, paper)

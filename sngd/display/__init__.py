@@ -1,0 +1,6 @@
+"""Pictures of a solution, and the progress of a run in a terminal, a notebook or a file."""
+
+from sngd.display._plot import draw
+from sngd.display._progress import ProgressDisplay
+
+__all__ = ["ProgressDisplay", "draw"]

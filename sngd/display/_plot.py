@@ -1,0 +1,121 @@
+"""A picture of a function on a box: curves or maps, and the history of the run that found it."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from sngd._history import History
+from sngd.problem import Box
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Points on each axis of a curve and of a map.
+_CURVE, _MAP = 401, 121
+
+# The colors of an error begin at this part of the largest one. A logarithmic map shows the structure of an error.
+_SMALLEST_SHOWN = 1e-3
+
+
+def draw(
+    function: Callable[[Float[np.ndarray, "n d"]], np.ndarray],
+    domain: Box,
+    history: History,
+    *,
+    exact: Callable[[Float[np.ndarray, "n d"]], np.ndarray] | None = None,
+    axes: Sequence[str] | None = None,
+    component: int = 0,
+    title: str | None = None,
+) -> "Figure":
+    """A figure with the function, the exact solution, the absolute error and the history, one panel each.
+
+    The panels of one axis are curves, those of two axes are maps. The other axes are held at the middle of the domain.
+    The figure is made without the state of pyplot.
+
+    - `function`, `exact`: map points of shape `(n, d)` to values of shape `(n,)` or `(n, m)`.
+    - `axes`: the names of the one or two axes to vary; left out, the first one or two of the domain.
+    - `component`: which of the `m` outputs to draw.
+    - `title`: of the whole figure.
+
+    Raises `ValueError` for axes that the domain does not have, or more than two, and for a component that there is not.
+    """
+    # Matplotlib takes a second to import, and a run needs it only at its end.
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    shown = _positions(domain, axes)
+    points, count = _slice(domain, shown)
+    panels = {"solution": _component(function(points), component)}
+    if exact is not None:
+        known = _component(exact(points), component)
+        panels |= {"exact": known, "absolute error": np.abs(panels["solution"] - known)}
+    figure = Figure(figsize=(4 * (len(panels) + 1), 3.4), layout="constrained")
+    if title is not None:
+        figure.suptitle(title)
+    places = figure.subplots(1, len(panels) + 1)
+    for place, (name, values) in zip(places, panels.items(), strict=False):
+        place.set_title(name)
+        place.set_xlabel(domain.axes[shown[0]])
+        if len(shown) == 1:
+            place.plot(points[:, shown[0]], values)
+            place.set_yscale("log" if name == "absolute error" else "linear")
+        else:
+            place.set_ylabel(domain.axes[shown[1]])
+            _draw_map(figure, place, values.reshape(count, count).T, [domain.bounds[axis] for axis in shown], name)
+    _draw_history(places[-1], history)
+    return figure
+
+
+def _positions(domain: Box, axes: Sequence[str] | None) -> list[int]:
+    """The positions of the axes to vary."""
+    if axes is None:
+        return list(range(min(domain.dimension, 2)))
+    names = [axes] if isinstance(axes, str) else list(axes)
+    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
+        raise ValueError(f"axes is {axes!r}; give one or two different axes of {', '.join(domain.axes)}")
+    return [domain.index(name) for name in names]
+
+
+def _slice(domain: Box, shown: list[int]) -> tuple[Float[np.ndarray, "n d"], int]:
+    """Points of a grid on the axes to vary, in the middle of all others, and how many there are on each axis."""
+    count = _CURVE if len(shown) == 1 else _MAP
+    grid = np.meshgrid(*[np.linspace(*domain.bounds[axis], count) for axis in shown], indexing="ij")
+    points = np.tile(np.mean(domain.bounds, axis=1), (grid[0].size, 1))
+    points[:, shown] = np.stack(grid, axis=-1).reshape(-1, len(shown))
+    return points, count
+
+
+def _component(values: np.ndarray, component: int) -> Float[np.ndarray, " n"]:
+    columns = values.reshape(len(values), -1)
+    if component not in range(columns.shape[1]):
+        raise ValueError(f"component is {component}; the solution has the components 0 to {columns.shape[1] - 1}")
+    return columns[:, component]
+
+
+def _draw_map(figure: "Figure", place: Any, image: np.ndarray, bounds: Sequence, name: str) -> None:
+    from matplotlib.colors import LogNorm  # noqa: PLC0415
+
+    top = image.max()
+    logarithmic = name == "absolute error" and top > 0
+    norm = LogNorm(max(top * _SMALLEST_SHOWN, np.finfo(float).tiny), top) if logarithmic else None
+    extent = (*bounds[0], *bounds[1])
+    mesh = place.imshow(image, origin="lower", extent=extent, aspect="auto", cmap="viridis", norm=norm)
+    figure.colorbar(mesh, ax=place)
+
+
+def _draw_history(place: Any, history: History) -> None:
+    place.set_title("training")
+    place.set_xlabel("iteration")
+    # An energy may be negative: its distance to the lowest value shows the same descent.
+    least_squares = np.all(history.loss >= 0)
+    loss = history.loss if least_squares else history.loss - history.loss.min()
+    positive = loss > 0
+    if positive.any():
+        label = "loss" if least_squares else "loss above its lowest"
+        place.semilogy(history.iteration[positive], loss[positive], label=label)
+    measured = np.isfinite(history.error)
+    if measured.any():
+        place.semilogy(history.iteration[measured], history.error[measured], label="relative $L^2$ error")
+    if positive.any() or measured.any():
+        place.legend()

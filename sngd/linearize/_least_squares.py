@@ -1,0 +1,96 @@
+"""Least squares: the residuals of the conditions of a problem."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from sngd.linearize._layered import LayeredFactor
+from sngd.linearize._objective import AbstractObjective, Linearization, LossDifference
+from sngd.linearize._storage import Limits, storage_of
+from sngd.linearize._terms import Term, Values, make_term
+from sngd.linearize._trial import TrialFunction
+from sngd.problem import AbstractCondition, Field, Problem
+
+
+class LeastSquares(AbstractObjective):
+    """`||r(theta)||^2 / 2`, with the square roots of the weights already in `r`."""
+
+    trial: TrialFunction
+    factor_terms: tuple[Term, ...]
+    chunk: int | None = eqx.field(static=True)
+    linear: frozenset[int] = eqx.field(static=True)
+    limits: Limits = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True)
+
+    @property
+    def lower_bound(self) -> float:
+        return 0.0
+
+    @property
+    def factors_residual(self) -> bool:
+        return True
+
+    @property
+    def value_terms(self) -> tuple[Term, ...]:
+        return self.factor_terms
+
+    @property
+    def residual_terms(self) -> tuple[Term, ...]:
+        return self.factor_terms
+
+    def value(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
+        return jnp.sum(self.residual(theta) ** 2) / 2
+
+    def loss_along(self, theta: Float[Array, " p"], value: Float[Array, ""]) -> LossDifference:
+        return LossDifference(lambda update: self.value(theta + update), value, jnp.zeros_like(value))
+
+    def optimality_gap(self, value: Float[Array, ""], predicted: Float[Array, ""]) -> Float[Array, ""]:
+        """The loss: the minimum is zero where the network can fit the equation."""
+        return value
+
+    def first_order(self, theta: Float[Array, " p"]) -> tuple[Float[Array, " n"], None]:
+        return self.residual(theta), None
+
+    def linearize(self, theta: Float[Array, " p"]) -> Linearization:
+        factor = self.factor(theta)
+        residual = factor.values if isinstance(factor, LayeredFactor) else self.residual(theta)
+        return Linearization(jnp.sum(residual**2) / 2, factor, residual)
+
+    def on_some_points(self, rows: int, key: PRNGKeyArray) -> "LeastSquares":
+        terms = tuple(
+            term.sample(max(1, rows * len(term.scales) // self.rows), jax.random.fold_in(key, at))
+            for at, term in enumerate(self.factor_terms)
+        )
+        return dataclasses.replace(self, factor_terms=terms)
+
+
+def least_squares(
+    problem: Problem, trial: TrialFunction, theta: Array, limits: Limits, mesh: Mesh | None
+) -> LeastSquares:
+    """The objective of a problem with points."""
+    terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
+    chunk, linear = storage_of(terms, trial, theta, limits)
+    return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits, mesh=mesh)
+
+
+@dataclasses.dataclass(frozen=True)
+class _ConditionFunction:
+    """A condition as the function of a term. Equal for equal conditions, so that compiled code is found again."""
+
+    condition: AbstractCondition
+
+    def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
+        # Data that are known at the points only are numbers there.
+        condition = dataclasses.replace(self.condition, **tabulated) if tabulated else self.condition
+        return condition.residual(v, x, normal)
+
+
+def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
+    collocation = problem.collocation(condition)
+    function = _ConditionFunction(condition)
+    return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)

@@ -1,0 +1,34 @@
+"""From a problem and a network to an objective."""
+
+from collections.abc import Callable
+
+from jax.sharding import Mesh
+from jaxtyping import Array, Float
+
+from sngd.linearize._energy import energy_objective
+from sngd.linearize._least_squares import least_squares
+from sngd.linearize._objective import AbstractObjective
+from sngd.linearize._storage import Limits
+from sngd.linearize._trial import split_network
+from sngd.problem import AbstractProblem, Energy, Problem
+
+
+def make_objective(
+    problem: AbstractProblem, network: Callable, limits: Limits | None = None, mesh: Mesh | None = None
+) -> tuple[AbstractObjective, Float[Array, " p"]]:
+    """The objective of `problem` for `network`, and the network's present parameter vector. Nothing is compiled.
+
+    - `mesh`: of one axis, `"rows"`; its devices divide the points of every term between them.
+
+    Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
+    """
+    limits = limits or Limits()
+    trial, theta = split_network(network, problem.domain, problem.outputs)
+    problem = problem.with_points(len(theta))
+    match problem:
+        case Problem():
+            return least_squares(problem, trial, theta, limits, mesh), theta
+        case Energy():
+            return energy_objective(problem, trial, theta, limits, mesh), theta
+        case _:
+            raise TypeError(f"problem is {problem!r}; it must be a Problem or an Energy")

@@ -1,0 +1,180 @@
+"""How finely a network should oscillate at the start, from the linearized problem.
+
+Near its initial parameters a network is a linear model whose features are the columns of the Jacobian. If a small
+change of the parameters solves the linearized problem, and solves it between the points too, the features suit the
+solution: training is then nearly linear, and converges in tens of steps. Features that oscillate too slowly need
+enormous changes; features that oscillate too fast fit the points only. So candidates are compared by the residual
+that a least-squares fit to some rows leaves on the others, for several bounds on the change.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from sngd._compiled import compiled
+from sngd.linearize import AbstractFactor
+
+# Rows to fit and rows to check, at most.
+_FITTED, _CHECKED = 672, 672
+ROWS = _FITTED + _CHECKED
+
+# Bounds on the norm of the change of the parameters, whose own norm is between ten and some hundreds.
+_BOUNDS = (3.0, 10.0, 30.0, 100.0)
+
+# Logarithms of squared residuals, in units of the solution's size, below this count as equally good.
+_FLOOR = -12.0
+
+# Doublings without improvement after which the search ends, by how much a score must fall to count as one, and the
+# largest frequency tried. Scores fall slowly at first where a solution oscillates, and steeply once features follow it.
+_PATIENCE, _IMPROVEMENT, _LARGEST = 2, 0.01, 64.0
+_DOUBLINGS = range(1, 7)
+
+POOR = -2.0
+"""A score above this is poor: a squared residual of more than a hundredth is left, in units of the solution's size."""
+
+# From one candidate to the next among those that are equally good.
+_FASTER = 1.3
+
+# By which part of itself a score must be lower for parameters that were given to be replaced. Scores of other keys at
+# the same frequencies scatter by about as much: by 0.02 near -0.2, by 0.4 to 0.8 near -5 and near -10 (six keys each on
+# the transport equation, the heat equation, Poisson's and the boundary value problem, November 2026).
+_CLEARLY = 0.1
+
+
+Linearize = Callable[[Float[Array, " p"]], tuple[Float[Array, " n"], AbstractFactor]]
+Frequencies = tuple[float, ...]
+Parameters = Callable[[Frequencies], Float[Array, " p"]]
+
+
+class _Candidates:
+    """Scores of frequency vectors, each computed once."""
+
+    def __init__(self, linearize: Linearize, parameters: Parameters, unit: float, key: PRNGKeyArray):
+        self._linearize, self._parameters, self._unit = linearize, parameters, unit
+        self._seed = np.asarray(jax.random.key_data(key))
+        self._scores: dict[Frequencies, float] = {}
+
+    def score(self, frequencies: Frequencies) -> float:
+        if frequencies not in self._scores:
+            self._scores[frequencies] = self.score_of(self._parameters(frequencies))
+        return self._scores[frequencies]
+
+    def score_of(self, theta: Float[Array, " p"]) -> float:
+        """The score of a parameter vector, whatever its frequencies."""
+        residual, factor = self._linearize(theta)
+        # Drawn by NumPy: JAX would compile the draw, for half a second.
+        order = np.random.default_rng(self._seed).permutation(len(residual))[:ROWS]
+        residuals = _left_over(residual, factor, order)
+        logarithms = np.log10(np.nan_to_num(np.asarray(residuals), nan=np.inf, posinf=1e300) + 1e-300)
+        logarithms -= 2 * np.log10(self._unit)
+        return float(np.mean(np.maximum(logarithms, _FLOOR)))
+
+
+def choose_frequencies(
+    linearize: Linearize,
+    parameters: Parameters,
+    axes: int,
+    *,
+    together: bool,
+    fastest: bool,
+    key: PRNGKeyArray,
+    unit: float = 1.0,
+    given: Float[Array, " p"] | None = None,
+) -> tuple[Frequencies | None, float]:
+    """The frequencies with the best score, and that score, in the units of the residual: minus infinity where all fits.
+
+    They are taken from a path of doublings from one, for one axis or several at a time; on demand, they are the fastest
+    of several that are equally good.
+
+    Where none on the path is good, those that oscillate along one axis only are tried too, and what is near the best of
+    them: along a characteristic, features that fit are rare, and the scores around them are flat.
+
+    - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
+    - `parameters`: maps frequencies to a parameter vector.
+    - `together`: whether to double all axes at a time only, which takes fewer linearizations.
+    - `fastest`: whether to go on to faster ones, all axes at a time, as long as they are equally good.
+    - `unit`: the power of ten of the solution's size, in which residuals are scored.
+    - `given`: a parameter vector to keep where no frequencies are clearly better; then the result is `None` and
+      its score.
+    """
+    candidates = _Candidates(linearize, parameters, unit, key)
+    kept = math.inf if given is None else candidates.score_of(given)
+    best = _best(candidates, axes, together=together, fastest=fastest) if kept > _FLOOR else None
+    score = kept if best is None else candidates.score(best)
+    if given is not None and score >= kept - _CLEARLY * abs(kept):
+        best, score = None, kept
+    return best, score + 2 * math.log10(unit) if score > _FLOOR else -math.inf
+
+
+def _best(candidates: _Candidates, axes: int, *, together: bool, fastest: bool) -> Frequencies:
+    best = _climb(candidates, axes, together)
+    if fastest:
+        best = _fastest(candidates, best)
+    if candidates.score(best) <= POOR or together or axes == 1:
+        return best
+    alone = [tuple(2.0**k if axis == at else 1.0 for axis in range(axes)) for at in range(axes) for k in _DOUBLINGS]
+    return _descend(candidates, min([best, *alone], key=candidates.score))
+
+
+def _climb(candidates: _Candidates, axes: int, together: bool) -> Frequencies:
+    """The best on a path of doublings from one, each of them the best of all that there are from the last."""
+    best = here = (1.0,) * axes
+    stale = 0
+    choices = [(2.0,) * axes] if together else itertools.product((1.0, 2.0), repeat=axes)
+    doublings = [factors for factors in choices if max(factors) > 1]
+    while stale < _PATIENCE and candidates.score(best) > _FLOOR:
+        moves = [tuple(f * g for f, g in zip(here, factors, strict=True)) for factors in doublings]
+        moves = [move for move in moves if max(move) <= _LARGEST]
+        if not moves:
+            break
+        here = min(moves, key=candidates.score)
+        improved = candidates.score(here) < candidates.score(best) - _IMPROVEMENT
+        best, stale = (here, 0) if improved else (best, stale + 1)
+    return best
+
+
+def _fastest(candidates: _Candidates, best: Frequencies) -> Frequencies:
+    """The last from `best` on that leaves nothing that could be told from nothing."""
+    while _FASTER * max(best) <= _LARGEST:
+        faster = tuple(_FASTER * frequency for frequency in best)
+        if candidates.score(faster) > _FLOOR:
+            break
+        best = faster
+    return best
+
+
+def _descend(candidates: _Candidates, best: Frequencies) -> Frequencies:
+    """From `best`, double or halve one frequency at a time while that improves the score."""
+    while True:
+        moves = [(*best[:at], best[at] * by, *best[at + 1 :]) for at in range(len(best)) for by in (0.5, 2.0)]
+        moves = [move for move in moves if min(move) >= 1 and max(move) <= _LARGEST]
+        move = min(moves, key=candidates.score)
+        if candidates.score(move) >= candidates.score(best) - _IMPROVEMENT:
+            return best
+        best = move
+
+
+@compiled
+def _left_over(
+    residual: Float[Array, " n"], factor: AbstractFactor, order: Int[Array | np.ndarray, " m"]
+) -> Float[Array, " bounds"]:
+    """The squared residual left on the checked rows by changes within each of the bounds.
+
+    - `order`: rows in a random order, of which the first are fitted and the others checked.
+
+    A change that fits some rows `F_1` with the damping `lambda` is `-F_1^T a` with `a = (F_1 F_1^T + lambda)^-1 r_1`.
+    """
+    fitted = max(1, min(_FITTED, 2 * len(residual) // 3))
+    kernel, residual = factor.kernel_of(jnp.asarray(order)), residual[order]
+    values, vectors = jnp.linalg.eigh(kernel[:fitted, :fitted])
+    values = jnp.maximum(values, 0.0)[:, None]
+    damping = values[-1] * 10.0 ** -jnp.arange(0, 16.5, 0.5)
+    coordinates = (vectors.T @ residual[:fitted])[:, None] / (values + damping)
+    sizes = jnp.sqrt(jnp.sum(values * coordinates**2, axis=0))
+    left = jnp.sum((residual[fitted:, None] - kernel[fitted:, :fitted] @ (vectors @ coordinates)) ** 2, axis=0)
+    return jnp.stack([jnp.min(jnp.where(sizes <= bound, left, jnp.inf)) for bound in _BOUNDS])

@@ -1,0 +1,176 @@
+"""Solutions on disk: one `.npz` file of plain arrays, read without executing anything."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import equinox as eqx
+import jax
+import msgspec
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from sngd._history import History
+from sngd._results import Result
+from sngd.files import Structure, differences, read_archive, structure_of, write_archive
+from sngd.networks import MLP
+from sngd.problem import AbstractProblem
+from sngd.solver._solution import Solution
+
+_FORMAT, _EARLIER = "sngd-solution-5", re.compile(r"sngd-solution-[1-4]")
+_WHAT = "a saved solution"
+
+# Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
+_Width = Annotated[int, msgspec.Meta(ge=1, le=2**20)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _MLPHeader:
+    """All of an `MLP` but its parameters."""
+
+    widths: tuple[_Width, ...]
+    bounds: tuple[tuple[float, float], ...]
+    activation: str
+    periodic: tuple[int, ...]
+    scale: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Identity:
+    """What must be the same for a problem to be the one that was solved; its equations are code."""
+
+    name: str
+    axes: tuple[str, ...]
+    bounds: tuple[tuple[float, float], ...]
+    time_axis: str | None
+    outputs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Header:
+    """All of a solution but its problem, its parameters and its history.
+
+    - `mlp`: makes the network, where that is an `MLP`; `structure`: what it is, whatever it is.
+    """
+
+    format: str
+    problem: _Identity
+    mlp: _MLPHeader | None
+    structure: Structure
+    result: str
+    loss: float
+    optimizer: str
+    rows: int
+    seconds: float
+    compile_seconds: float
+    compilations: int
+    validation_loss: float
+    error_estimate: float
+    stability: float
+    detail: str
+
+
+# What a header has of a solution under the same name.
+_OTHER = ("format", "problem", "mlp", "structure", "result")
+_NUMBERS = tuple(field.name for field in dataclasses.fields(_Header) if field.name not in _OTHER)
+
+
+def save(solution: Solution, path: str | Path) -> None:
+    """Write the parameters, the history and what the run reported to `path`, atomically.
+
+    The problem is code and is not written; `load` asks for it. Neither is the structure of a network other than `MLP`.
+    """
+    parameters, _ = ravel_pytree(eqx.filter(solution.network, eqx.is_inexact_array))
+    header = _Header(
+        format=_FORMAT,
+        problem=_identity(solution.problem),
+        mlp=_mlp_header(solution.network),
+        structure=structure_of(solution.network),
+        result=solution.result.value,
+        **{name: getattr(solution, name) for name in _NUMBERS},
+    )
+    arrays = {f"history_{name}": values for name, values in vars(solution.history).items()}
+    write_archive(Path(path), header, {"parameters": np.asarray(parameters), **arrays})
+
+
+def load(path: str | Path, problem: AbstractProblem, network: Callable | None = None) -> Solution:
+    """Read what `save` wrote for `problem`. Nothing in the file is executed.
+
+    - `network`: a network of the same structure, needed where the saved one was not an `MLP`; its own parameters are
+      replaced.
+
+    Raises `ValueError` for a file that is not a solution, or was written by an earlier version, and for one of another
+    problem or network. The message names each difference: of the problem its name, axes, bounds, time axis and outputs;
+    of the network its parts, with the shapes of its arrays. The equations of the problem are code, which is not known.
+    """
+    header, history, parameters, result = _read(Path(path))
+    different = differences(_lines(_identity(problem)), _lines(header.problem))
+    if different:
+        raise ValueError(f"path {str(path)!r} holds a solution of another problem: {different}")
+    if network is None:
+        network = _mlp(header.mlp, parameters.size, path)
+    different = structure_of(network).differences(header.structure)
+    if different:
+        raise ValueError(f"path {str(path)!r} holds a solution by another network: {different}")
+    template, fixed = eqx.partition(network, eqx.is_inexact_array)
+    flat, unravel = ravel_pytree(template)
+    if flat.shape != parameters.shape:
+        raise ValueError(
+            f"path {str(path)!r} is not {_WHAT}: its network has {flat.size} parameters, not {parameters.size}"
+        )
+    restored = eqx.combine(unravel(jax.numpy.asarray(parameters)), fixed)
+    numbers = {name: getattr(header, name) for name in _NUMBERS}
+    return Solution(problem, restored, result, history=history, parameters=parameters.size, **numbers)
+
+
+def _read(path: Path) -> tuple[_Header, History, np.ndarray, Result]:
+    """What a file holds. Raises `ValueError` where that is not a solution of this version."""
+    content, arrays = read_archive(path, dict[str, Any], _WHAT)
+    try:
+        found = content.get("format")
+        if isinstance(found, str) and _EARLIER.fullmatch(found):
+            raise ValueError(f"an earlier version wrote it ({found}, now {_FORMAT}); solve the problem again")
+        if found != _FORMAT:
+            raise ValueError(f"its format is {found!r}, not {_FORMAT!r}")
+        header = msgspec.convert(content, _Header)
+        history = History.from_arrays(arrays, "history_")
+        parameters = arrays["parameters"]
+        if parameters.dtype != np.float64 or parameters.ndim != 1:
+            raise ValueError(f"its parameters are {parameters.dtype} of shape {parameters.shape}")
+        return header, history, parameters, Result(header.result)
+    except (KeyError, ValueError, msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
+
+
+def _identity(problem: AbstractProblem) -> _Identity:
+    domain = problem.domain
+    bounds = tuple((float(low), float(high)) for low, high in domain.bounds)
+    return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs)
+
+
+def _lines(identity: _Identity) -> dict[str, str]:
+    return {name.replace("_", " "): repr(value) for name, value in vars(identity).items()}
+
+
+def _mlp_header(network: Callable) -> _MLPHeader | None:
+    if not isinstance(network, MLP):
+        return None
+    bounds = tuple((float(low), float(high)) for low, high in network.bounds)
+    return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic), network.scale)
+
+
+def _mlp(header: _MLPHeader | None, parameters: int, path: str | Path) -> MLP:
+    """The network that the header describes. Raises `ValueError` where that does not have so many parameters."""
+    if header is None:
+        raise ValueError(
+            f"network is missing: the one in {str(path)!r} is not an MLP, so give one of the same structure"
+        )
+    if max(header.widths, default=0) > parameters:
+        raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has more units than parameters")
+    key = jax.random.key(0)
+    try:
+        return MLP(key=key, **vars(header))
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error

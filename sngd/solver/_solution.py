@@ -1,0 +1,175 @@
+"""What a run returns."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from sngd._history import History
+from sngd._results import Result
+from sngd.display import draw
+from sngd.linearize import function_of_point
+from sngd.problem import AbstractProblem, Sobol, evaluate_on_host, is_traceable
+from sngd.solver._step import evaluate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Points evaluated at once: small enough that a wide network stays within about a gigabyte.
+_CHUNK = 4096
+
+# Points an axis of the grid on which errors are measured, up to dimension three; beyond, that many Sobol points.
+_GRID = {1: 1001, 2: 101, 3: 41}
+_SOBOL = 2**15
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Solution:
+    """A trained network, and how it came about.
+
+    - `problem`, `network`: what was solved, and the network with its final parameters.
+    - `result`: how the run ended. `loss`: that of the network, for least squares the lowest one on the way.
+    - `history`: what every iteration reported.
+    - `optimizer`: its name or description. `parameters`, `rows`: sizes `p` and `n`.
+    - `seconds`: of the whole training. `compilations`: how many functions were compiled. `compile_seconds`: what that
+      took, without tracing.
+    - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error: that
+      residual times the `stability` constant of the linearized problem (docs/reliability.md). Infinite where the
+      conditions do not determine the solution; absolute where no condition has data.
+    - `stability`: the constant. Not a number where it is not known, as for an energy whose Jacobian is not stored, or
+      for a run that was interrupted; then one takes its place in the estimate.
+    - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
+    """
+
+    problem: AbstractProblem
+    network: Callable
+    result: Result
+    loss: float
+    history: History
+    optimizer: str
+    parameters: int
+    rows: int
+    seconds: float
+    compile_seconds: float
+    compilations: int
+    validation_loss: float
+    error_estimate: float
+    stability: float
+    detail: str = ""
+
+    def __call__(self, points: Any) -> np.ndarray:
+        """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
+
+        Raises `ValueError` for points of another shape.
+        """
+        points = np.asarray(points, dtype=float)
+        dimension = self.problem.domain.dimension
+        if points.ndim != 2 or points.shape[1] != dimension:
+            raise ValueError(f"points have shape {points.shape}; this problem needs (n, {dimension})")
+        return evaluate_in_chunks(self._function, points)
+
+    def __repr__(self) -> str:
+        """The result, the problem, the network, the error and the cost, a line each."""
+        domain, iterations = self.problem.domain, self.history.iteration[-1]
+        ranges = zip(domain.axes, domain.bounds, strict=True)
+        axes = ", ".join(f"{axis} in [{low:g}, {high:g}]" for axis, (low, high) in ranges)
+        return "\n".join(
+            (
+                f"Solution: {self.result.value}{f' ({self.detail})' if self.detail else ''}",
+                f"    problem: {self.problem.name}, {axes}",
+                f"    network: {self.parameters:,} parameters, {self.rows:,} rows; {self.optimizer}",
+                f"    relative L2 error, estimated: {self.error_estimate:.1e}",
+                f"    {iterations:,} iterations, {self.seconds:.1f} s, {self.compile_seconds:.1f} s of it compilation",
+            )
+        )
+
+    @property
+    def _function(self) -> Callable:
+        """The network as a function of one point, whose values have the shape that the problem asks for."""
+        return function_of_point(self.network, self.problem.domain.dimension, self.problem.outputs)
+
+    def relative_l2(self, exact: Callable | None = None) -> float:
+        """The relative L2 error against `exact`, a function of one point; by default the problem's own.
+
+        The error is the absolute one, a root mean square, where `exact` is zero everywhere. It is measured on a uniform
+        grid of 101 points an axis (1001 in one dimension, 41 in three), or on 32,768 Sobol points in higher dimensions.
+        Raises `ValueError` where no exact solution is known.
+        """
+        exact = exact or self.problem.exact
+        if exact is None:
+            raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
+        points = error_points(self.problem)
+        return relative_difference(evaluate_in_chunks(self._function, points), evaluate_exact(exact, points))
+
+
+def plot(
+    solution: Solution,
+    path: str | Path | None = None,
+    *,
+    axes: Sequence[str] | None = None,
+    component: int = 0,
+    title: str | None = None,
+) -> "Figure":
+    """A figure of the solution, of the exact one and the error, where known, and of the history of the run.
+
+    - `path`: a file to write the figure to as well; its ending says in which format.
+    - `axes`: the one or two axes to vary, the first ones if left out. The others are held at the middle of the domain.
+    - `component`: which component of a system to draw. `title`: of the whole figure.
+
+    Raises `ValueError` for axes or a component that the problem does not have.
+    """
+    exact = solution.problem.exact
+    known = None if exact is None else lambda points: evaluate_exact(exact, points)
+    domain, history = solution.problem.domain, solution.history
+    figure = draw(solution, domain, history, exact=known, axes=axes, component=component, title=title)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
+    """`function` of each of the `points`, shape `(n, d)`, at most 4096 of them at once."""
+    if not len(points):
+        return np.asarray(evaluate(function, jnp.zeros((1, points.shape[1]))))[:0]
+    size = min(_CHUNK, len(points))
+    padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
+    parts = [np.asarray(evaluate(function, jnp.asarray(chunk))) for chunk in np.split(padded, len(padded) // size)]
+    return np.concatenate(parts)[: len(points)]
+
+
+def evaluate_exact(exact: Callable, points: np.ndarray) -> np.ndarray:
+    """An exact solution at the `points`, shape `(n, d)`; point by point where JAX cannot trace it."""
+    if is_traceable(exact, points.shape[1]):
+        return evaluate_in_chunks(exact, points)
+    return evaluate_on_host(exact, points, "exact")
+
+
+def error_points(problem: AbstractProblem) -> np.ndarray:
+    """Where errors are measured, shape `(n, d)`."""
+    domain = problem.domain
+    if domain.dimension in _GRID:
+        return domain.grid(_GRID[domain.dimension])
+    return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
+
+
+def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
+    """`||values - exact|| / ||exact||`; the root mean square of `values` where `exact` is zero at all points.
+
+    Raises `ValueError` where the shapes differ.
+    """
+    if values.shape != exact.shape:
+        raise ValueError(f"exact gives values of shape {exact.shape}; this network's have shape {values.shape}")
+    size = root_mean_square(exact)
+    return root_mean_square(values - exact) / (size or 1.0)
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    """Of values of shape `(n, ...)`, the root of the mean over `n` of squared norms; safe from overflow."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * math.sqrt(np.mean(np.sum((values / largest).reshape(len(values), -1) ** 2, axis=1)))
