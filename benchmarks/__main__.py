@@ -3,14 +3,27 @@
 import dataclasses
 import runpy
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 
-from benchmarks import MEASUREMENTS
+from benchmarks.descents import descents
+from benchmarks.globalization import globalization
+from benchmarks.precision import precision
+from benchmarks.scale import scale
+from benchmarks.tolerance import tolerance
 from sngd.files import prepare_folder
+
+MEASUREMENTS: dict[str, Callable[..., str]] = {
+    "precision": precision,
+    "descents": descents,
+    "tolerance": tolerance,
+    "globalization": globalization,
+    "scale": scale,
+}
+"""Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
 
 _FOLDER = Path(__file__).parent
 _OTHERS = {"__init__", "__main__", "alternatives", "cells", "machine", *MEASUREMENTS}

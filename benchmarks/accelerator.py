@@ -13,7 +13,6 @@ seconds of the median step.
 import argparse
 import dataclasses
 import functools
-import math
 import time
 from typing import Any
 
@@ -28,8 +27,7 @@ from benchmarks.step import medians, parts_of_step
 from sngd.library import find_network, heat, poisson
 from sngd.linearize import LayeredFactor, make_objective
 from sngd.networks import make_network
-from sngd.search import Memory
-from sngd.solver import Optimizer, TrainState, find_optimizer
+from sngd.solver import Optimizer, find_optimizer
 
 # Sides of the matrices whose product stands for the peak: a second or so on two cores, enough to fill a GPU.
 _SIDE, _SIDE_OF_OTHERS = {"cpu": 3072}, 8192
@@ -110,12 +108,12 @@ def parts_and_operations(problem: sngd.Problem, network: str) -> tuple[dict[str,
     made = make_network(find_network(network), problem.domain.bounds, key=jax.random.key(0))
     objective, theta = make_objective(problem, made)
     rows, parameters = objective.rows, len(theta)
-    optimizer = find_optimizer("residual-space").prepare(rows, parameters)
+    optimizer = find_optimizer("residual-space")
     assert isinstance(optimizer, Optimizer)
-    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int), Memory())
+    iterate = optimizer.first_iterate(objective, theta, jax.random.key(1))
     for _ in range(3):
-        state, _ = optimizer.step(objective, state, -math.inf)
-    milliseconds = medians(parts_of_step(objective, optimizer.descent, optimizer.search, state))
+        iterate, _ = optimizer.step(objective, iterate)
+    milliseconds = medians(parts_of_step(objective, optimizer, iterate))
     factor = eqx.filter_jit(objective.factor)(theta)
     assert isinstance(factor, LayeredFactor)
     # Taylor components, of which as many pairs are in use: the same for every hidden layer.

@@ -17,8 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import ROWS
 from benchmarks.machine import RESULTS, machine
+from benchmarks.precision import ROWS
 
 ROOT = RESULTS.parent
 KEPT = ("result", "relative_l2", "error_estimate", "iterations", "seconds", "compile_seconds", "date")

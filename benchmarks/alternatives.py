@@ -10,15 +10,15 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from sngd._compiled import compiled
 from sngd._cost import Cost
-from sngd.descent import AbstractCurve, AbstractDescent, Damped, FactorDescent
+from sngd.descent import AbstractCurve, AbstractDescent, CurveReport, Damped, FactorDescent, SketchState
 from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor, LeastSquares, Linearization
-from sngd.search import AbstractSearch, Choice, GainRatio, LossAlong, Memory
+from sngd.search import AbstractSearch, Choice, GainRatio, GainState, LossAlong
 from sngd.sketch import AbstractSVD, gaussian, sketched_svd
-from sngd.solver import AbstractOptimizer, Optimizer, StepInfo, TrainState
+from sngd.solver import AbstractOptimizer, Iterate, Optimizer, StepReport
 
 # A cut falls to a tenth where what it keeps holds less than this part of the loss; down to rounding.
 _ENOUGH, _LOWEST = 0.5, 1e-15
@@ -30,28 +30,25 @@ _CARRIED, _DRAWN = 0.9, 2 / 3
 class FallingCut(AbstractDescent):
     """The ray of the truncated natural gradient, with a cut that falls once little of the loss is above it; each time
     the step is compiled again.
+
+    The state is that of `FactorDescent`, and the cut.
     """
 
-    truncated: FactorDescent = dataclasses.field(default_factory=lambda: FactorDescent("truncated", tolerance=1e-4))
+    first: float = 1e-4
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
+    def init(self, rows: int, parameters: int) -> tuple[SketchState, float]:
+        return FactorDescent("truncated").init(rows, parameters), self.first
 
-    def prepare(self, rows: int, parameters: int) -> "FallingCut":
-        return FallingCut(self.truncated.prepare(rows, parameters))
+    def cost(self, factor: AbstractFactor, state: tuple[SketchState, float]) -> Cost:
+        return FactorDescent("truncated").cost(factor, state[0])
 
-    def cost(self, factor: AbstractFactor) -> Cost:
-        return self.truncated.cost(factor)
+    def step(self, linearization: Linearization, state: tuple[SketchState, float], key: PRNGKeyArray) -> AbstractCurve:
+        sketch, cut = state
+        return FactorDescent("truncated", tolerance=cut).step(linearization, sketch, key)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
-        return self.truncated.step(linearization, key)
-
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "FallingCut":
-        descent = self.truncated.adapt(rank, numerical_rank, promise, escape)
-        if promise >= _ENOUGH:
-            return FallingCut(descent)
-        return FallingCut(dataclasses.replace(descent, tolerance=max(descent.tolerance / 10, _LOWEST)))
+    def update(self, state: tuple[SketchState, float], report: CurveReport) -> tuple[SketchState, float]:
+        sketch, cut = FactorDescent("truncated").update(state[0], report), state[1]
+        return sketch, cut if report.predicted_reduction >= _ENOUGH else max(cut / 10, _LOWEST)
 
 
 class DoublySketched(AbstractDescent):
@@ -62,29 +59,22 @@ class DoublySketched(AbstractDescent):
 
     size: int = 400
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
+    def init(self, rows: int, parameters: int) -> int:
+        return min(self.size, rows, parameters)
 
-    def prepare(self, rows: int, parameters: int) -> "DoublySketched":
-        return DoublySketched(min(self.size, rows, parameters))
-
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: int) -> Cost:
         rows, parameters = factor.shape
-        work = 2 * rows * parameters * self.size + 2 * rows * self.size**2 + 20 * self.size**3
-        return Cost(8 * (rows + parameters + 6 * self.size) * self.size, work)
+        work = 2 * rows * parameters * state + 2 * rows * state**2 + 20 * state**3
+        return Cost(8 * (rows + parameters + 6 * state) * state, work)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
-        factor, residual, scale = linearization.factor, linearization.residual, self.size**-0.5
+    def step(self, linearization: Linearization, state: int, key: PRNGKeyArray) -> AbstractCurve:
+        factor, residual, scale = linearization.factor, linearization.residual, state**-0.5
         assert residual is not None
         for_rows, for_columns = jax.random.split(key)
-        rows = scale * gaussian(for_rows, self.size, len(residual), residual.dtype)
-        columns = scale * gaussian(for_columns, factor.shape[1], self.size, residual.dtype)
+        rows = scale * gaussian(for_rows, state, len(residual), residual.dtype)
+        columns = scale * gaussian(for_columns, factor.shape[1], state, residual.dtype)
         small = sketched_svd(rows @ factor.matmul(columns), DenseFactor(columns))
         return Damped(small, small.left_rmatmul(rows @ residual))
-
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "DoublySketched":
-        return self
 
 
 class BoundedRadius(AbstractSearch):
@@ -93,24 +83,26 @@ class BoundedRadius(AbstractSearch):
     bold: GainRatio = dataclasses.field(default_factory=GainRatio)
     factor: float = 3.0
 
+    def init(self, rows: int, parameters: int) -> GainState:
+        return self.bold.init(rows, parameters)
+
+    def trials(self, rows: int, parameters: int) -> int:
+        return self.bold.trials(rows, parameters)
+
     @property
-    def can_escape(self) -> bool:
-        return self.bold.can_escape
+    def allows_increase(self) -> bool:
+        return self.bold.allows_increase
 
-    def prepare(self, rows: int, parameters: int) -> "BoundedRadius":
-        return dataclasses.replace(self, bold=self.bold.prepare(rows, parameters))
+    def allow_increase(self, state: GainState, bound: float) -> GainState:
+        return self.bold.allow_increase(state, bound)
 
-    @property
-    def trials(self) -> int:
-        return self.bold.trials
-
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
-        within = self.factor * along.curve.damping(jnp.ones(())) / memory.damping
-        free = (memory.damping == 0) | (ceiling > -jnp.inf)
+    def choose(self, along: LossAlong, state: GainState) -> tuple[Choice, GainState]:
+        within = self.factor * along.curve.damping(jnp.ones(())) / state.damping
+        free = (state.damping == 0) | (state.bound > -jnp.inf)
         largest = jnp.where(free, 1.0, jnp.minimum(within, 1.0))
         shortened = LossAlong(along.loss, _Shortened(along.curve, largest), along.start, along.at_once)
-        choice = self.bold.choose(shortened, ceiling, memory)
-        return Choice(largest * choice.step_size, choice.value, choice.update)
+        choice, after = self.bold.choose(shortened, state)
+        return Choice(largest * choice.step_size, choice.value, choice.update), after
 
 
 class _Within(AbstractCurve):
@@ -129,9 +121,6 @@ class _Within(AbstractCurve):
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
         return self.inner.damping(t)
-
-    def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> None:
-        return None
 
     @property
     def gradient_norm(self) -> Float[Array, ""]:
@@ -219,16 +208,28 @@ class _WithMomentum(_Within):
         return self.gained + self.inner.predicted_reduction(t)
 
 
+class VariedState(eqx.Module):
+    """The states of the descent and of the search, the last update, shape `(p,)`, and whether the next one may raise
+    the loss.
+    """
+
+    descent: PyTree
+    search: PyTree
+    last: Float[Array, " p"]
+    increases: Bool[Array, ""]
+
+
 @dataclasses.dataclass(frozen=True)
 class Varied(AbstractOptimizer):
     """The damped, bold steps of the library with one point a decomposition, as they are or in a variation.
 
     - `"geodesic"`: with geodesic acceleration.
-    - `"momentum"`: with nine tenths of the update before, unless that was an escape or they would raise the loss.
+    - `"momentum"`: with nine tenths of the update before, unless that was a nonmonotone step or they would raise the
+      loss.
     - `"fresh points"`: of the factor at two thirds of the points, others in every step. The search sees all points, so
       that the promise is about two thirds of what it would be for them.
     - `"both families"`: the boldest damped step and the boldest truncated one, whichever has the lower loss; damped
-      ones to escape.
+      ones where the loss may rise.
     """
 
     variation: Literal["one point", "geodesic", "momentum", "fresh points", "both families"]
@@ -239,71 +240,92 @@ class Varied(AbstractOptimizer):
         return f"{self.plain.description}, {self.variation}"
 
     @property
-    def can_escape(self) -> bool:
-        return self.plain.can_escape
-
-    @property
     def patience(self) -> int:
         return self.plain.patience
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "Varied":
-        drawn = int(_DRAWN * rows) if self.variation == "fresh points" else rows
-        return dataclasses.replace(self, plain=self.plain.prepare(drawn, parameters))
-
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: VariedState | None = None) -> Cost:
         return self.plain.cost(factor)
 
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> tuple[Memory, Float[Array, " p"]]:
-        return Memory(), jnp.zeros_like(theta)
+    def init(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> VariedState:
+        rows = int(_DRAWN * objective.rows) if self.variation == "fresh points" else objective.rows
+        search = self.plain.search.init(objective.rows, len(theta))
+        return VariedState(
+            self.plain.descent.init(rows, len(theta)), search, jnp.zeros_like(theta), jnp.zeros((), bool)
+        )
 
-    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
+    def step(self, objective: AbstractObjective, iterate: Iterate) -> tuple[Iterate, StepReport]:
         if not isinstance(objective, LeastSquares):
             raise TypeError(f"an energy has no residual, which steps with {self.variation} need")
-        return _step(objective, self.plain, self.variation, state, jnp.asarray(ceiling))
+        return _step(objective, self.plain, self.variation, iterate)
 
-    def adapt(self, info: StepInfo, *, escape: bool) -> "Varied":
-        return dataclasses.replace(self, plain=self.plain.adapt(info, escape=escape))
+    def adapt(self, state: VariedState, report: StepReport) -> VariedState:
+        return dataclasses.replace(state, descent=self.plain.descent.update(state.descent, _curve_report(report)))
+
+    @property
+    def allows_increase(self) -> bool:
+        return self.plain.allows_increase
+
+    def allow_increase(self, state: VariedState, report: StepReport, bound: float) -> VariedState:
+        descent = self.plain.descent.widen(state.descent, _curve_report(report))
+        search = self.plain.search.allow_increase(state.search, bound)
+        return VariedState(descent, search, state.last, jnp.ones_like(state.increases))
+
+
+def _curve_report(report: StepReport) -> CurveReport:
+    return CurveReport(int(report.rank), int(report.numerical_rank), float(report.predicted_reduction))
+
+
+def _step(objective: LeastSquares, plain: Optimizer, variation: str, iterate: Iterate) -> tuple[Iterate, StepReport]:
+    # The sizes of the descent are static, and stay with the iterate.
+    state: VariedState = iterate.optimizer
+    theta, key, iteration, search, last, report = _compiled_step(
+        objective, plain, variation, iterate.theta, iterate.key, iterate.iteration, state
+    )
+    return Iterate(
+        theta, key, iteration, VariedState(state.descent, search, last, jnp.zeros_like(state.increases))
+    ), report
 
 
 @compiled
-def _step(
-    objective: LeastSquares, plain: Optimizer, variation: str, state: TrainState, ceiling: Array
-) -> tuple[TrainState, StepInfo]:
-    before, last = state.memory
-    next_key, sketch_key, points_key = jax.random.split(state.key, 3)
+def _compiled_step(
+    objective: LeastSquares,
+    plain: Optimizer,
+    variation: str,
+    theta: Float[Array, " p"],
+    key: PRNGKeyArray,
+    iteration: Int[Array, ""],
+    state: VariedState,
+) -> tuple[Array, Array, Array, PyTree, Array, StepReport]:
+    next_key, sketch_key, points_key = jax.random.split(key, 3)
     drawn = objective.on_some_points(int(_DRAWN * objective.rows), points_key)
-    linearization = (drawn if variation == "fresh points" else objective).linearize(state.theta)
-    damped = plain.descent.step(linearization, sketch_key)
+    linearization = (drawn if variation == "fresh points" else objective).linearize(theta)
+    damped = plain.descent.step(linearization, state.descent, sketch_key)
     assert isinstance(damped, Damped)
-    value, carried = objective.value(state.theta), _CARRIED * last
-    carried = jnp.where(objective.value(state.theta + carried) < value, carried, 0.0)
-    curve = _curve(objective, variation, state.theta, linearization, damped, carried)
-    loss = lambda update: objective.value(state.theta + update)
-    escaped = before.escaped | (ceiling > -jnp.inf)
-    remembered = Memory(before.damping, escaped)
+    value, carried = objective.value(theta), _CARRIED * state.last
+    carried = jnp.where(objective.value(theta + carried) < value, carried, 0.0)
+    curve = _curve(objective, variation, theta, linearization, damped, carried)
+    loss = lambda update: objective.value(theta + update)
+    monotone = ~state.increases
 
-    def choose(curve: AbstractCurve) -> Choice:
-        return plain.search.choose(LossAlong(loss, curve, value, objective.values_at_once), ceiling, remembered)
+    def choose(curve: AbstractCurve) -> tuple[Choice, PyTree]:
+        return plain.search.choose(LossAlong(loss, curve, value, objective.values_at_once), state.search)
 
-    choice = choose(curve)
+    choice, search = choose(curve)
     if variation == "both families":
-        cut = choose(_Cut(damped, damped.svd, damped.coordinates))
-        lower = (cut.value < choice.value) & (ceiling == -jnp.inf)
-        choice = jax.tree.map(lambda one, other: jnp.where(lower, other, one), choice, cut)
-    stays = choice.step_size == 0
-    update = jnp.where(stays, 0.0, choice.update)
-    damping = jnp.where(stays, before.damping, curve.damping(choice.step_size))
-    memory = Memory(damping, escaped), jnp.where(ceiling > -jnp.inf, 0.0, update)
-    promise = jnp.where(value > 0, curve.predicted_reduction(jnp.ones(())) / linearization.value, 1.0)
-    rank = curve.rank(choice.step_size)
-    info = StepInfo(
-        choice.value, choice.step_size, rank, curve.numerical_rank, damped.gradient_norm, promise, choice.value
+        other = choose(_Cut(damped, damped.svd, damped.coordinates))
+        lower = (other[0].value < choice.value) & monotone
+        choice, search = jax.tree.map(lambda one, two: jnp.where(lower, two, one), (choice, search), other)
+    update = jnp.where(choice.step_size == 0, 0.0, choice.update)
+    report = StepReport(
+        loss=choice.value,
+        gradient_norm=damped.gradient_norm,
+        step_size=choice.step_size,
+        rank=curve.rank(choice.step_size),
+        numerical_rank=curve.numerical_rank,
+        predicted_reduction=jnp.where(value > 0, curve.predicted_reduction(jnp.ones(())) / linearization.value, 1.0),
+        optimality_gap=choice.value,
     )
-    return TrainState(state.theta + update, next_key, state.iteration + 1, memory), info
+    return theta + update, next_key, iteration + 1, search, jnp.where(monotone, update, 0.0), report
 
 
 def _curve(

@@ -24,7 +24,7 @@ from jax.flatten_util import ravel_pytree
 import sngd
 from benchmarks.machine import RESULTS, write
 from sngd._rows import DIVIDED, RowLayout, on_every_device
-from sngd.descent import SNGD, FactorDescent, Preconditioned, ResidualSpace
+from sngd.descent import SNGD, CurveReport, FactorDescent, Preconditioned, ResidualSpace
 from sngd.library import bvp, bvp_energy, poisson
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
@@ -55,7 +55,7 @@ DESCENTS = {
     "damped": FactorDescent(),
     "preconditioned": Preconditioned(),
     "residual-space": ResidualSpace(),
-    "residual-space, bolder": ResidualSpace(bolder=True),
+    "residual-space, widened": ResidualSpace(),
 }
 KEPT = {
     "stored": Limits(),
@@ -69,7 +69,7 @@ STEPS = (
     ("preconditioned", "outer products"),
     ("residual-space", "stored"),
     ("residual-space", "outer products"),
-    ("residual-space, bolder", "outer products"),
+    ("residual-space, widened", "outer products"),
 )
 
 SHAPES = ((90, 14), (13, 90), (20, 22))
@@ -116,7 +116,7 @@ def _start(devices: int, *arguments: str) -> subprocess.Popen:
         "JAX_ENABLE_X64": "1",
         "JAX_PLATFORMS": "cpu",
         "PYTHONWARNINGS": "error",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}",
     }
     command, folder = [sys.executable, "-m", "benchmarks.devices", *arguments], RESULTS.parent
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
@@ -197,25 +197,28 @@ def steps() -> dict:
         factors[kept] = _largest(found, expected)
     return {
         "sketch_size": SKETCH_SIZE,
-        "steps": {f"{descent}, {kept}": exchanged(DESCENTS[descent], KEPT[kept]) for descent, kept in STEPS},
+        "steps": {f"{name}, {kept}": exchanged(name, KEPT[kept]) for name, kept in STEPS},
         "factors": factors,
         "decompositions": {f"{rows} x {columns}": svd_difference(rows, columns) for rows, columns in SHAPES},
         "energy": energy_difference(),
     }
 
 
-def exchanged(descent, limits: Limits) -> dict:
+def exchanged(name: str, limits: Limits) -> dict:
     """What is exchanged in a step on four devices, and whether any of them holds all rows of the factor.
 
     Few rows and many parameters: sizes tell whether it is the rows of the factor, columns or triangles.
     """
     objective, theta = make_objective(LINE, network(LINE, LINE_NETWORK), limits, mesh_of(4))
     rows, parameters = eqx.filter_eval_shape(objective.factor, theta).shape
-    descent = descent.prepare(rows, parameters)
+    descent = DESCENTS[name]
+    state = descent.init(rows, parameters)
+    if name.endswith("widened"):
+        state = descent.widen(state, CurveReport())
 
     @jax.jit
     def step(theta, key):
-        return descent.step(objective.linearize(theta), key).update(jnp.asarray(1.0))
+        return descent.step(objective.linearize(theta), state, key).update(jnp.asarray(1.0))
 
     text = step.lower(theta, jax.random.key(0)).compile().as_text() or ""
     collectives = [[name, _numbers(shapes)] for shapes, name in _COLLECTIVE.findall(text)]

@@ -10,7 +10,7 @@ import functools
 import statistics
 from pathlib import Path
 
-from benchmarks import Cells, run_command
+from benchmarks.cells import Cells, run_command
 from benchmarks.machine import RESULTS
 
 PROBLEMS = Path(__file__).parent.parent / "examples" / "problems"

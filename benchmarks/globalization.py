@@ -61,7 +61,7 @@ _DAMPED = Optimizer(FactorDescent("damped"), GainRatio())
 
 _WAYS: dict[str, _Way] = {
     "damped, boldest, escapes": _Way(_DAMPED),
-    "damped, boldest": _Way(Optimizer(FactorDescent("damped"), GainRatio(escapes=False))),
+    "damped, boldest": _Way(Optimizer(FactorDescent("damped"), GainRatio(nonmonotone=False))),
     "damped, boldest, escapes, a tenth": _Way(Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1))),
     "damped, radius by three, escapes": _Way(Optimizer(FactorDescent("damped"), BoundedRadius())),
     "damped, one point, escapes": _Way(Varied("one point"), residuals=True),

@@ -16,8 +16,8 @@ from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
-from sngd.search import GridSearch, Memory
-from sngd.solver import TrainState, peak_bytes, take_step
+from sngd.search import GridSearch
+from sngd.solver import Optimizer, peak_bytes
 
 SKETCH_SIZE = 100
 
@@ -28,14 +28,14 @@ def main() -> None:
     network = make_network(find_network("A3"), problem.domain.bounds, key=jax.random.key(0))
     objective, theta = make_objective(problem, network)
     before = peak_bytes()
-    descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
-    state = TrainState(theta, jax.random.key(1), jax.numpy.zeros((), int), Memory())
+    optimizer = Optimizer(SNGD("two-pass", sketch_size=SKETCH_SIZE), GridSearch())
+    iterate = optimizer.first_iterate(objective, theta, jax.random.key(1))
     seconds, losses = [], []
     for _ in range(2):
         start = time.perf_counter()
-        state, info = jax.block_until_ready(take_step(objective, descent, GridSearch(), state))
+        iterate, report = jax.block_until_ready(optimizer.step(objective, iterate))
         seconds.append(time.perf_counter() - start)
-        losses.append(float(info.loss))
+        losses.append(float(report.loss))
     write(
         "memory",
         {

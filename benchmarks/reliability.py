@@ -39,9 +39,9 @@ from sngd.solver import (
     Optimizer,
     Record,
     Result,
+    Snapshot,
     Solution,
     Stopping,
-    TrainState,
     load,
     save,
     solve,
@@ -181,7 +181,7 @@ def identity() -> dict[str, Any]:
 def stop_at(iteration: int) -> Callable:
     """A callback that ends a run where it stands."""
 
-    def callback(state: TrainState, record: Record) -> None:
+    def callback(snapshot: Snapshot, record: Record) -> None:
         if record.iteration == iteration:
             raise KilledError
 
@@ -366,7 +366,7 @@ def soak() -> dict[str, Any]:
     """One run for an hour, with checkpoints, and pauses so that other work can go on; its memory every five minutes."""
     resident, start = [], time.perf_counter()
 
-    def watch(state: TrainState, record: Record) -> None:
+    def watch(snapshot: Snapshot, record: Record) -> None:
         time.sleep(0.2)
         if record.seconds // 300 > len(resident):
             resident.append(round(memory_bytes() / 2**20, 1))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -21,8 +20,8 @@ from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem, GaussLegendre
-from sngd.search import GridSearch, Memory
-from sngd.solver import Optimizer, TrainState, make_plan, peak_bytes, share_cores_with_lapack, take_step
+from sngd.search import GridSearch
+from sngd.solver import Optimizer, make_plan, peak_bytes, share_cores_with_lapack
 
 # Gauss-Legendre points an axis: 784 in the interior and 84 on the faces.
 _POINTS = 28
@@ -142,12 +141,12 @@ def _measure_columns(step: _Step) -> dict[str, Any]:
 def _step_with_columns(step: _Step) -> dict[str, Any]:
     jax.config.update("jax_enable_x64", True)
     objective, theta = make_objective(*_setting(step))
-    descent, search = SNGD("two-pass", sketch_size=step.columns).prepare(objective.rows, len(theta)), GridSearch()
-    plan = make_plan(objective, theta, Optimizer(descent, search), memory=math.inf)
-    state, ends = TrainState(theta, jax.random.key(1), jnp.zeros((), int), Memory()), [time.perf_counter()]
+    optimizer = Optimizer(SNGD("two-pass", sketch_size=step.columns), GridSearch())
+    plan = make_plan(objective, theta, optimizer, memory=math.inf)
+    iterate, ends = optimizer.first_iterate(objective, theta, jax.random.key(1)), [time.perf_counter()]
     with share_cores_with_lapack():
         for _ in range(_STEPS):
-            state, _ = jax.block_until_ready(take_step(objective, descent, search, state))
+            iterate, _ = jax.block_until_ready(optimizer.step(objective, iterate))
             ends.append(time.perf_counter())
     return {
         "columns": step.columns,

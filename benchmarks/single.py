@@ -21,7 +21,7 @@ from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import make_network
 from sngd.problem import GaussLegendre
-from sngd.solver import Record, Stopping, TrainState, solve
+from sngd.solver import Record, Snapshot, Stopping, solve
 
 STEPS, ROUNDS = 30, 7
 
@@ -47,8 +47,8 @@ def main() -> None:
 
     dampings, ended = [], []
 
-    def note(state: TrainState, record: Record) -> None:
-        dampings.append(float(state.memory.damping))
+    def note(snapshot: Snapshot, record: Record) -> None:
+        dampings.append(float(snapshot.iterate.optimizer.search.damping))
         ended.append(record.seconds)
 
     stopping = Stopping(iterations=STEPS, restarts=0)

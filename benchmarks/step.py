@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.machine import write
-from sngd.descent import SNGD, AbstractDescent
+from sngd.descent import SNGD
 from sngd.library import poisson
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP
 from sngd.problem import GaussLegendre
-from sngd.search import AbstractSearch, GridSearch, LossAlong, Memory
-from sngd.solver import TrainState, share_cores_with_lapack, take_step
+from sngd.search import GridSearch, LossAlong
+from sngd.solver import Iterate, Optimizer, share_cores_with_lapack
 
 SKETCH_SIZE = 362
 ROUNDS = 15
@@ -41,13 +41,13 @@ def measure(activation: str) -> dict:
     problem, search = dataclasses.replace(poisson(), **rules), GridSearch()
     network = MLP((2, 20, 20, 20, 20, 1), problem.domain.bounds, key=jax.random.key(0), activation=activation)
     objective, theta = make_objective(problem, network)
-    descent = SNGD("two-pass", sketch_size=SKETCH_SIZE).prepare(objective.rows, len(theta))
-    state = TrainState(theta, jax.random.key(1), jnp.zeros((), int), Memory())
+    optimizer = Optimizer(SNGD("two-pass", sketch_size=SKETCH_SIZE), search)
+    iterate = optimizer.first_iterate(objective, theta, jax.random.key(1))
     rows, parameters, size = objective.rows, len(theta), SKETCH_SIZE
     left, right = jnp.ones((rows, parameters)), jax.random.normal(jax.random.key(3), (parameters, size))
     product = jax.jit(lambda a, b: a @ b)
 
-    parts = parts_of_step(objective, descent, search, state)
+    parts = parts_of_step(objective, optimizer, iterate)
     milliseconds = medians(parts | {"product": lambda: product(left, right), "qr": lambda: _qr(right)})
     rate = 2 * rows * parameters * size / milliseconds["product"] / 1e6
     counts = _operations(rows, parameters, size, trials=12 + search.refinements)
@@ -64,26 +64,25 @@ def measure(activation: str) -> dict:
     }
 
 
-def parts_of_step(
-    objective: AbstractObjective, descent: AbstractDescent, search: AbstractSearch, state: TrainState
-) -> dict[str, Callable]:
-    """A whole step from `state`, and each of its three parts by itself."""
+def parts_of_step(objective: AbstractObjective, optimizer: Optimizer, iterate: Iterate) -> dict[str, Callable]:
+    """A whole step, and each of its three parts by itself."""
     linearize = eqx.filter_jit(lambda o, t: o.linearize(t))
-    descend = eqx.filter_jit(lambda d, at, key: d.step(at, key))
+    descend = eqx.filter_jit(lambda d, at, state, key: d.step(at, state, key))
+    state = iterate.optimizer
 
     @eqx.filter_jit
-    def choose(objective, state, value, curve):
-        loss = lambda update: objective.value(state.theta + update)
+    def choose(objective, theta, value, curve, state):
+        loss = lambda update: objective.value(theta + update)
         along = LossAlong(loss, curve, value, objective.values_at_once)
-        return search.choose(along, jnp.asarray(-jnp.inf), state.memory)
+        return optimizer.search.choose(along, state)
 
-    at = linearize(objective, state.theta)
-    curve = descend(descent, at, jax.random.key(2))
+    at = linearize(objective, iterate.theta)
+    curve = descend(optimizer.descent, at, state.descent, jax.random.key(2))
     return {
-        "step": lambda: take_step(objective, descent, search, state),
-        "linearize": lambda: linearize(objective, state.theta),
-        "descend": lambda: descend(descent, at, jax.random.key(2)),
-        "search": lambda: choose(objective, state, at.value, curve),
+        "step": lambda: optimizer.step(objective, iterate),
+        "linearize": lambda: linearize(objective, iterate.theta),
+        "descend": lambda: descend(optimizer.descent, at, state.descent, jax.random.key(2)),
+        "search": lambda: choose(objective, iterate.theta, at.value, curve, state.search),
     }
 
 

@@ -20,7 +20,7 @@ from sngd.files import CHECKPOINTS, write_atomically
 from sngd.library import find_network, find_problem
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import Problem
-from sngd.solver import Checkpoints, History, Record, Result, Stopping, TrainState, solve, summarize
+from sngd.solver import Checkpoints, History, Record, Result, Snapshot, Stopping, solve, summarize
 
 # Entries of a history that a cell keeps, at most: as many spaced evenly in the logarithm of the iteration, and as many
 # with an error.
@@ -145,11 +145,11 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
     """
     line, place = cell.line, folder / CHECKPOINTS / cell.name
     problem, architecture = find_problem(line.problem), find_network(line.network)
-    kept: list[TrainState] = []
+    kept: list[Snapshot] = []
 
-    def keep(state: TrainState, record: Record) -> None:
+    def keep(snapshot: Snapshot, record: Record) -> None:
         if cell.name == _SPECTRUM_CELL and record.iteration % SPECTRUM_EVERY == 0:
-            kept.append(state)
+            kept.append(snapshot)
 
     solution = solve(
         problem,
@@ -190,12 +190,12 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
     return result
 
 
-def _spectra(objective: AbstractObjective, states: Sequence[TrainState]) -> dict[str, list[float]]:
+def _spectra(objective: AbstractObjective, snapshots: Sequence[Snapshot]) -> dict[str, list[float]]:
     spectra = {}
-    for state in states:
-        values = gramian_eigenvalues(objective, state.theta)
+    for snapshot in snapshots:
+        values = gramian_eigenvalues(objective, snapshot.theta)
         assert values is not None
-        spectra[str(int(state.iteration))] = [float(f"{value:.4e}") for value in values[::SPECTRUM_STRIDE]]
+        spectra[str(snapshot.iteration)] = [float(f"{value:.4e}") for value in values[::SPECTRUM_STRIDE]]
     return spectra
 
 

@@ -13,7 +13,7 @@ True
 
 import importlib.metadata
 
-from sngd import descent, library, linearize, networks, problem, search, sketch, train
+from sngd import descent, display, files, library, linearize, networks, problem, search, sketch, solver
 from sngd.display import ProgressDisplay
 from sngd.problem import (
     Boundary,
@@ -86,7 +86,9 @@ __all__ = [
     "box",
     "descent",
     "directional",
+    "display",
     "divergence",
+    "files",
     "gradient",
     "interval",
     "laplacian",
@@ -101,6 +103,6 @@ __all__ = [
     "search",
     "sketch",
     "solve",
+    "solver",
     "space_time",
-    "train",
 ]

@@ -8,7 +8,11 @@ from jaxtyping import Array, Float, Int
 
 
 class AbstractCurve(eqx.Module):
-    """Trial updates `t -> update` for `t` in `[0, 1]`, from no update at 0 to the boldest one at 1."""
+    """Trial updates `t -> update` for `t` in `[0, 1]`, from no update at 0 to the boldest one at 1.
+
+    A subclass defines `update`, `predicted_reduction` and `gradient_norm`. It replaces the other methods where their
+    defaults do not suit.
+    """
 
     @abc.abstractmethod
     def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
@@ -18,32 +22,35 @@ class AbstractCurve(eqx.Module):
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
         """How much the quadratic model of the loss falls under `update(t)`."""
 
-    @abc.abstractmethod
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
-        """How many directions `update(t)` is made of, or -1 where that has no meaning."""
+        """How many directions `update(t)` is made of, or -1, the default, where that has no meaning."""
+        return jnp.asarray(-1)
 
-    @abc.abstractmethod
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        """How cautious `update(t)` is, falling in `t` like `1 / t`, in a unit that all curves of one descent share."""
+        """How cautious `update(t)` is, falling in `t` like `1 / t`, in a unit that all curves of one descent share. By
+        default it is `1 / t`.
+        """
+        return 1 / t
 
-    @abc.abstractmethod
     def moved(
         self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None
     ) -> "AbstractCurve | None":
-        """The curve from other parameters with the factor of these; `None` where a step takes one point of one curve.
+        """The curve from other parameters with the factor of these; `None`, the default, where a step takes one point
+        of one curve.
 
         - `residual`: there, of least squares; `energy_gradient`: there, of an energy. The other is `None`.
         """
+        return None
 
     @property
     @abc.abstractmethod
     def gradient_norm(self) -> Float[Array, ""]:
-        """That of the gradient of the loss at `t = 0`; where the curve comes from a sketch, about that."""
+        """The norm of the gradient of the loss at `t = 0`, or about that, where the curve comes from a sketch."""
 
     @property
-    @abc.abstractmethod
     def numerical_rank(self) -> Int[Array, ""] | int:
-        """How many directions could be told from rounding, or -1 where that has no meaning."""
+        """How many directions could be told from rounding, or -1, the default, where that has no meaning."""
+        return -1
 
 
 class Ray(AbstractCurve):
@@ -71,12 +78,6 @@ class Ray(AbstractCurve):
 
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
         return jnp.asarray(self.kept)
-
-    def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        return 1 / t
-
-    def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> None:
-        return None
 
     @property
     def gradient_norm(self) -> Float[Array, ""]:

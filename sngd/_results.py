@@ -23,6 +23,7 @@ class Result(enum.Enum):
     RANK_COLLAPSED = "rank collapsed"
     ILL_SCALED = "ill scaled"
     NON_FINITE = "non-finite"
+    STOPPED = "stopped"
     INTERRUPTED = "interrupted"
 
     @property
@@ -57,6 +58,7 @@ _SUMMARIES = {
     Result.RANK_COLLAPSED: "Hardly any parameter changes the solution any more.",
     Result.ILL_SCALED: "The rounding errors of the residual are large beside the data: nothing better can be found.",
     Result.NON_FINITE: "The loss became infinite or not a number.",
+    Result.STOPPED: "A callback ended the run; what it had reached is kept.",
     Result.INTERRUPTED: "The run was interrupted; what it had reached is kept.",
 }
 
@@ -106,6 +108,7 @@ _CAUSES = {
 # Ends that the state of the run does not ask for.
 _FROM_OUTSIDE = (
     Result.INTERRUPTED,
+    Result.STOPPED,
     Result.ITERATIONS_EXHAUSTED,
     Result.SECONDS_EXHAUSTED,
     Result.LIMIT_REACHED,

@@ -16,8 +16,7 @@ import sngd
 from sngd.cli import main
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
-from sngd.search import Memory
-from sngd.solver import TrainState, make_plan
+from sngd.solver import make_plan
 from sngd.solver._devices import mesh_of, whole_on
 
 LINE = sngd.interval(x=(0, 1))
@@ -70,9 +69,8 @@ def test_a_step_with_a_factor(storage, devices):
     objective, theta = make_objective(problem, network, limits, mesh)
     assert objective.storage == storage
     plan = make_plan(objective, theta, "preconditioned" if objective.linear else "residual-space")
-    optimizer = plan.optimizer.prepare(objective.rows, len(theta))
-    state = TrainState(*whole_on(mesh, (theta, jax.random.key(1), jnp.zeros((), int))), Memory())
-    assert np.isfinite(optimizer.step(objective, state, -np.inf)[1].loss)
+    iterate = plan.optimizer.first_iterate(objective, *whole_on(mesh, (theta, jax.random.key(1))))
+    assert np.isfinite(plan.optimizer.step(objective, whole_on(mesh, iterate))[1].loss)
 
 
 def test_an_energy():

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
-from sngd.descent import FactorDescent, Ray
+from sngd.descent import CurveReport, FactorDescent, Ray
 from sngd.library import bvp, bvp_energy
 from sngd.linearize import DenseFactor, Linearization, make_objective
 from sngd.networks import make_network
-from sngd.search import FixedStep, GainRatio, LossAlong, Memory
-from sngd.solver import Optimizer, TrainState
+from sngd.search import FixedStep, GainRatio, LossAlong
+from sngd.solver import Optimizer, StepReport
 
 _STEP_SIZE = 1e-15
 
@@ -23,6 +23,12 @@ def at(objective, theta):
     """The Jacobian and the residual."""
     both = eqx.filter_jit(lambda objective, theta: (objective.residual_jacobian(theta), objective.residual(theta)))
     return tuple(map(np.asarray, both(objective, theta)))
+
+
+def begun(optimizer, objective, theta, key, last):
+    """An iterate to which the update `last` has led."""
+    iterate = optimizer.first_iterate(objective, theta, key)
+    return dataclasses.replace(iterate, optimizer=dataclasses.replace(iterate.optimizer, last=last))
 
 
 @pytest.fixture
@@ -39,9 +45,7 @@ def start(key):
 def test_variations_of_a_damped_step(variation, start, key):
     objective, theta, last = start
     optimizer = Varied(variation, Optimizer(FactorDescent(), FixedStep(_STEP_SIZE)))
-    optimizer = optimizer.prepare(objective.rows, len(theta))
-    state = TrainState(theta, key, jnp.zeros((), int), (Memory(), last))
-    after, info = optimizer.step(objective, state, -np.inf)
+    after, report = optimizer.step(objective, begun(optimizer, objective, theta, key, last))
 
     points = objective.on_some_points(int(2 / 3 * objective.rows), jax.random.split(key, 3)[2])
     seen = points if variation == "fresh points" else objective
@@ -63,65 +67,68 @@ def test_variations_of_a_damped_step(variation, start, key):
         kept = np.linalg.pinv(jacobian, rcond=np.finfo(float).eps / _STEP_SIZE) @ -residual
         expected = min(expected, kept, key=lambda update: objective.value(theta + update))
     np.testing.assert_allclose(after.theta - theta, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
-    np.testing.assert_allclose(after.memory[1], after.theta - theta, rtol=1e-12)
-    np.testing.assert_allclose(info.loss, objective.value(after.theta), rtol=1e-12)
+    np.testing.assert_allclose(after.optimizer.last, after.theta - theta, rtol=1e-12)
+    np.testing.assert_allclose(report.loss, objective.value(after.theta), rtol=1e-12)
     assert after.iteration == 1
 
 
 def test_momentum_promises_what_the_linear_problem_loses(start, key):
     """The boldest step ends where it would without momentum; a part of the way the momentum has done."""
     objective, theta, last = start
-    optimizer = Varied("momentum").prepare(objective.rows, len(theta))
-    _, info = optimizer.step(objective, TrainState(theta, key, jnp.zeros((), int), (Memory(), last)), -np.inf)
+    optimizer = Varied("momentum")
+    _, report = optimizer.step(objective, begun(optimizer, objective, theta, key, last))
     jacobian, residual = at(objective, theta)
     carried = residual + jacobian @ (0.9 * last)
     assert carried @ carried < (1 - 1e-4) * (residual @ residual), "far above the tolerance below"
     best = residual + jacobian @ np.linalg.lstsq(jacobian, -residual, rcond=None)[0]
-    np.testing.assert_allclose(info.promise, 1 - best @ best / (residual @ residual), rtol=1e-6)
+    np.testing.assert_allclose(report.predicted_reduction, 1 - best @ best / (residual @ residual), rtol=1e-6)
 
 
 def test_momentum_that_would_raise_the_loss_is_dropped(start, key):
     objective, theta, last = start
-    optimizer = Varied("momentum").prepare(objective.rows, len(theta))
+    optimizer = Varied("momentum")
     ends = []
     for update in (jnp.zeros_like(theta), -last):
-        state = TrainState(theta, key, jnp.zeros((), int), (Memory(), update))
-        ends.append(optimizer.step(objective, state, -np.inf)[0].theta)
+        ends.append(optimizer.step(objective, begun(optimizer, objective, theta, key, update))[0].theta)
     np.testing.assert_allclose(*ends, rtol=1e-12)
 
 
-def test_an_escape_leaves_no_momentum(start, key):
+def test_a_nonmonotone_step_leaves_no_momentum(start, key):
     objective, theta, last = start
-    optimizer = Varied("momentum").prepare(objective.rows, len(theta))
-    state, _ = optimizer.step(objective, TrainState(theta, key, jnp.zeros((), int), (Memory(), last)), np.inf)
-    assert state.memory[0].escaped
-    assert not np.any(state.memory[1])
+    optimizer = Varied("momentum")
+    iterate = begun(optimizer, objective, theta, key, last)
+    allowed = optimizer.allow_increase(iterate.optimizer, StepReport(1.0, 1.0), np.inf)
+    after, _ = optimizer.step(objective, dataclasses.replace(iterate, optimizer=allowed))
+    assert after.optimizer.search.relaxed
+    assert not np.any(after.optimizer.last)
 
 
 def test_variations_refuse_an_energy(key):
     problem = bvp_energy()
     objective, theta = make_objective(problem, make_network("1x3", problem.domain.bounds, key=key))
-    state = TrainState(theta, key, jnp.zeros((), int), (Memory(), theta))
+    optimizer = Varied("geodesic")
     with pytest.raises(TypeError, match="an energy has no residual"):
-        Varied("geodesic").prepare(objective.rows, len(theta)).step(objective, state, -np.inf)
+        optimizer.step(objective, optimizer.first_iterate(objective, theta, key))
 
 
 def test_a_radius_grows_by_its_factor_at_most():
     """Along a ray, whose damping is `1 / t`, on a loss that keeps every promise."""
     ray = Ray(jnp.ones(1), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
     along = LossAlong(lambda update: 5 + 2 * update[0] + update[0] ** 2, ray, jnp.asarray(5.0))
-    for damping, ceiling, expected in ((0.0, -np.inf, 1), (100.0, -np.inf, 0.03), (2.0, -np.inf, 1), (100.0, 9.0, 1)):
-        choice = BoundedRadius(GainRatio(), 3.0).choose(along, jnp.asarray(ceiling), Memory(jnp.asarray(damping)))
+    search = BoundedRadius(GainRatio(), 3.0)
+    for damping, bound, expected in ((0.0, None, 1), (100.0, None, 0.03), (2.0, None, 1), (100.0, 9.0, 1)):
+        state = dataclasses.replace(search.init(80, 120), damping=jnp.asarray(damping))
+        choice, _ = search.choose(along, state if bound is None else search.allow_increase(state, bound))
         np.testing.assert_allclose(choice.step_size, expected, rtol=1e-12)
         np.testing.assert_allclose(choice.update, -expected, rtol=1e-12)
 
 
 def test_a_cut_falls_where_little_of_the_loss_is_above_it():
-    descent = FallingCut().prepare(80, 120)
-    assert descent.adapt(10, 80, promise=0.6).truncated.tolerance == 1e-4
-    np.testing.assert_allclose(descent.adapt(10, 80, promise=0.4).truncated.tolerance, 1e-5)
-    lowest = FallingCut(dataclasses.replace(descent.truncated, tolerance=1e-15))
-    assert lowest.adapt(10, 80, promise=0.0).truncated.tolerance == 1e-15
+    descent = FallingCut()
+    sketch, cut = descent.init(80, 120)
+    assert descent.update((sketch, cut), CurveReport(10, 80, 0.6))[1] == cut == 1e-4
+    np.testing.assert_allclose(descent.update((sketch, cut), CurveReport(10, 80, 0.4))[1], 1e-5)
+    assert descent.update((sketch, 1e-15), CurveReport(10, 80, 0.0))[1] == 1e-15
 
 
 def test_a_doubly_sketched_step_solves_a_problem_that_has_a_solution(key):
@@ -130,5 +137,5 @@ def test_a_doubly_sketched_step_solves_a_problem_that_has_a_solution(key):
     matrix, solution = random.normal(size=(40, 20)), random.normal(size=20)
     residual = jnp.asarray(matrix @ solution)
     start = Linearization(jnp.sum(residual**2) / 2, DenseFactor(jnp.asarray(matrix)), residual)
-    curve = eqx.filter_jit(DoublySketched().prepare(40, 20).step)(start, key)
+    curve = eqx.filter_jit(DoublySketched().step)(start, DoublySketched().init(40, 20), key)
     np.testing.assert_allclose(curve.update(jnp.ones(())), -solution, rtol=1e-8)

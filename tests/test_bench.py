@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from benchmarks import Cells, run_command, scale
 from benchmarks.__main__ import main
+from benchmarks.cells import Cells, run_command
 from benchmarks.globalization import _WAYS, tabulate
+from benchmarks.scale import scale
 from sngd.library import PROBLEMS
 
 

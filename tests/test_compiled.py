@@ -17,11 +17,14 @@ def options(monkeypatch):
     _compiled._options.cache_clear()
 
 
-def test_all_options_of_this_backend_are_known():
+def test_all_options_of_this_backend_are_known(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    _compiled._options.cache_clear()
     assert _compiled._options() == _compiled._OPTIONS[jnp.ones(1).device.platform]
 
 
-def test_an_option_that_xla_does_not_know_is_left_out(options):
+def test_an_option_that_xla_does_not_know_is_left_out(options, monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
     options({"xla_backend_optimization_level": 1, "xla_no_such_option": 1})
     assert _compiled._options() == {"xla_backend_optimization_level": 1}
     assert compiled(lambda x: 2 * x)(jnp.asarray(3.0)) == 6

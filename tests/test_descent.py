@@ -8,7 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sngd.descent import ENGD, SNGD, FactorDescent, GradientDescent, Preconditioned, ResidualSpace
+from sngd.descent import (
+    ENGD,
+    SNGD,
+    CurveReport,
+    FactorDescent,
+    GradientDescent,
+    Preconditioned,
+    ResidualSpace,
+    SpaceState,
+)
 from sngd.descent._ladder import sketch_size_on_ladder
 from sngd.library import find_problem
 from sngd.linearize import DenseFactor, Limits, Linearization, make_objective
@@ -33,9 +42,9 @@ def linearization(spectrum, seed=0):
     )
 
 
-def full_step(descent, at, seed=0):
-    descent = descent.prepare(*at.factor.shape)
-    curve = eqx.filter_jit(descent.step)(at, jax.random.key(seed))
+def full_step(descent, at, seed=0, state=None):
+    state = descent.init(*at.factor.shape) if state is None else state
+    curve = eqx.filter_jit(descent.step)(at, state, jax.random.key(seed))
     return np.asarray(eqx.filter_jit(curve.update)(jnp.asarray(1.0))), curve
 
 
@@ -101,12 +110,12 @@ def test_damped_updates_are_those_of_levenberg_and_marquardt(t):
     assert int(curve.rank(jnp.asarray(t))) == np.sum(np.linalg.svd(matrix, compute_uv=False) > root)
 
 
-@pytest.mark.parametrize("bolder", [False, True])
-def test_residual_space_takes_levenberg_marquardt_steps(bolder):
+@pytest.mark.parametrize("uses_factor", [False, True])
+def test_residual_space_takes_levenberg_marquardt_steps(uses_factor):
     """Against the normal equations, for dampings well above the rounding errors of either decomposition."""
     at = linearization(np.geomspace(1, 1e-3, 30))
-    resolution = EPSILON if bolder else EPSILON**0.5
-    _, curve = full_step(ResidualSpace(bolder=bolder), at)
+    resolution = EPSILON if uses_factor else EPSILON**0.5
+    _, curve = full_step(ResidualSpace(), at, state=SpaceState(uses_factor))
     factor, residual = np.asarray(at.factor.matrix), np.asarray(at.residual)
     for t in (resolution / 1e-2, resolution / 1e-4):
         damping = (resolution / t) ** 2 * np.linalg.norm(factor, 2) ** 2
@@ -143,17 +152,19 @@ def test_preconditioned_iterations_need_outer_products(key):
     with pytest.raises(ValueError, match="this one's is recomputed in blocks"):
         full_step(Preconditioned(), objective.linearize(theta))
     with pytest.raises(ValueError, match=r"the residual has 5000 rows, .* at most 4096 rows"):
-        Preconditioned().prepare(5000, 10_000)
+        Preconditioned().init(5000, 10_000)
 
 
 def test_residual_space_turns_to_the_factor_where_the_kernel_ends():
-    descent = ResidualSpace().prepare(900, 1_085_761)
-    assert descent.adapt(rank=200, numerical_rank=200).bolder
-    assert not descent.adapt(rank=150, numerical_rank=200).bolder
-    assert descent.adapt(rank=150, numerical_rank=200, escape=True).bolder
-    assert descent.adapt(rank=150, numerical_rank=200, promise=0.1).bolder
-    assert not descent.adapt(rank=200, numerical_rank=200).adapt(rank=400, numerical_rank=400).bolder
-    assert not ResidualSpace(adapts=False).adapt(rank=200, numerical_rank=200).bolder
+    descent, resolved, at_its_limit = ResidualSpace(), CurveReport(150, 200), CurveReport(200, 200)
+    kernel = descent.init(900, 1_085_761)
+    assert descent.update(kernel, at_its_limit).uses_factor
+    assert not descent.update(kernel, resolved).uses_factor
+    assert descent.widen(kernel, resolved).uses_factor
+    assert descent.update(kernel, CurveReport(150, 200, 0.1)).uses_factor
+    assert not descent.update(descent.update(kernel, at_its_limit), CurveReport(400, 400)).uses_factor
+    assert not ResidualSpace(adapts=False).update(kernel, at_its_limit).uses_factor
+    assert not ResidualSpace(adapts=False).widen(kernel, at_its_limit).uses_factor
 
 
 def test_no_damped_update_at_zero():
@@ -162,13 +173,16 @@ def test_no_damped_update_at_zero():
 
 
 def test_the_sketch_of_the_factor_follows_its_rank():
-    descent = FactorDescent(sketch_size=480).prepare(10_000, 10_000)
-    assert descent.adapt(rank=320, numerical_rank=400).sketch_size == 512
-    for rank, escape in ((480, False), (0, False), (320, True)):
-        doubled = descent.adapt(rank, numerical_rank=400, escape=escape)
-        assert doubled.sketch_size == 1024
-    assert FactorDescent().prepare(500, 10_000).sketch_size is None
-    assert FactorDescent().prepare(5000, 10_000).sketch_size == 512
+    descent = FactorDescent(sketch_size=480)
+    state = descent.init(10_000, 10_000)
+    assert descent.update(state, CurveReport(320, 400)).size == 512
+    for rank in (480, 0):
+        assert descent.update(state, CurveReport(rank, 400)).size == 1024
+    assert descent.widen(state, CurveReport(320, 400)).size == 1024
+    in_full = FactorDescent().init(500, 10_000)
+    assert in_full.size == 0
+    assert FactorDescent().update(in_full, CurveReport(500, 500)) == in_full
+    assert FactorDescent().init(5000, 10_000).size == 512
 
 
 def test_truncation_drops_small_eigenvalues_only():
@@ -189,13 +203,12 @@ def test_fresh_sketches_change_the_direction_only_by_rounding():
 
 def test_sketch_size_follows_algorithm_1():
     """After the first step the size is the rank plus a constant oversampling, rounded up on the ladder."""
-    descent = SNGD(sketch_size=48).prepare(10_000, 10_000)
-    first = descent.adapt(rank=20, numerical_rank=30)
-    assert (first.oversampling, first.sketch_size) == (30, sketch_size_on_ladder(50, 10_000))
-    second = first.adapt(rank=100, numerical_rank=500)
-    assert (second.oversampling, second.sketch_size) == (30, sketch_size_on_ladder(130, 10_000))
-    small = SNGD(sketch_size=48).prepare(60, 10_000).adapt(rank=50, numerical_rank=55)
-    assert small.sketch_size == 60
+    descent = SNGD(sketch_size=48)
+    first = descent.update(descent.init(10_000, 10_000), CurveReport(20, 30))
+    assert (first.oversampling, first.size) == (30, sketch_size_on_ladder(50, 10_000))
+    second = descent.update(first, CurveReport(100, 500))
+    assert (second.oversampling, second.size) == (30, sketch_size_on_ladder(130, 10_000))
+    assert descent.update(descent.init(60, 10_000), CurveReport(50, 55)).size == 60
 
 
 def test_the_ladder_is_short_and_never_too_low():
@@ -210,13 +223,13 @@ def test_the_ladder_is_short_and_never_too_low():
     [
         (lambda: FactorDescent("both"), "family is 'both'"),
         (lambda: FactorDescent(tolerance=1.0), "tolerance is 1.0"),
-        (lambda: FactorDescent(sketch_size=81).prepare(ROWS, PARAMETERS), "sketch_size is 81, larger than"),
+        (lambda: FactorDescent(sketch_size=81).init(ROWS, PARAMETERS), "sketch_size is 81, larger than"),
         (lambda: SNGD("one-pass"), "passes is 'one-pass'"),
         (lambda: SNGD(tolerance=-1e-3), "tolerance is -0.001"),
         (lambda: SNGD(sketch_size=0), "sketch_size is 0"),
         (lambda: SNGD(oversampling=-1), "oversampling is -1"),
-        (lambda: ResidualSpace().prepare(10_000, 20_000), "has 10000 rows, .* at most 8192 rows"),
-        (lambda: SNGD(sketch_size=81).prepare(ROWS, PARAMETERS), r"sketch_size is 81, larger than min\(n, p\) = 80"),
+        (lambda: ResidualSpace().init(10_000, 20_000), "has 10000 rows, .* at most 8192 rows"),
+        (lambda: SNGD(sketch_size=81).init(ROWS, PARAMETERS), r"sketch_size is 81, larger than min\(n, p\) = 80"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

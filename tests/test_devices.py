@@ -70,7 +70,7 @@ def test_rows_of_the_factor_stay_where_they_are(figures):
             "residual-space": max(DEVICES * filled * max(rows, parameters - 144), parameters),
             # Four columns for every row, filled up to groups of 16, or two, to groups of 64.
             "preconditioned": max(DEVICES * filled * (-(-4 * rows // 16) * 16), parameters),
-            "residual-space, bolder": max(DEVICES * filled * (-(-2 * rows // 64) * 64), parameters),
+            "residual-space, widened": max(DEVICES * filled * (-(-2 * rows // 64) * 64), parameters),
         }
         descent, kept = name.rsplit(", ", 1)
         assert step["collectives"], name

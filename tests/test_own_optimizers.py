@@ -79,20 +79,12 @@ def test_one_callback_needs_no_list():
 class RandomStep(AbstractDescent):
     """Moves by a random vector, whatever the loss."""
 
-    wants_fast_features = False
+    def cost(self, factor, state):
+        return sngd.descent.Cost(0, 0)
 
-    def prepare(self, rows, parameters):
-        return self
-
-    def cost(self, factor):
-        return SNGD().prepare(*factor.shape).cost(factor)
-
-    def step(self, linearization, key):
+    def step(self, linearization, state, key):
         one = jnp.ones(())
         return Ray(jax.random.normal(key, linearization.gradient.shape), one, one, one)
-
-    def adapt(self, rank, numerical_rank, promise=1.0, escape=False):
-        return self
 
 
 def test_every_step_has_a_key_of_its_own():
@@ -100,7 +92,7 @@ def test_every_step_has_a_key_of_its_own():
     states = []
     run(Optimizer(RandomStep(), FixedStep(1.0)), callbacks=lambda state, record: states.append(state))
     thetas = np.array([state.theta for state in states])
-    drawn = [*np.diff(thetas, axis=0), *(-jax.random.normal(state.key, state.theta.shape) for state in states)]
+    drawn = [*np.diff(thetas, axis=0), *(-jax.random.normal(state.iterate.key, state.theta.shape) for state in states)]
     assert len(drawn) == 4 + 5
     apart = np.abs(np.array(drawn)[:, None] - np.array(drawn)[None]).max(axis=-1)
     assert np.all(apart[~np.eye(len(drawn), dtype=bool)] > 1e-6)

@@ -70,7 +70,7 @@ def test_every_optimizer_has_a_cost_that_grows_with_the_network(sizes):
 
 def cost_of(optimizer, objective, theta):
     factor = eqx.filter_eval_shape(objective.factor, theta)
-    return optimizer.prepare(*factor.shape).cost(factor)
+    return optimizer.cost(factor)
 
 
 def test_a_network_with_a_function_inside_has_a_plan():
@@ -86,7 +86,7 @@ def test_a_sketch_does_not_outgrow_the_memory(key):
     problem, descent = bvp(), SNGD(sketch_size=8)
     objective, theta = make_objective(problem, make_network("2x20", problem.domain.bounds, key=key))
     factor = eqx.filter_eval_shape(objective.factor, theta)
-    bounded = bytes_of(Optimizer(descent.prepare(*factor.shape)), factor)
+    bounded = bytes_of(Optimizer(descent), factor)
     largest = {}
     for memory in (bounded, None):
         options = {"optimizer": Optimizer(descent), "stopping": Stopping(5), "memory": memory}

@@ -1,5 +1,7 @@
 """Searches on losses with known minima, against SciPy."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,25 +10,29 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from sngd.descent import Ray
-from sngd.search import FixedStep, GainRatio, GridSearch, LossAlong, Memory
+from sngd.search import FixedStep, GainRatio, GridSearch, LossAlong
 
 # Updates are `(-3 t, -t)`.
 RAY = Ray(jnp.array([3.0, 1.0]), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
 
 
 @eqx.filter_jit
-def compiled_choice(search, loss, largest, ceiling, memory):
+def compiled_choice(search, loss, largest, state):
     at = lambda t: loss(t) if largest is None else loss(t, largest)
-    return search.choose(LossAlong(lambda update: at(-update[1]), RAY, at(jnp.zeros(())), at_once=11), ceiling, memory)
+    return search.choose(LossAlong(lambda update: at(-update[1]), RAY, at(jnp.zeros(())), at_once=11), state)
 
 
-def choose(search, loss, largest=None, *, ceiling=-jnp.inf, damping=0.0, escaped=False):
+def choose(search, loss, largest=None, *, bound=None, **state):
     """What the search picks along the ray where the loss at `t` is `loss(t)`, or `loss(t, largest)`, once its update is
     found to be that.
     """
-    memory = Memory(jnp.asarray(damping), jnp.asarray(escaped))
+    begun = search.init(80, 120)
+    begun = (
+        dataclasses.replace(begun, **{name: jnp.asarray(value) for name, value in state.items()}) if state else begun
+    )
+    begun = begun if bound is None else search.allow_increase(begun, bound)
     largest = None if largest is None else jnp.asarray(largest)
-    choice = compiled_choice(search, loss, largest, jnp.asarray(ceiling), memory)
+    choice, _ = compiled_choice(search, loss, largest, begun)
     jax.effects_barrier()
     assert choice.step_size == 0 or np.array_equal(choice.update, RAY.update(choice.step_size))
     return choice
@@ -93,9 +99,9 @@ def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise(bisect):
     assert choose(GainRatio(fraction=0.05, bisect=bisect), short).step_size == 1
     # After an escape two fifths of the fraction are: of 0.2, but not of 0.3.
     kept = lambda t: jnp.where(t <= 0.1, 5 - (2 * t - t**2), short(t))
-    assert choose(GainRatio(fraction=0.2, bisect=bisect), kept, escaped=True).step_size == 1
+    assert choose(GainRatio(fraction=0.2, bisect=bisect), kept, relaxed=True).step_size == 1
     for fraction, escaped in ((0.2, False), (0.3, True)):
-        choice = choose(GainRatio(fraction=fraction, bisect=bisect), kept, escaped=escaped)
+        choice = choose(GainRatio(fraction=fraction, bisect=bisect), kept, relaxed=escaped)
         np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     lowest = choose(GainRatio(fraction=0.5, bisect=bisect), short)
     assert lowest.step_size == 1, "the lowest loss, where no step keeps its promise"
@@ -112,7 +118,7 @@ def test_gain_ratio_refuses_what_is_not_lower(bisect):
 @pytest.mark.parametrize("bisect", [False, True])
 def test_gain_ratio_escapes_to_a_higher_loss(bisect):
     loss = lambda t: jnp.where(t > 0.5, jnp.nan, 1 + 1e3 * t)
-    choice = choose(GainRatio(bisect=bisect), loss, ceiling=101 * (1 + 1e-12))
+    choice = choose(GainRatio(bisect=bisect), loss, bound=101 * (1 + 1e-12))
     np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     np.testing.assert_allclose(choice.value, 101, rtol=1e-12)
 
@@ -152,21 +158,38 @@ def kept_or_higher(t, largest):
 
 
 @pytest.mark.parametrize("largest", [1.0, 0.1, 3e-5, 1e-9, 1e-16, 0.0])
-@pytest.mark.parametrize("ceiling", [-np.inf, 7.0])
-def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, ceiling, tried):
+@pytest.mark.parametrize("bound", [None, 7.0])
+def test_smaller_steps_are_tried_only_where_larger_ones_fail(largest, bound, tried):
     """Against the rule on all losses at once: 8 above `largest`, and what the ray predicts below."""
-    choice = choose(GainRatio(bisect=False), kept_or_higher, largest, ceiling=ceiling)
+    choice = choose(GainRatio(bisect=False), kept_or_higher, largest, bound=bound)
     sizes = 10 ** (-np.arange(33) / 2)
     values = np.where(sizes <= largest, 5 - (2 * sizes - sizes**2), 8.0)
-    found = np.flatnonzero((values < 5) | (values <= ceiling))
+    found = np.flatnonzero((values < 5) | (values <= (bound or -np.inf)))
     np.testing.assert_allclose(choice.step_size, sizes[found[0]] if len(found) else 0.0, rtol=1e-12)
     assert len(tried) - 1 == 11 * (found[0] // 11 + 1 if len(found) else 3)
 
 
 def test_losses_are_bisected_where_they_are_expensive():
-    assert not GainRatio().prepare(600, 1341).bisect
-    assert GainRatio().prepare(900, 1_085_761).bisect
-    assert not GainRatio(bisect=False).prepare(900, 1_085_761).bisect
+    assert not GainRatio().init(600, 1341).bisects
+    assert GainRatio().init(900, 1_085_761).bisects
+    assert GainRatio().trials(900, 1_085_761) < GainRatio().trials(600, 1341)
+    assert not GainRatio(bisect=False).init(900, 1_085_761).bisects
+
+
+@pytest.mark.parametrize("bisect", [False, True])
+def test_one_step_alone_may_raise_the_loss_and_the_next_ones_are_bolder(bisect):
+    search = GainRatio(bisect=bisect)
+    begun = search.allow_increase(search.init(80, 120), 101.0)
+    _, state = compiled_choice(search, lambda t: 1 + 1e3 * t, None, begun)
+    assert state.bound == -np.inf
+    assert state.relaxed
+
+
+@pytest.mark.parametrize("search", [GridSearch(), FixedStep(0.5)])
+def test_a_search_without_nonmonotone_steps_says_so(search):
+    assert not search.allows_increase
+    with pytest.raises(NotImplementedError, match="takes no step that raises the loss"):
+        search.allow_increase(search.init(80, 120), 1.0)
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ from sngd.solver import (
     Callback,
     Checkpoints,
     Record,
+    Snapshot,
     Solution,
     Stopping,
-    TrainState,
     find_optimizer,
     solve,
     summarize,
@@ -206,7 +206,7 @@ def _settings_writer(options: Run | Solve, folder: Path) -> Callback:
         saved = Saved(None, settings, str(options.file.resolve()))
     text = json.dumps(dataclasses.asdict(saved), indent=2) + "\n"
 
-    def write(state: TrainState, record: Record) -> None:
+    def write(snapshot: Snapshot, record: Record) -> None:
         if record.iteration == 0:
             write_atomically(folder / SETTINGS, lambda partial: partial.write_text(text))
 

@@ -1,44 +1,65 @@
 """The interface of a descent."""
 
 import abc
+from typing import NamedTuple
 
 import equinox as eqx
-from jaxtyping import PRNGKeyArray
+from jaxtyping import PRNGKeyArray, PyTree
 
 from sngd._cost import Cost
 from sngd._curve import AbstractCurve
 from sngd.linearize import AbstractFactor, Linearization
 
 
+class CurveReport(NamedTuple):
+    """What a descent learns of its last curve.
+
+    - `rank`: that of the point which was chosen on the curve. `numerical_rank`: that of the curve. Each is -1 where it
+      has no meaning.
+    - `predicted_reduction`: the part of the optimality gap that the boldest point of the curve is predicted to remove.
+    """
+
+    rank: int = -1
+    numerical_rank: int = -1
+    predicted_reduction: float = 1.0
+
+
 class AbstractDescent(eqx.Module):
     """Turns one linearization into a curve of trial updates.
 
-    A descent is frozen and hashable: arrays it must remember do not exist yet, and sizes are part of the compiled step.
-    It knows nothing of the problem or of how a point on its curve is chosen.
+    A descent is configuration, frozen and hashable. What changes from step to step is its state, a PyTree of plain
+    numbers: they are sizes, and so part of the compiled step. A descent knows nothing of the problem or of how a point
+    on its curve is chosen.
+
+    A subclass defines `cost` and `step`. It replaces the other methods where their defaults do not suit.
     """
 
     @property
-    @abc.abstractmethod
     def wants_fast_features(self) -> bool:
         """Whether its runs end for want of singular values above rounding, of which fast oscillations leave more."""
+        return False
 
-    @abc.abstractmethod
-    def prepare(self, rows: int, parameters: int) -> "AbstractDescent":
-        """The descent for a factor of this shape, before the first step. Raises `ValueError` where it does not fit."""
+    def init(self, rows: int, parameters: int) -> PyTree:
+        """The state before the first step, for a factor of this shape. By default there is none.
 
-    @abc.abstractmethod
-    def cost(self, factor: AbstractFactor) -> Cost:
-        """What a step takes beside the linearization, after `prepare`. Reads the shapes of `factor` only."""
-
-    @abc.abstractmethod
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
-        """The curve at one linearization. Called under `jax.jit`."""
-
-    @abc.abstractmethod
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "AbstractDescent":
-        """The descent for the next step. Called on the host, between steps.
-
-        - `rank`: that of the point chosen on the last curve; `numerical_rank`: the curve's.
-        - `promise`: the part of the loss that the boldest point of the last curve promised to remove.
-        - `escape`: whether the next step is to leave the neighborhood, which may need more directions.
+        Raises `ValueError` where the descent does not fit such a factor.
         """
+        return ()
+
+    @abc.abstractmethod
+    def cost(self, factor: AbstractFactor, state: PyTree) -> Cost:
+        """What a step takes beside the linearization. Reads the shapes of `factor` only."""
+
+    @abc.abstractmethod
+    def step(self, linearization: Linearization, state: PyTree, key: PRNGKeyArray) -> AbstractCurve:
+        """The curve at one linearization. Called under `jax.jit`, with a state that is static."""
+
+    def update(self, state: PyTree, report: CurveReport) -> PyTree:
+        """The state for the next step. Called on the host. By default it stays as it is."""
+        return state
+
+    def widen(self, state: PyTree, report: CurveReport) -> PyTree:
+        """The state for a next step that is to leave the neighborhood, which may need more directions. Called on the
+        host. By default it is that for any step.
+        """
+        return self.update(state, report)

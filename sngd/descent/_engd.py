@@ -22,19 +22,12 @@ class ENGD(AbstractDescent):
 
     tolerance: float | None = None
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "ENGD":
-        return self
-
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: tuple[()]) -> Cost:
         """The Gramian, its eigenvectors, and one copy of workspace."""
         rows, parameters = factor.shape
         return Cost(3 * 8 * parameters**2, 2 * rows * parameters**2 + 9 * parameters**3)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
+    def step(self, linearization: Linearization, state: tuple[()], key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient
         gramian = dense(linearization.factor.gramian_matmul, len(gradient), gradient.dtype)
         precision = float(jnp.finfo(gradient.dtype).eps)
@@ -42,6 +35,3 @@ class ENGD(AbstractDescent):
         direction = gramian.pinv_matmul(gradient, tolerance)
         slope = gradient @ direction
         return Ray(direction, slope, slope, jnp.linalg.norm(gradient), gramian.rank(tolerance), gramian.rank(precision))
-
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "ENGD":
-        return self

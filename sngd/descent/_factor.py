@@ -1,6 +1,5 @@
 """Natural gradients from the factor of the Gramian, not from its square."""
 
-import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
@@ -8,9 +7,9 @@ from jaxtyping import PRNGKeyArray
 
 from sngd._cost import Cost
 from sngd._curve import AbstractCurve, Ray
-from sngd.descent._base import AbstractDescent
+from sngd.descent._base import AbstractDescent, CurveReport
 from sngd.descent._damped import coordinates_of, damped
-from sngd.descent._ladder import sketch_size_on_ladder
+from sngd.descent._ladder import SketchState, sketch_size_on_ladder
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, range_finder_svd
 
@@ -40,10 +39,9 @@ class FactorDescent(AbstractDescent):
     - `sketch_size`: columns of the first sketch. Left out, a stored factor with `min(n, p) <= 1000` is decomposed in
       full, and any other starts with 512. Later sketches have a quarter more columns than the rank of the last step,
       the singular values above its damping, rounded up to a power of two: early steps, heavily damped, are cheap. Where
-      all columns were used, and to escape, the size doubles. Raises `ValueError` in `prepare` where it exceeds
+      all columns were used, and to leave a neighborhood, the size doubles. `init` raises `ValueError` where it exceeds
       `min(n, p)`.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
-    - `largest`: `min(n, p)`; set by `prepare`.
 
     Work `4 n p m` and some twenty `m^3` in full, with `m = min(n, p)`; sketched `4 n p l + 4 p l^2`, memory `O(p l)`.
     """
@@ -52,7 +50,6 @@ class FactorDescent(AbstractDescent):
     tolerance: float = 1e-12
     sketch_size: int | None = None
     test_matrix: TestMatrix = gaussian
-    largest: int | None = None
 
     def __check_init__(self):
         if self.family not in _FAMILIES:
@@ -62,11 +59,7 @@ class FactorDescent(AbstractDescent):
         if self.sketch_size is not None and self.sketch_size < 1:
             raise ValueError(f"sketch_size is {self.sketch_size}; it must be at least 1")
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "FactorDescent":
+    def init(self, rows: int, parameters: int) -> SketchState:
         largest = min(rows, parameters)
         size = self.sketch_size
         if size is not None and size > largest:
@@ -76,18 +69,18 @@ class FactorDescent(AbstractDescent):
             )
         if size is None and (largest > _LARGEST_EXACT or 8 * rows * parameters > _LARGEST_STORED):
             size = min(_FIRST_SKETCH, largest)
-        return dataclasses.replace(self, sketch_size=size, largest=largest)
+        return SketchState(size or 0, largest)
 
-    def cost(self, factor: AbstractFactor) -> Cost:
-        (rows, parameters), size = factor.shape, self.sketch_size
-        if size is None:
+    def cost(self, factor: AbstractFactor, state: SketchState) -> Cost:
+        (rows, parameters), size = factor.shape, state.size
+        if not size:
             short = min(rows, parameters)
             return Cost(8 * (3 * rows * parameters + 6 * short**2), 4 * rows * parameters * short + 20 * short**3)
         held = 8 * (3 * (rows + parameters) * size + 6 * size**2)
         return Cost(held, 4 * rows * parameters * size + 4 * parameters * size**2 + 20 * size**3)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
-        svd = self._decompose(linearization, key)
+    def step(self, linearization: Linearization, state: SketchState, key: PRNGKeyArray) -> AbstractCurve:
+        svd = self._decompose(linearization, state, key)
         if self.family == "damped":
             return damped(linearization, svd, twice=True)
         coordinates = coordinates_of(svd, linearization.residual, linearization.energy_gradient)
@@ -97,19 +90,22 @@ class FactorDescent(AbstractDescent):
         norm = jnp.linalg.norm(svd.singular_values * coordinates)
         return Ray(svd.right_matmul(scaled), slope, slope, norm, svd.rank(self.tolerance), svd.rank(svd.resolution))
 
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "FactorDescent":
-        if self.sketch_size is None:
-            return self
-        assert self.largest is not None
-        resolved = 0 < rank < self.sketch_size
-        wanted = 2 * self.sketch_size if escape or not resolved else max(rank + rank // 4, _SMALLEST_SKETCH)
-        return dataclasses.replace(self, sketch_size=sketch_size_on_ladder(wanted, self.largest, rungs=1))
+    def update(self, state: SketchState, report: CurveReport) -> SketchState:
+        if not 0 < report.rank < state.size:
+            return self.widen(state, report)
+        return _with_columns(state, max(report.rank + report.rank // 4, _SMALLEST_SKETCH))
 
-    def _decompose(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractSVD:
+    def widen(self, state: SketchState, report: CurveReport) -> SketchState:
+        return _with_columns(state, 2 * state.size) if state.size else state
+
+    def _decompose(self, linearization: Linearization, state: SketchState, key: PRNGKeyArray) -> AbstractSVD:
         factor = linearization.factor
-        if self.sketch_size is None and (svd := factor.svd()) is not None:
+        if not state.size and (svd := factor.svd()) is not None:
             return svd
-        assert self.largest is not None
-        size = self.sketch_size or self.largest
+        size = state.size or state.largest
         test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.value.dtype)
         return range_finder_svd(factor.matmul, factor.rmatmul, test_matrix)
+
+
+def _with_columns(state: SketchState, wanted: int) -> SketchState:
+    return state._replace(size=sketch_size_on_ladder(wanted, state.largest, rungs=1))

@@ -18,22 +18,12 @@ class GradientDescent(AbstractDescent):
 
     scale: float = 1.0
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "GradientDescent":
-        return self
-
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: tuple[()]) -> Cost:
         rows, parameters = factor.shape
         return Cost(8 * 2 * parameters, 2 * rows * parameters)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
+    def step(self, linearization: Linearization, state: tuple[()], key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient
         direction = self.scale * gradient
         image = linearization.factor.matmul(direction[:, None])
         return Ray(direction, gradient @ direction, jnp.sum(image**2), jnp.linalg.norm(gradient))
-
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "GradientDescent":
-        return self

@@ -1,6 +1,21 @@
 """Sketch sizes: few of them, so that few are ever compiled."""
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class SketchState(NamedTuple):
+    """How large the next sketch is.
+
+    - `size`: its columns; zero where the factor is decomposed in full.
+    - `largest`: the most columns that make sense, `min(n, p)`.
+    - `oversampling`: columns beyond the rank; -1 where that is not known before the first step.
+    """
+
+    size: int
+    largest: int
+    oversampling: int = -1
 
 
 def sketch_size_on_ladder(wanted: int, largest: int, rungs: int = 4) -> int:

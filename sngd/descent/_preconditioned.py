@@ -39,19 +39,15 @@ class Preconditioned(AbstractDescent):
 
     test_matrix: TestMatrix = gaussian
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "Preconditioned":
+    def init(self, rows: int, parameters: int) -> tuple[()]:
         if rows > self.LARGEST:
             raise ValueError(
                 f"the residual has {rows} rows, and the preconditioner is a matrix of that size; take fewer points, at "
                 f"most {self.LARGEST} rows, or another optimizer, like damped"
             )
-        return self
+        return ()
 
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: tuple[()]) -> Cost:
         rows, parameters = factor.shape
         if factor.is_stored:
             short = min(rows, parameters)
@@ -60,12 +56,9 @@ class Preconditioned(AbstractDescent):
         iterations = 2 * _TRIALS * _ITERATIONS * factor.product_operations
         return Cost(8 * (6 * parameters + 3 * (_COLUMNS + 2) * rows**2), iterations + 40 * rows**3)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
+    def step(self, linearization: Linearization, state: tuple[()], key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization.factor, key)
         return damped(linearization, svd)
-
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "Preconditioned":
-        return self
 
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
         if (svd := factor.svd()) is not None:

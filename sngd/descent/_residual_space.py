@@ -1,13 +1,12 @@
 """Natural gradients from the kernel of the residual rows."""
 
-import dataclasses
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from jaxtyping import PRNGKeyArray
 
 from sngd._cost import Cost
 from sngd._curve import AbstractCurve
-from sngd.descent._base import AbstractDescent
+from sngd.descent._base import AbstractDescent, CurveReport
 from sngd.descent._damped import damped
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, kernel_svd, sketched_svd
@@ -25,6 +24,12 @@ _COLUMNS, _SHARED = 2, 8
 _SQUARES, _SKETCHED = 12, 27
 
 
+class SpaceState(NamedTuple):
+    """Whether the next step comes from the factor itself, and not from its kernel."""
+
+    uses_factor: bool
+
+
 class ResidualSpace(AbstractDescent):
     """The natural gradient from the eigenvectors of the kernel `F F^T`, of as many rows as the residual.
 
@@ -35,8 +40,7 @@ class ResidualSpace(AbstractDescent):
     factor itself: stored, in full; kept as outer products, from a sketch of its columns, whose steps are longer than
     need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
 
-    - `bolder`: whether the next step comes from the factor itself; `adapts`: whether that changes. If not, and all
-      steps come from the kernel, they are those of ENGD-W.
+    - `adapts`: whether steps may come from the factor itself. If not, all come from the kernel, as those of ENGD-W do.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
 
     Work: the kernel's, and some ten `n^3`, for at most `LARGEST` rows.
@@ -44,7 +48,6 @@ class ResidualSpace(AbstractDescent):
 
     LARGEST: ClassVar[int] = 8192
 
-    bolder: bool = False
     adapts: bool = True
     test_matrix: TestMatrix = gaussian
 
@@ -53,30 +56,32 @@ class ResidualSpace(AbstractDescent):
         # ENGD-W ends sooner, at the root of the machine precision, and starts where the paper's methods do.
         return self.adapts
 
-    def prepare(self, rows: int, parameters: int) -> "ResidualSpace":
+    def init(self, rows: int, parameters: int) -> SpaceState:
         if rows > self.LARGEST:
             raise ValueError(
                 f"the residual has {rows} rows, and residual space needs the eigenvectors of a matrix of that size; "
                 f"take fewer points, at most {self.LARGEST} rows, or another optimizer, like two-pass"
             )
-        return self
+        return SpaceState(uses_factor=False)
 
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: SpaceState) -> Cost:
         rows, parameters = factor.shape
         copies = 3 * rows * parameters if factor.is_stored else 0
         squares = _SKETCHED if self.adapts and factor.has_cheap_sketch else _SQUARES
         return Cost(8 * (copies + squares * rows**2), factor.kernel_operations + 20 * rows**3)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> AbstractCurve:
-        svd = self._decompose(linearization.factor, key)
-        return damped(linearization, svd)
+    def step(self, linearization: Linearization, state: SpaceState, key: PRNGKeyArray) -> AbstractCurve:
+        return damped(linearization, self._decompose(linearization.factor, state, key))
 
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "ResidualSpace":
-        at_its_limit = not self.bolder and (0 < numerical_rank <= rank or promise < _SEEN)
-        return dataclasses.replace(self, bolder=self.adapts and (escape or at_its_limit))
+    def update(self, state: SpaceState, report: CurveReport) -> SpaceState:
+        saw_little = 0 < report.numerical_rank <= report.rank or report.predicted_reduction < _SEEN
+        return SpaceState(uses_factor=self.adapts and not state.uses_factor and saw_little)
 
-    def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
-        if not self.bolder:
+    def widen(self, state: SpaceState, report: CurveReport) -> SpaceState:
+        return SpaceState(uses_factor=self.adapts)
+
+    def _decompose(self, factor: AbstractFactor, state: SpaceState, key: PRNGKeyArray) -> AbstractSVD:
+        if not state.uses_factor:
             return kernel_svd(factor.kernel(), factor)
         if (svd := factor.svd()) is not None:
             return svd

@@ -1,6 +1,5 @@
 """Sketchy natural gradient descent, Algorithm 1 of the paper."""
 
-import dataclasses
 from typing import Literal
 
 import jax.numpy as jnp
@@ -8,8 +7,8 @@ from jaxtyping import PRNGKeyArray
 
 from sngd._cost import Cost
 from sngd._curve import Ray
-from sngd.descent._base import AbstractDescent
-from sngd.descent._ladder import sketch_size_on_ladder
+from sngd.descent._base import AbstractDescent, CurveReport
+from sngd.descent._ladder import SketchState, sketch_size_on_ladder
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import TestMatrix, gaussian, single_pass, two_pass
 
@@ -32,10 +31,9 @@ class SNGD(AbstractDescent):
       small eigenvalues earlier. The paper's 1e-13 is absolute; a relative one means the same for a problem and its
       multiples.
     - `sketch_size`: the columns of the first sketch, the paper's hand-selected size. Left out, it is 256, or as many as
-      fit. Raises `ValueError` in `prepare` where it exceeds `min(n, p)`.
+      fit. `init` raises `ValueError` where it exceeds `min(n, p)`.
     - `oversampling`: left out, the first step sets it.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
-    - `largest`: the largest sketch that makes sense, `min(n, p)`; set by `prepare`.
 
     Memory `O(p l)`; work `4 n p l` for the sketch, `4 p l^2` for its basis, `2 n p l` for a second pass.
     """
@@ -45,7 +43,6 @@ class SNGD(AbstractDescent):
     sketch_size: int | None = None
     oversampling: int | None = None
     test_matrix: TestMatrix = gaussian
-    largest: int | None = None
 
     def __check_init__(self):
         if self.passes not in _PASSES:
@@ -57,11 +54,7 @@ class SNGD(AbstractDescent):
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}; it must be at least {least}")
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "SNGD":
+    def init(self, rows: int, parameters: int) -> SketchState:
         largest = min(rows, parameters)
         size = min(256, largest) if self.sketch_size is None else self.sketch_size
         if size > largest:
@@ -69,19 +62,17 @@ class SNGD(AbstractDescent):
                 f"sketch_size is {size}, larger than min(n, p) = {largest} for n = {rows} rows and p = {parameters} "
                 f"parameters; the Gramian has no more directions, so take at most {largest}"
             )
-        return dataclasses.replace(self, sketch_size=size, largest=largest)
+        return SketchState(size, largest, -1 if self.oversampling is None else self.oversampling)
 
-    def cost(self, factor: AbstractFactor) -> Cost:
-        assert self.sketch_size is not None
-        (rows, parameters), size = factor.shape, self.sketch_size
+    def cost(self, factor: AbstractFactor, state: SketchState) -> Cost:
+        (rows, parameters), size = factor.shape, state.size
         products = 6 if self.passes == "two-pass" else 4
         # The test matrix, the sketch, and its basis by blocks: three more, while their triangles are put together.
         return Cost(8 * 6 * parameters * size, products * rows * parameters * size + 4 * parameters * size**2)
 
-    def step(self, linearization: Linearization, key: PRNGKeyArray) -> Ray:
+    def step(self, linearization: Linearization, state: SketchState, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient
-        assert self.sketch_size is not None
-        test_matrix = self.test_matrix(key, len(gradient), self.sketch_size, gradient.dtype)
+        test_matrix = self.test_matrix(key, len(gradient), state.size, gradient.dtype)
         factor = linearization.factor
         if self.passes == "two-pass":
             gramian = two_pass(factor.gramian_matmul, test_matrix, factor.gramian_compress)
@@ -97,8 +88,7 @@ class SNGD(AbstractDescent):
         norm = jnp.linalg.norm(gradient)
         return Ray(direction, slope, slope, norm, gramian.rank(tolerance), numerical_rank)
 
-    def adapt(self, rank: int, numerical_rank: int, promise: float = 1.0, escape: bool = False) -> "SNGD":
-        assert self.largest is not None
-        oversampling = numerical_rank if self.oversampling is None else self.oversampling
-        size = sketch_size_on_ladder(rank + oversampling, self.largest)
-        return dataclasses.replace(self, sketch_size=size, oversampling=oversampling)
+    def update(self, state: SketchState, report: CurveReport) -> SketchState:
+        oversampling = report.numerical_rank if state.oversampling < 0 else state.oversampling
+        size = sketch_size_on_ladder(report.rank + oversampling, state.largest)
+        return SketchState(size, state.largest, oversampling)

@@ -1,7 +1,9 @@
 """Files: archives of arrays, descriptions of PyTrees, and the folder of a run. Nothing that is read is executed."""
 
 from sngd.files._archive import from_json, read_archive, write_archive, write_atomically
+from sngd.files._checkpoints import CheckpointFolder, Checkpoints
 from sngd.files._folder import CHECKPOINTS, HISTORY, MODEL, PICTURE, RESULT, SETTINGS, prepare_folder, run_folder
+from sngd.files._pytree import Plain, pack, restored, unpack
 from sngd.files._structure import Structure, differences, structure_of
 
 __all__ = [
@@ -11,13 +13,19 @@ __all__ = [
     "PICTURE",
     "RESULT",
     "SETTINGS",
+    "CheckpointFolder",
+    "Checkpoints",
+    "Plain",
     "Structure",
     "differences",
     "from_json",
+    "pack",
     "prepare_folder",
     "read_archive",
+    "restored",
     "run_folder",
     "structure_of",
+    "unpack",
     "write_archive",
     "write_atomically",
 ]

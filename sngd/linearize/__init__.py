@@ -8,6 +8,7 @@ from sngd.linearize._make import make_objective
 from sngd.linearize._objective import AbstractObjective, Linearization
 from sngd.linearize._sharded import ShardedFactor
 from sngd.linearize._storage import Limits
+from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction, function_of_point
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Limits",
     "Linearization",
     "ShardedFactor",
+    "Term",
     "TrialFunction",
     "function_of_point",
     "make_objective",

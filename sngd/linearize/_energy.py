@@ -16,7 +16,7 @@ from sngd.linearize._objective import AbstractObjective, Linearization, LossDiff
 from sngd.linearize._storage import Limits, storage_of
 from sngd.linearize._terms import Term, Values, make_term
 from sngd.linearize._trial import TrialFunction
-from sngd.problem import Collocation, Energy, Field, euler_lagrange, in_place_of, natural_flux, second_order_part
+from sngd.problem import Collocation, Energy, Field, bind, euler_lagrange, in_place_of, natural_flux, second_order_part
 
 # A change of an energy is integrated where it is below this part of the changes of the density, taken without signs:
 # the move is then so small that changes of first order cancel, and its square is below a millionth.
@@ -146,7 +146,7 @@ def energy_objective(
         raise ValueError(f"density returns {density.components} numbers at one point; it must return one")
     point = jnp.asarray(interior.points[0])
     _check_first_order(problem, trial.field(theta), point)
-    if reads_parameters(problem.density, trial, theta, point):
+    if reads_parameters(bind(problem.density, 2, trial.parameters, "density"), trial, theta, point):
         raise ValueError(
             "density reads a trained attribute of the network, and an energy is minimized over the values of u alone; "
             "make the attribute static, or write the problem by its residual, as a Problem"
@@ -171,7 +171,7 @@ def _check_first_order(problem: Energy, u: Field, x: Array) -> None:
     # Which derivatives a density reads does not depend on the function that it reads them of: take a cheap one.
     shape = () if problem.outputs == 1 else (problem.outputs,)
     wave = in_place_of(u, lambda z: jnp.sin(jnp.sum(z)) * jnp.ones(shape))
-    if np.any(np.asarray(second_order_part(problem.density, wave, x))):
+    if np.any(np.asarray(second_order_part(bind(problem.density, 2, u.parameters, "density"), wave, x))):
         raise ValueError(
             "density depends on second derivatives of u; it may use u and its first derivatives, so write the problem "
             "by its residual, as a Problem"
@@ -185,7 +185,7 @@ class _DensityFunction:
     density: Callable
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
-        return self.density(v, x)
+        return bind(self.density, 2, v.parameters, "density")(v, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +195,7 @@ class _MetricFunction:
     metric: Callable
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
-        return self.metric(u, v, x)
+        return bind(self.metric, 3, v.parameters, "metric")(u, v, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,9 +206,10 @@ class _VariationFunction:
     on_boundary: bool
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
+        density = bind(self.density, 2, v.parameters, "density")
         if self.on_boundary:
-            return natural_flux(self.density, v, x, normal)
-        return euler_lagrange(self.density, v, x)
+            return natural_flux(density, v, x, normal)
+        return euler_lagrange(density, v, x)
 
 
 def _trace(u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:

@@ -10,7 +10,7 @@ forward through the network instead costs as many times more as the residual has
 
 import abc
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -26,6 +26,7 @@ from sngd.sketch import AbstractSVD, dense_svd
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
 
+@runtime_checkable
 class Columns(Protocol):
     """A test matrix `M` of shape `(p, l)`, known by its products with vectors."""
 

@@ -23,7 +23,7 @@ def make_objective(
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
     """
     limits = limits or Limits()
-    trial, theta = split_network(network, problem.domain, problem.outputs)
+    trial, theta = split_network(network, problem)
     problem = problem.with_points(len(theta))
     match problem:
         case Problem():

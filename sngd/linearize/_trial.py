@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from sngd.problem import Box, Field
+from sngd.problem import AbstractProblem, Box, Field
 
 
 class _Adapted(eqx.Module):
@@ -33,15 +33,17 @@ class _Adapted(eqx.Module):
 class TrialFunction(eqx.Module):
     """The map from a parameter vector `theta` of shape `(p,)` to the field `u(theta, .)` on a domain.
 
-    The parameters are the floating-point arrays of the network; everything else in it stays as it is.
+    What is trained are the floating-point arrays of the network; everything else in it stays as it is.
 
     - `adapt`: makes a function of one point of the network.
+    - `parameters`: those of the problem, by their names.
     """
 
     unravel: Callable[[Float[Array, " p"]], Any] = eqx.field(static=True)
     fixed: Any
     domain: Box = eqx.field(static=True)
     adapt: Callable[[Any], Callable] = eqx.field(static=True)
+    parameters: dict[str, Array] = eqx.field(default_factory=dict)
 
     def network(self, theta: Float[Array, " p"]) -> Any:
         """The network as it was given, with these parameters."""
@@ -52,10 +54,10 @@ class TrialFunction(eqx.Module):
         return self.adapt(self.network(theta))
 
     def field(self, theta: Float[Array, " p"]) -> Field:
-        return Field(self.function(theta), self.domain)
+        return Field(self.function(theta), self.domain, self.parameters)
 
 
-def split_network(network: Callable, domain: Box, outputs: int) -> tuple[TrialFunction, Float[Array, " p"]]:
+def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFunction, Float[Array, " p"]]:
     """The trial function of `network`, a callable PyTree, and its present parameter vector of shape `(p,)`.
 
     Raises `TypeError` for a network that cannot be called, holds no floating-point arrays, or holds any that are not
@@ -81,7 +83,9 @@ def split_network(network: Callable, domain: Box, outputs: int) -> tuple[TrialFu
             "jax.config.update('jax_enable_x64', True) before making the network"
         )
     theta, unravel = ravel_pytree(parameters)
-    return TrialFunction(unravel, fixed, domain, _adaptation(network, domain.dimension, outputs)), theta
+    adapt = _adaptation(network, problem.domain.dimension, problem.outputs)
+    parameters = {name: jnp.asarray(value) for name, value in problem.parameters.items()}
+    return TrialFunction(unravel, fixed, problem.domain, adapt, parameters), theta
 
 
 def function_of_point(network: Callable, dimension: int, outputs: int) -> Callable[[Float[Array, " d"]], Array]:

@@ -13,9 +13,10 @@ from sngd.problem._conditions import (
 )
 from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, box, interval, space_time
-from sngd.problem._field import Field
+from sngd.problem._field import Field, FieldAtPoints, HasField
 from sngd.problem._given import Quadrature
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
+from sngd.problem._parameters import bind
 from sngd.problem._points import AbstractPoints, HasRule
 from sngd.problem._problem import AbstractProblem, Collocation, Energy, Problem, with_other_points
 from sngd.problem._quadrature import (
@@ -43,7 +44,9 @@ __all__ = [
     "Energy",
     "Face",
     "Field",
+    "FieldAtPoints",
     "GaussLegendre",
+    "HasField",
     "HasRule",
     "Initial",
     "Interior",
@@ -56,6 +59,7 @@ __all__ = [
     "Sobol",
     "UniformGrid",
     "UniformRandom",
+    "bind",
     "box",
     "default_quadrature",
     "directional",

@@ -15,9 +15,9 @@ Two conditions are equal only if they are the same object: their data may be arr
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +28,7 @@ from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
 from sngd.problem._given import Quadrature, as_points
 from sngd.problem._operators import directional, partial
+from sngd.problem._parameters import bind
 from sngd.problem._points import AbstractPoints
 
 Component = int | Sequence[int] | None
@@ -69,18 +70,30 @@ class AbstractCondition(abc.ABC):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         """What should vanish at `x`: a scalar, or a vector of equations. `normal` is zero in the interior."""
 
-    def tabulated(self, points: Float[np.ndarray, "n d"]) -> dict[str, Float[np.ndarray, "n ..."]]:
-        """The values at these points of the data that JAX cannot trace, by the names of the arguments."""
-        functions = {name: getattr(self, name) for name in self.data}
+    def tabulated(
+        self, points: Float[np.ndarray, "n d"], parameters: Mapping[str, Any]
+    ) -> dict[str, Float[np.ndarray, "n ..."]]:
+        """The values at these points of the data that JAX cannot trace, by the names of the arguments.
+
+        - `parameters`: those of the problem.
+        """
+        data = {name: getattr(self, name) for name in self.data}
+        labels = {name: f"{name} of {self.label}" for name in data}
+        functions = {name: bind(value, 1, parameters, labels[name]) for name, value in data.items() if callable(value)}
         return {
-            name: evaluate_on_host(function, points, f"{name} of {self.label}")
+            name: evaluate_on_host(function, points, labels[name])
             for name, function in functions.items()
-            if callable(function) and not is_traceable(function, points.shape[1])
+            if not is_traceable(function, points.shape[1])
         }
 
-    def datum(self, name: str, x: Point, shape: tuple[int, ...], unknown: str = "u") -> Array | float:
-        """The data called `name` at `x`. Raises `ValueError` where they are neither a number nor of this `shape`."""
-        return datum_at(getattr(self, name), x, shape, f"{name} of {self.label}", unknown)
+    def datum(self, u: Field, name: str, x: Point, shape: tuple[int, ...], unknown: str = "u") -> Array | float:
+        """The data called `name` at `x`. `u`: the unknown, with the parameters of the problem.
+
+        Raises `ValueError` where the data are neither a number nor of this `shape`.
+        """
+        data, label = getattr(self, name), f"{name} of {self.label}"
+        data = bind(data, 1, u.parameters, label) if callable(data) else data
+        return datum_at(data, x, shape, label, unknown)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,7 +113,8 @@ class Interior(AbstractCondition):
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         _require_function(self.equation, self.label, "(u, x)")
-        return _less_value(self, self.equation(u, x), x)
+        equation = bind(self.equation, 2, u.parameters, f"the equation of {self.label}")
+        return _less_value(self, u, equation(u, x), x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,7 +141,8 @@ class Boundary(AbstractBoundaryCondition):
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         _require_function(self.equation, self.label, "(u, x, normal)")
-        return _less_value(self, self.equation(u, x, normal), x)
+        equation = bind(self.equation, 3, u.parameters, f"the equation of {self.label}")
+        return _less_value(self, u, equation(u, x, normal), x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,7 +160,7 @@ class Dirichlet(AbstractBoundaryCondition):
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         left = _component(u(x), self.component)
-        return left - self.datum("value", x, left.shape, _named("u", self.component))
+        return left - self.datum(u, "value", x, left.shape, _named("u", self.component))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -159,7 +174,7 @@ class Neumann(AbstractBoundaryCondition):
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         left = _component(directional(u, normal)(x), self.component)
-        return left - self.datum("value", x, left.shape, _named("u", self.component))
+        return left - self.datum(u, "value", x, left.shape, _named("u", self.component))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -175,8 +190,8 @@ class Robin(AbstractBoundaryCondition):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         function, slope = (_component(field(x), self.component) for field in (u, directional(u, normal)))
         unknown = _named("u", self.component)
-        left = self.datum("coefficient", x, function.shape, unknown) * function + slope
-        return left - self.datum("value", x, function.shape, unknown)
+        left = self.datum(u, "coefficient", x, function.shape, unknown) * function + slope
+        return left - self.datum(u, "value", x, function.shape, unknown)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -198,7 +213,7 @@ class Initial(AbstractCondition):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         derivative = _derivative(u, u.domain.initial.axis, self.derivative, f"derivative of {self.label}")
         left = _component(derivative(x), self.component)
-        return left - self.datum("value", x, left.shape, _named("u", self.component))
+        return left - self.datum(u, "value", x, left.shape, _named("u", self.component))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -227,11 +242,11 @@ class Periodic(AbstractCondition):
         return jnp.concatenate(jumps)
 
 
-def _less_value(condition: Interior | Boundary, left: Array, x: Point) -> Array:
+def _less_value(condition: Interior | Boundary, u: Field, left: Array, x: Point) -> Array:
     if condition.value is None:
         return left
     left = jnp.asarray(left)
-    return left - condition.datum("value", x, left.shape, "the equation")
+    return left - condition.datum(u, "value", x, left.shape, "the equation")
 
 
 def _require_function(equation: Callable, label: str, arguments: str) -> None:

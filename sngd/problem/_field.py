@@ -1,7 +1,8 @@
 """A function of a point whose coordinates have names."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -14,11 +15,13 @@ class Field:
     """A scalar or vector function of one point `x` of shape `(d,)` of a domain, which names the coordinates.
 
     A residual receives its unknown as a `Field`: call it to evaluate it, or pass it to a differential operator.
-    `function` maps a point of shape `(d,)` to an array of any fixed shape.
+    `function` maps a point of shape `(d,)` to an array of any fixed shape. `parameters` are those of the problem, by
+    their names.
     """
 
     function: Callable[[Float[Array, " d"]], Array]
     domain: Box
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
         """The value at one point. Raises `ValueError` for a point that has not the shape `(d,)`."""
@@ -29,7 +32,7 @@ class Field:
 
     def like(self, function: Callable[[Float[Array, " d"]], Array]) -> "Field":
         """Another function of the same coordinates, for instance a flux: `u.like(lambda x: k(x) * gradient(u)(x))`."""
-        return Field(function, self.domain)
+        return Field(function, self.domain, self.parameters)
 
     def _wrong_point(self, shape: tuple[int, ...]) -> str:
         axes, dimension = self.domain.axes, self.domain.dimension
@@ -39,3 +42,21 @@ class Field:
             return f"{found}Write jax.vmap(u)(points) to evaluate it at many points"
         other = ", ".join(["x[0]", *["0.0"] * (dimension - 1)] if dimension > 1 else ["0.0"])
         return f"{found}Write u(x), or u(jnp.array([{other}])) for another point"
+
+
+@runtime_checkable
+class HasField(Protocol):
+    """A function of many points, such as a solution, to which differential operators apply as to its field."""
+
+    def map_field(self, operator: Callable[[Field], Field]) -> "FieldAtPoints":
+        """What an operator makes of the field, as a function of many points."""
+        ...
+
+
+@runtime_checkable
+class FieldAtPoints(HasField, Protocol):
+    """What a differential operator makes of a solution."""
+
+    def __call__(self, points: Any) -> Any:
+        """The values at points of shape `(n, d)`, with a first axis of length `n`."""
+        ...

@@ -1,22 +1,51 @@
-"""Differential operators: each maps a `Field` to a `Field`.
+"""Differential operators: each maps a `Field` to a `Field`, and a solution to a function of many points.
 
 All of them push tangents forward (nested `jax.jvp`). The derivatives of one network that a residual combines share
 their lower orders, which XLA merges when it compiles: a residual in `u`, `u_t`, `u_x` and `u_xx` costs about four
 forward evaluations, and reverse mode is kept for the derivative with respect to the parameters.
 """
 
+import functools
 from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._field import Field
+from sngd.problem._field import Field, FieldAtPoints, HasField
 
 Direction = Float[Array | np.ndarray, " d"] | Callable[[Float[Array, " d"]], Float[Array, " d"]]
 
+P = ParamSpec("P")
 
+
+class _Operator(Protocol[P]):
+    """A differential operator, of fields and of solutions."""
+
+    @overload
+    def __call__(self, u: Field, *args: P.args, **kwargs: P.kwargs) -> Field: ...
+
+    @overload
+    def __call__(self, u: HasField, *args: P.args, **kwargs: P.kwargs) -> FieldAtPoints: ...
+
+    def __call__(self, u: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
+def _of_solutions_too(operator: Callable[Concatenate[Field, P], Field]) -> _Operator[P]:
+    """The operator, which applies to the field of a solution as well."""
+
+    @functools.wraps(operator)
+    def apply(u: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+        if isinstance(u, HasField):
+            return u.map_field(lambda field: operator(field, *args, **kwargs))
+        return operator(u, *args, **kwargs)
+
+    return apply
+
+
+@_of_solutions_too
 def partial(u: Field, *axes: str) -> Field:
     """The partial derivative of `u` along one or more named axes: `partial(u, "x", "x")` is the second one in x.
 
@@ -29,6 +58,7 @@ def partial(u: Field, *axes: str) -> Field:
     return u
 
 
+@_of_solutions_too
 def directional(u: Field, direction: Direction) -> Field:
     """The derivative of `u` along `direction`, a vector of shape `(d,)` or a function from a point to one.
 
@@ -47,6 +77,7 @@ def directional(u: Field, direction: Direction) -> Field:
     return u.like(derivative)
 
 
+@_of_solutions_too
 def gradient(u: Field) -> Field:
     """The derivatives of `u` along the space axes, in their order, as a new last axis.
 
@@ -56,6 +87,7 @@ def gradient(u: Field) -> Field:
     return u.like(lambda x: _along_space_axes(u, lambda e: directional(u, e)(x), out_axis=-1))
 
 
+@_of_solutions_too
 def divergence(flux: Field) -> Field:
     """The divergence of a vector field: the last axis of `flux(x)` runs over the space axes."""
     _require_space(flux, "divergence")
@@ -66,6 +98,7 @@ def divergence(flux: Field) -> Field:
     return flux.like(trace)
 
 
+@_of_solutions_too
 def laplacian(u: Field) -> Field:
     """The sum of the second derivatives of `u` along the space axes, of the shape of `u(x)`."""
     _require_space(u, "laplacian")

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
 from sngd.problem._field import Field
 from sngd.problem._given import Quadrature, as_points, require_on
+from sngd.problem._parameters import as_pytree, checked, names_in
 from sngd.problem._points import AbstractPoints
 from sngd.problem._quadrature import default_quadrature
 
@@ -46,6 +47,9 @@ class AbstractProblem(abc.ABC):
     - `exact`: the exact solution as a function of one point, if known. Reports use it, training never does. A function
       that JAX cannot trace, like one of NumPy or SciPy, is evaluated point by point.
     - `outputs`: the number of components of `u`. With one, `u(x)` is a scalar, else a vector.
+    - `parameters`: known coefficients by their names, numbers or arrays. Equations, data and `exact` take them as
+      arguments of these names: `Interior(lambda u, x, nu: ...)` with `parameters={"nu": 0.1}`. For another value,
+      `dataclasses.replace(problem, parameters={"nu": 0.2})` compiles nothing again.
     """
 
     domain: Box = dataclasses.field(kw_only=False)
@@ -54,6 +58,12 @@ class AbstractProblem(abc.ABC):
     exact: Callable[[Point], Any] | None = None
     outputs: int = 1
     name: str = "problem"
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def exact_solution(self) -> Callable[[Point], Any] | None:
+        """The exact solution as a function of one point alone, if known."""
+        return None if self.exact is None else as_pytree(self.exact, 1, self.parameters, "exact")
 
     @property
     @abc.abstractmethod
@@ -115,6 +125,9 @@ class AbstractProblem(abc.ABC):
             )
         if self.exact is not None and not callable(self.exact):
             raise TypeError(f"exact is {self.exact!r}; it must be a function of a point, or left out")
+        object.__setattr__(self, "parameters", checked(self.parameters))
+        if self.exact is not None:
+            names_in(self.exact, 1, self.parameters, "exact")
         if isinstance(self.outputs, bool) or not isinstance(self.outputs, Integral) or self.outputs < 1:
             raise ValueError(f"outputs is {self.outputs!r}; it must be an integer of at least 1")
         for name, points, places in (
@@ -159,7 +172,7 @@ class Problem(AbstractProblem):
         """
         faces = condition.faces(self.domain)
         found = self.interior(condition.quadrature) if faces is None else self._on_faces(faces, condition.quadrature)
-        weights, tabulated = condition.weight * found.weights, condition.tabulated(found.points)
+        weights, tabulated = condition.weight * found.weights, condition.tabulated(found.points, self.parameters)
         return dataclasses.replace(found, weights=weights, tabulated=tabulated)
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, PyTree
 
 from sngd._curve import AbstractCurve
 
@@ -44,38 +43,34 @@ class Choice(eqx.Module):
     update: Float[Array, " p"]
 
 
-class Memory(eqx.Module):
-    """What a search knows of the run.
+class AbstractSearch(eqx.Module):
+    """Picks a point on a curve of trial updates by evaluating the loss. It knows nothing of how the curve was made.
 
-    - `damping`: that of the last step; zero before the first.
-    - `escaped`: whether a step was an escape, this one included.
+    A search is configuration, frozen and hashable. What changes from step to step is its state, a PyTree.
+
+    A subclass defines `trials` and `choose`. It replaces the other methods where their defaults do not suit.
     """
 
-    damping: Float[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros(()))
-    escaped: Bool[Array, ""] = eqx.field(default_factory=lambda: jnp.zeros((), bool))
+    def init(self, rows: int, parameters: int) -> PyTree:
+        """The state before the first step, for an objective of this size. By default there is none."""
+        return ()
 
+    @abc.abstractmethod
+    def trials(self, rows: int, parameters: int) -> int:
+        """About how many losses one choice takes."""
 
-class AbstractSearch(eqx.Module):
-    """Picks a point on a curve of trial updates by evaluating the loss. Knows nothing of how the curve was made."""
+    @abc.abstractmethod
+    def choose(self, along: LossAlong, state: PyTree) -> tuple[Choice, PyTree]:
+        """The point to take, and the state for the next choice, of the same structure. Called under `jax.jit`."""
 
     @property
-    @abc.abstractmethod
-    def can_escape(self) -> bool:
-        """Whether the search knows how to leave a place where steps have become short."""
+    def allows_increase(self) -> bool:
+        """Whether `allow_increase` gives a state. By default it does not."""
+        return False
 
-    @abc.abstractmethod
-    def prepare(self, rows: int, parameters: int) -> "AbstractSearch":
-        """The search for an objective of this size, before the first step."""
+    def allow_increase(self, state: PyTree, bound: float) -> PyTree:
+        """The state for one choice whose loss may rise up to `bound`: a nonmonotone step. Called on the host.
 
-    @property
-    @abc.abstractmethod
-    def trials(self) -> int:
-        """About how many losses one choice takes, after `prepare`."""
-
-    @abc.abstractmethod
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
-        """The point to take. Called under `jax.jit`.
-
-        - `ceiling`: minus infinity, or how high the loss may climb to leave the neighborhood, if the search can.
-        - `memory`: with the damping near which that of the next step may lie.
+        Raises `NotImplementedError` by default.
         """
+        raise NotImplementedError(f"{type(self).__name__} takes no step that raises the loss")

@@ -1,9 +1,8 @@
 """A step size given beforehand."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
+from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 
 class FixedStep(AbstractSearch):
@@ -15,17 +14,9 @@ class FixedStep(AbstractSearch):
         if not 0 < self.step_size <= 1:
             raise ValueError(f"step_size is {self.step_size}; it must lie in (0, 1]")
 
-    @property
-    def can_escape(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "FixedStep":
-        return self
-
-    @property
-    def trials(self) -> int:
+    def trials(self, rows: int, parameters: int) -> int:
         return 1
 
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
+    def choose(self, along: LossAlong, state: tuple[()]) -> tuple[Choice, tuple[()]]:
         step_size = jnp.asarray(self.step_size, along.start.dtype)
-        return Choice(step_size, *along.trial(step_size))
+        return Choice(step_size, *along.trial(step_size)), state

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
+from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 # Rows times parameters, a measure of the work of one loss, above which trying all step sizes takes most of a step.
 _EXPENSIVE = 2e7
@@ -33,6 +34,21 @@ _EAGER = 0.75
 _RELAXED = 0.4
 
 
+class GainState(eqx.Module):
+    """What a search by the gain ratio knows of the run.
+
+    - `bisects`: whether it looks for a step size by bisection.
+    - `damping`: that of the last step; zero before the first.
+    - `bound`: what the loss after the next step may be in any case; minus infinity for a monotone step.
+    - `relaxed`: whether a step of the run, the next one included, may raise the loss.
+    """
+
+    bisects: bool = eqx.field(static=True)
+    damping: Float[Array, ""]
+    bound: Float[Array, ""]
+    relaxed: Bool[Array, ""]
+
+
 class GainRatio(AbstractSearch):
     """The largest step size whose actual reduction of the loss is at least `fraction` of the predicted one.
 
@@ -40,20 +56,21 @@ class GainRatio(AbstractSearch):
     along it. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below. Where none of those tried
     keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
 
-    In a narrow curved valley only short steps keep their promise. To escape, the search takes the largest step whose
-    loss is at most the ceiling: along the model's own direction, to a place where the valley is usually wide. With
-    `escapes=False` a run never asks for that. Once it has, two fifths of the fraction are enough: longer steps pass by
-    the next valleys, where before they only cost steps.
+    In a narrow curved valley only short steps keep their promise. A nonmonotone step is the largest one whose loss is
+    at most a bound above the present loss (after Grippo, Lampariello and Lucidi, SIAM J. Numer. Anal. 23, 1986). It
+    goes along the model's own direction, to a place where the valley is usually wide. With `nonmonotone=False` a run
+    takes no such step. After the first one, two fifths of the fraction are enough: longer steps pass by the next
+    valleys, where before they only cost steps.
 
     - `bisect`: whether to look for it by bisection, from the damping of the last step on, with one loss or two where it
       has not changed and a logarithm of the number of step sizes at most: it goes on to larger ones from those that
-      keep three quarters of their promise. Left out, that is for `prepare` to say: where losses are expensive.
+      keep three quarters of their promise. Left out, it is by bisection where losses are expensive.
     """
 
     fraction: float = 0.25
     smallest: float = 1e-16
     ratio: float = 10**0.5
-    escapes: bool = True
+    nonmonotone: bool = True
     bisect: bool | None = None
 
     def __check_init__(self):
@@ -64,45 +81,50 @@ class GainRatio(AbstractSearch):
         if not self.ratio > 1:
             raise ValueError(f"ratio is {self.ratio}; it must be greater than 1")
 
+    def init(self, rows: int, parameters: int) -> GainState:
+        bisects = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
+        return GainState(bisects, jnp.zeros(()), jnp.asarray(-jnp.inf), jnp.zeros((), bool))
+
+    def trials(self, rows: int, parameters: int) -> int:
+        bisects = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
+        return _FEW if bisects else len(self._step_sizes())
+
     @property
-    def can_escape(self) -> bool:
-        return self.escapes
+    def allows_increase(self) -> bool:
+        return self.nonmonotone
 
-    def prepare(self, rows: int, parameters: int) -> "GainRatio":
-        bisect = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
-        return dataclasses.replace(self, bisect=bisect)
+    def allow_increase(self, state: GainState, bound: float) -> GainState:
+        return dataclasses.replace(state, bound=jnp.full_like(state.bound, bound), relaxed=jnp.ones_like(state.relaxed))
 
-    @property
-    def trials(self) -> int:
-        return _FEW if self.bisect else len(self._step_sizes())
-
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
+    def choose(self, along: LossAlong, state: GainState) -> tuple[Choice, GainState]:
         curve, value, step_sizes = along.curve, along.start, jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
-        fraction = jnp.where(memory.escaped, _RELAXED, 1.0) * self.fraction
+        fraction = jnp.where(state.relaxed, _RELAXED, 1.0) * self.fraction
 
-        def suits(values: Array, predicted: Array) -> Array:
+        def accepts(values: Array, predicted: Array) -> Array:
             kept = (value - values >= fraction * predicted) & (values < value)
-            return kept | (values <= ceiling)
+            return kept | (values <= state.bound)
 
-        def invites(values: Array, predicted: Array) -> Array:
+        def expands(values: Array, predicted: Array) -> Array:
             # A step that promises less than rounding hides does no harm, so the search goes on to larger ones.
             harmless = (predicted <= _ROUNDING * value) & jnp.isfinite(values)
             kept = value - values >= jnp.maximum(_EAGER, fraction) * predicted
-            return kept | (values <= ceiling) | harmless
+            return kept | (values <= state.bound) | harmless
 
-        if self.bisect:
-            bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < memory.damping * (1 - _SLACK))
+        if state.bisects:
+            bolder = jnp.sum(jax.vmap(curve.damping)(step_sizes) < state.damping * (1 - _SLACK))
             first = jnp.minimum(bolder, len(step_sizes) - 1)
-            picked = _bisected(along, suits, invites, step_sizes, predicted, first)
+            picked = _bisected(along, accepts, expands, step_sizes, predicted, first)
         else:
-            values = _tried(along, suits, step_sizes, predicted)
-            suited = suits(values, predicted)
-            index = jnp.where(jnp.any(suited), jnp.argmax(suited), jnp.argmin(values))
+            values = _tried(along, accepts, step_sizes, predicted)
+            accepted = accepts(values, predicted)
+            index = jnp.where(jnp.any(accepted), jnp.argmax(accepted), jnp.argmin(values))
             picked = Choice(step_sizes[index], values[index], curve.update(step_sizes[index]))
-        taken = (picked.value < value) | (picked.value <= ceiling)
+        taken = (picked.value < value) | (picked.value <= state.bound)
         step_size, value = jnp.where(taken, picked.step_size, 0.0), jnp.where(taken, picked.value, value)
-        return Choice(step_size, value, picked.update)
+        damping = jnp.where(step_size == 0, state.damping, curve.damping(step_size))
+        after = dataclasses.replace(state, damping=damping, bound=jnp.full_like(state.bound, -jnp.inf))
+        return Choice(step_size, value, picked.update), after
 
     def _step_sizes(self) -> np.ndarray:
         # A thousandth of a step short, so that rounding in the logarithms adds no point.
@@ -112,11 +134,11 @@ class GainRatio(AbstractSearch):
 
 def _tried(
     along: LossAlong,
-    suits: Callable[[Array, Array], Array],
+    accepts: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
 ) -> Float[Array, " k"]:
-    """The losses at the step sizes from the largest down, a batch at a time, until one of a batch suits; infinity at
+    """The losses at the step sizes from the largest down, a batch at a time, until one of a batch accepts; infinity at
     the others, which are smaller, and where the loss is not finite.
     """
     count, batches = len(step_sizes), -(-len(step_sizes) // _BATCH)
@@ -128,7 +150,7 @@ def _tried(
     def try_batch(state: tuple[Array, ...]) -> tuple[Array, ...]:
         batch, _, values = state
         found = _or_infinity(along.losses(step_sizes[batch]))
-        return batch + 1, jnp.any(suits(found, predicted[batch])), values.at[batch].set(found)
+        return batch + 1, jnp.any(accepts(found, predicted[batch])), values.at[batch].set(found)
 
     start = (jnp.asarray(0), jnp.asarray(False), jnp.full(step_sizes.shape, jnp.inf))
     values = jax.lax.while_loop(lambda state: (state[0] < batches) & ~state[1], try_batch, start)[2]
@@ -137,36 +159,36 @@ def _tried(
 
 def _bisected(
     along: LossAlong,
-    suits: Callable[[Array, Array], Array],
-    invites: Callable[[Array, Array], Array],
+    accepts: Callable[[Array, Array], Array],
+    expands: Callable[[Array, Array], Array],
     step_sizes: Float[Array, " k"],
     predicted: Float[Array, " k"],
     first: Int[Array, ""],
 ) -> Choice:
-    """The largest step size that suits of those that a search for it tries, or the one with the lowest loss; zero, with
-    the loss infinite, where none is finite.
+    """The largest step size that accepts of those that a search for it tries, or the one with the lowest loss; zero,
+    with the loss infinite, where none is finite.
 
-    From `first` on, by strides of one, two, four, ..., to larger steps while each invites a larger one, else to smaller
-    ones until one suits; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
+    From `first` on, by strides of one, two, four, ..., to larger steps while each expands a larger one, else to smaller
+    ones until one accepts; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
     """
     count = len(step_sizes)
 
     def probe(state: tuple[Array, Array, Array, Array, Choice]) -> tuple[Array, Array, Array, Array, Choice]:
-        low, high, stride, suited, picked = state
+        low, high, stride, accepted, picked = state
         larger, smaller = jnp.maximum(high - stride, low), jnp.minimum(low + stride - 1, high - 1)
         middle = jnp.where(low == 0, larger, jnp.where(high == count, smaller, (low + high) // 2))
         middle = jnp.where(stride == 0, first, middle)
         found, update = along.trial(step_sizes[middle])
         found = _or_infinity(found)
-        suits_here = suits(found, predicted[middle])
-        # Whatever suits after another is larger.
-        better = suits_here | (~suited & (found < picked.value))
+        accepted_here = accepts(found, predicted[middle])
+        # Whatever accepts after another is larger.
+        better = accepted_here | (~accepted & (found < picked.value))
         here = Choice(step_sizes[middle], found, update)
         picked = jax.tree.map(lambda new, old: jnp.where(better, new, old), here, picked)
-        on = invites(found, predicted[middle])
-        low = jnp.where(on, low, jnp.where(suits_here, middle, middle + 1))
-        high = jnp.where(on | suits_here, middle, high)
-        return low, high, jnp.maximum(1, 2 * stride), suited | suits_here, picked
+        on = expands(found, predicted[middle])
+        low = jnp.where(on, low, jnp.where(accepted_here, middle, middle + 1))
+        high = jnp.where(on | accepted_here, middle, high)
+        return low, high, jnp.maximum(1, 2 * stride), accepted | accepted_here, picked
 
     nothing = jax.eval_shape(along.curve.update, step_sizes[0])
     begin = Choice(jnp.zeros(()), jnp.asarray(jnp.inf), jnp.zeros_like(nothing))

@@ -4,9 +4,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
-from sngd.search._base import AbstractSearch, Choice, LossAlong, Memory
+from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 
 class GridSearch(AbstractSearch):
@@ -32,18 +32,10 @@ class GridSearch(AbstractSearch):
         if self.refinements < 0 or self.refinements % 2:
             raise ValueError(f"refinements is {self.refinements}; it must be even, half on each side, and not negative")
 
-    @property
-    def can_escape(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "GridSearch":
-        return self
-
-    @property
-    def trials(self) -> int:
+    def trials(self, rows: int, parameters: int) -> int:
         return int(np.size(self._batches()[0]))
 
-    def choose(self, along: LossAlong, ceiling: Float[Array, ""], memory: Memory) -> Choice:
+    def choose(self, along: LossAlong, state: tuple[()]) -> tuple[Choice, tuple[()]]:
         factors, refining = self._batches()
 
         def trial(best: _Best, batch: tuple[Array, Array]) -> tuple[_Best, None]:
@@ -61,7 +53,7 @@ class GridSearch(AbstractSearch):
 
         zero = jnp.zeros_like(along.start)
         best, _ = jax.lax.scan(trial, _Best(zero, along.start, zero), (jnp.asarray(factors), jnp.asarray(refining)))
-        return Choice(best.step_size, best.value, along.curve.update(best.step_size))
+        return Choice(best.step_size, best.value, along.curve.update(best.step_size)), state
 
     def _batches(self) -> tuple[np.ndarray, np.ndarray]:
         """Step sizes of the coarse stage, then factors on its best for the fine one, `(batches, size)`, and which."""

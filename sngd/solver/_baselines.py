@@ -15,9 +15,9 @@ from jaxtyping import Array, Float, PyTree
 from sngd._compiled import compiled
 from sngd._cost import Cost
 from sngd.linearize import AbstractFactor, AbstractObjective
+from sngd.solver._iterate import Iterate, StepReport
 from sngd.solver._optax import OptaxOptimizer
 from sngd.solver._optimizer import AbstractOptimizer, loss_operations
-from sngd.solver._step import StepInfo, TrainState
 
 # Trial points of a line search after which there is no better one to be found: 2^-50 is the machine precision.
 _TRIALS = 50
@@ -43,35 +43,24 @@ class QuasiNewton(AbstractOptimizer):
         return "BFGS (Optimistix)" if self.history is None else f"L-BFGS with {self.history} past steps (Optimistix)"
 
     @property
-    def can_escape(self) -> bool:
-        return False
-
-    @property
     def patience(self) -> int:
         return 1000
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "QuasiNewton":
-        return self
-
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: PyTree | None = None) -> Cost:
         """BFGS holds the inverse Hessian and a copy, L-BFGS two vectors for each past step."""
         parameters = factor.shape[1]
         numbers = 2 * parameters**2 if self.history is None else 2 * self.history * parameters
         return Cost(8 * numbers, 4 * loss_operations(factor) + 2 * numbers)
 
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
+    def init(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
         value = jax.ShapeDtypeStruct((), theta.dtype)
         solver = self._solver()
         memory = solver.init(_loss, theta, objective, {}, value, None, frozenset())
         # The first step of Optimistix evaluates the start.
         return _solver_step(solver, objective, theta, memory)[1]
 
-    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
-        solver, theta, memory = self._solver(), state.theta, state.memory
+    def step(self, objective: AbstractObjective, iterate: Iterate) -> tuple[Iterate, StepReport]:
+        solver, theta, memory = self._solver(), iterate.theta, iterate.optimizer
         norm = jnp.linalg.norm(memory.f_info.grad)
         accepted, step_size = memory.num_accepted_steps, jnp.zeros(())
         for _ in range(_TRIALS):
@@ -80,12 +69,8 @@ class QuasiNewton(AbstractOptimizer):
             if int(memory.num_accepted_steps) > int(accepted):
                 step_size = tried
                 break
-        unknown = jnp.asarray(jnp.nan)
-        info = StepInfo(memory.f_info.f, step_size, -1, -1, norm, promise=unknown, excess=unknown)
-        return TrainState(theta, state.key, state.iteration + 1, memory), info
-
-    def adapt(self, info: StepInfo, *, escape: bool) -> "QuasiNewton":
-        return self
+        report = StepReport(memory.f_info.f, norm, step_size)
+        return Iterate(theta, iterate.key, iterate.iteration + 1, memory), report
 
     def _solver(self) -> Any:
         if self.history is None:

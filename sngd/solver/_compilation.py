@@ -20,10 +20,10 @@ class CompilationCounter:
     def count(self) -> int:
         return CompilationCounter._total - self._start
 
-    @property
-    def seconds(self) -> float:
-        """Spent in lowering and compilation, without tracing."""
-        return CompilationCounter._total_seconds - self._start_seconds
+    def taken(self) -> float:
+        """The seconds of lowering and compilation, without tracing, since this was asked last."""
+        before, self._start_seconds = self._start_seconds, CompilationCounter._total_seconds
+        return self._start_seconds - before
 
     @staticmethod
     def _listen(event: str, duration_secs: float, **kwargs: str | int) -> None:

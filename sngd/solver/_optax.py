@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, PyTree
 from sngd._compiled import compiled
 from sngd._cost import Cost
 from sngd.linearize import AbstractFactor, AbstractObjective
+from sngd.solver._iterate import Iterate, StepReport
 from sngd.solver._optimizer import AbstractOptimizer, loss_operations
-from sngd.solver._step import StepInfo, TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,35 +33,21 @@ class OptaxOptimizer(AbstractOptimizer):
         return self.label
 
     @property
-    def can_escape(self) -> bool:
-        return False
-
-    @property
     def patience(self) -> int:
         return 10_000
 
-    @property
-    def wants_fast_features(self) -> bool:
-        return False
-
-    def prepare(self, rows: int, parameters: int) -> "OptaxOptimizer":
-        return self
-
-    def cost(self, factor: AbstractFactor) -> Cost:
+    def cost(self, factor: AbstractFactor, state: PyTree | None = None) -> Cost:
         """The state of the transformation before and after the step, the gradient and the update."""
         parameters = factor.shape[1]
-        state = jax.eval_shape(self.transformation.init, jax.ShapeDtypeStruct((parameters,), jnp.dtype("float64")))
-        held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+        moments = jax.eval_shape(self.transformation.init, jax.ShapeDtypeStruct((parameters,), jnp.dtype("float64")))
+        held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(moments))
         return Cost(2 * held + 2 * 8 * parameters, 3 * loss_operations(factor))
 
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
+    def init(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
         return self.transformation.init(theta), *_value_and_gradient(objective, theta)
 
-    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
-        return _step(self.transformation, objective, state)
-
-    def adapt(self, info: StepInfo, *, escape: bool) -> "OptaxOptimizer":
-        return self
+    def step(self, objective: AbstractObjective, iterate: Iterate) -> tuple[Iterate, StepReport]:
+        return _step(self.transformation, objective, iterate)
 
 
 def is_transformation(found: object) -> bool:
@@ -70,15 +56,14 @@ def is_transformation(found: object) -> bool:
 
 
 @compiled
-def _step(transformation: Any, objective: AbstractObjective, state: TrainState) -> tuple[TrainState, StepInfo]:
-    moments, value, gradient = state.memory
+def _step(transformation: Any, objective: AbstractObjective, iterate: Iterate) -> tuple[Iterate, StepReport]:
+    moments, value, gradient = iterate.optimizer
     more = {"value": value, "grad": gradient, "value_fn": objective.value} if _takes_more(transformation.update) else {}
-    update, moments = transformation.update(gradient, moments, state.theta, **more)
-    theta = state.theta + update
+    update, moments = transformation.update(gradient, moments, iterate.theta, **more)
+    theta = iterate.theta + update
     value, next_gradient = jax.value_and_grad(objective.value)(theta)
-    unknown = jnp.asarray(jnp.nan)
-    info = StepInfo(value, unknown, -1, -1, jnp.linalg.norm(gradient), promise=unknown, excess=unknown)
-    return TrainState(theta, state.key, state.iteration + 1, (moments, value, next_gradient)), info
+    report = StepReport(value, jnp.linalg.norm(gradient))
+    return Iterate(theta, iterate.key, iterate.iteration + 1, (moments, value, next_gradient)), report
 
 
 def _takes_more(update: Any) -> bool:

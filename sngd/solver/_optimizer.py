@@ -5,18 +5,23 @@ import dataclasses
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, PyTree
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from sngd._arguments import shown
 from sngd._cost import Cost
-from sngd.descent import AbstractDescent
+from sngd.descent import AbstractDescent, CurveReport
 from sngd.linearize import AbstractFactor, AbstractObjective
-from sngd.search import AbstractSearch, GridSearch, Memory
-from sngd.solver._step import StepInfo, TrainState, take_step
+from sngd.search import AbstractSearch, GridSearch
+from sngd.solver._iterate import Iterate, StepReport
+from sngd.solver._step import OptimizerState, take_step
 
 # The work of a linearization, in losses; and that of a loss, in operations for each row and parameter: a product and a
 # sum for the solution and each of the derivatives that an equation of second order takes of it.
 _LINEARIZATION, _LOSS = 4, 8
+
+# Iterations without progress that end a run. Nonmonotone steps have a limit of their own, which is to come first.
+_PATIENCE, _PATIENCE_OF_NONMONOTONE = 100, 500
 
 
 def loss_operations(factor: AbstractFactor) -> float:
@@ -26,47 +31,69 @@ def loss_operations(factor: AbstractFactor) -> float:
 
 
 class AbstractOptimizer(abc.ABC):
-    """Takes a run from one state to the next. Frozen and hashable; what changes from step to step is in the state."""
+    """Takes a run from one iterate to the next.
+
+    An optimizer is configuration, frozen and hashable. What changes from step to step is its state, a PyTree of arrays
+    and plain numbers, which the iterate carries.
+
+    A subclass defines `description`, `init`, `cost` and `step`. It replaces the other methods where their defaults do
+    not suit.
+    """
 
     @property
     @abc.abstractmethod
     def description(self) -> str:
         """Which method this is, in a few words."""
 
-    @property
     @abc.abstractmethod
-    def can_escape(self) -> bool:
-        """Whether it knows how to leave a place where steps have become short."""
+    def init(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
+        """The state before the first step. Raises `ValueError` where the optimizer does not fit the objective."""
+
+    @abc.abstractmethod
+    def cost(self, factor: AbstractFactor, state: PyTree | None = None) -> Cost:
+        """What a step takes. Reads the shapes of `factor` only.
+
+        - `state`: `None` stands for the one before the first step.
+
+        Raises `ValueError` where the optimizer does not fit such a factor.
+        """
+
+    @abc.abstractmethod
+    def step(self, objective: AbstractObjective, iterate: Iterate) -> tuple[Iterate, StepReport]:
+        """One step."""
+
+    def adapt(self, state: PyTree, report: StepReport) -> PyTree:
+        """The state for the next step, after one with this report. Called on the host. By default it stays as it is."""
+        return state
 
     @property
-    @abc.abstractmethod
+    def allows_increase(self) -> bool:
+        """Whether `allow_increase` gives a state. By default it does not."""
+        return False
+
+    def allow_increase(self, state: PyTree, report: StepReport, bound: float) -> PyTree:
+        """The state for a next step whose loss may rise up to `bound`: a nonmonotone step. Called on the host in the
+        place of `adapt`.
+
+        Raises `NotImplementedError` by default.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes no step that raises the loss")
+
+    @property
     def patience(self) -> int:
-        """Iterations over which a run that falls by less than a hundredth counts as stagnated."""
+        """Over how many iterations a run that falls by less than a hundredth counts as stagnated; 100 by default."""
+        return _PATIENCE
 
     @property
-    @abc.abstractmethod
     def wants_fast_features(self) -> bool:
-        """Whether a network with rows kept as outer products is to start with the fastest oscillations that suit."""
+        """Whether a network with rows kept as outer products is to start with the fastest oscillations that suit. By
+        default it is not.
+        """
+        return False
 
-    @abc.abstractmethod
-    def prepare(self, rows: int, parameters: int) -> "AbstractOptimizer":
-        """The optimizer for an objective of this size. Raises `ValueError` where it does not fit."""
-
-    @abc.abstractmethod
-    def cost(self, factor: AbstractFactor) -> Cost:
-        """What a step takes, after `prepare`. Reads shapes only."""
-
-    @abc.abstractmethod
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> PyTree:
-        """What the optimizer carries from step to step, before the first one: the `memory` of a `TrainState`."""
-
-    @abc.abstractmethod
-    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
-        """One step; where `ceiling` is not minus infinity, one that may climb so high to get away."""
-
-    @abc.abstractmethod
-    def adapt(self, info: StepInfo, *, escape: bool) -> "AbstractOptimizer":
-        """The optimizer for the next step, after one that reported `info`. Called on the host."""
+    def first_iterate(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Iterate:
+        """The iterate before the first step."""
+        return Iterate(theta, key, jnp.zeros((), int), self.init(objective, theta))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,37 +116,42 @@ class Optimizer(AbstractOptimizer):
     def description(self) -> str:
         return f"{type(self.descent).__name__} with {type(self.search).__name__}"
 
+    def init(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> OptimizerState:
+        shape = objective.rows, len(theta)
+        return OptimizerState(self.descent.init(*shape), self.search.init(*shape), jnp.zeros((), bool))
+
+    def cost(self, factor: AbstractFactor, state: OptimizerState | None = None) -> Cost:
+        descent = self.descent.cost(factor, self.descent.init(*factor.shape) if state is None else state.descent)
+        arrays = jax.tree.leaves(eqx.filter(factor, lambda leaf: hasattr(leaf, "dtype")))
+        held = sum(array.size * array.dtype.itemsize for array in arrays)
+        losses = self.search.trials(*factor.shape) + _LINEARIZATION
+        return Cost(2 * held + descent.bytes, losses * loss_operations(factor) + descent.operations)
+
+    def step(self, objective: AbstractObjective, iterate: Iterate) -> tuple[Iterate, StepReport]:
+        return take_step(objective, self.descent, self.search, iterate)
+
+    def adapt(self, state: OptimizerState, report: StepReport) -> OptimizerState:
+        return dataclasses.replace(state, descent=self.descent.update(state.descent, _curve_report(report)))
+
     @property
-    def can_escape(self) -> bool:
-        return self.search.can_escape
+    def allows_increase(self) -> bool:
+        return self.search.allows_increase
+
+    def allow_increase(self, state: OptimizerState, report: StepReport, bound: float) -> OptimizerState:
+        return OptimizerState(
+            descent=self.descent.widen(state.descent, _curve_report(report)),
+            search=self.search.allow_increase(state.search, bound),
+            increases=jnp.ones_like(state.increases),
+        )
 
     @property
     def patience(self) -> int:
-        # Failed escapes have a limit of their own (`Valley`), which is to come first.
-        return 500 if self.can_escape else 100
+        return _PATIENCE_OF_NONMONOTONE if self.allows_increase else _PATIENCE
 
     @property
     def wants_fast_features(self) -> bool:
         return self.descent.wants_fast_features
 
-    def prepare(self, rows: int, parameters: int) -> "Optimizer":
-        descent = self.descent.prepare(rows, parameters)
-        return dataclasses.replace(self, descent=descent, search=self.search.prepare(rows, parameters))
 
-    def cost(self, factor: AbstractFactor) -> Cost:
-        descent = self.descent.cost(factor)
-        arrays = jax.tree.leaves(eqx.filter(factor, lambda leaf: hasattr(leaf, "dtype")))
-        held = sum(array.size * array.dtype.itemsize for array in arrays)
-        losses = self.search.trials + _LINEARIZATION
-        return Cost(2 * held + descent.bytes, losses * loss_operations(factor) + descent.operations)
-
-    def remember(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> Memory:
-        return Memory()
-
-    def step(self, objective: AbstractObjective, state: TrainState, ceiling: float) -> tuple[TrainState, StepInfo]:
-        return take_step(objective, self.descent, self.search, state, ceiling)
-
-    def adapt(self, info: StepInfo, *, escape: bool) -> "Optimizer":
-        rank, numerical_rank, promise = int(info.rank), int(info.numerical_rank), float(info.promise)
-        descent = self.descent.adapt(rank, numerical_rank, promise, escape=escape)
-        return dataclasses.replace(self, descent=descent)
+def _curve_report(report: StepReport) -> CurveReport:
+    return CurveReport(int(report.rank), int(report.numerical_rank), float(report.predicted_reduction))

@@ -8,7 +8,7 @@ from pathlib import Path
 import equinox as eqx
 import jax
 import psutil
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from sngd.linearize import AbstractFactor, AbstractObjective, Limits
 from sngd.solver._optimizer import AbstractOptimizer
@@ -43,7 +43,8 @@ class Plan:
 
     - `label`: the optimizer's name or description. `storage`: how the factor is kept.
     - `rows`, `parameters`: the shape of the factor.
-    - `bytes`: resident memory at its peak. `seconds`: of a step, after compilation.
+    - `bytes`: resident memory at its peak.
+    - `operations`: of a step. `rate`: how many the machine makes a second.
     """
 
     optimizer: AbstractOptimizer
@@ -52,7 +53,13 @@ class Plan:
     rows: int
     parameters: int
     bytes: float
-    seconds: float
+    operations: float
+    rate: float
+
+    @property
+    def seconds(self) -> float:
+        """Of a step, after compilation."""
+        return self.operations / self.rate
 
     def __str__(self) -> str:
         return (
@@ -89,9 +96,8 @@ def make_plan(
         found = find_optimizer(optimizer)
         label = optimizer if isinstance(optimizer, str) else found.description
         rows, parameters = factor.shape
-        prepared = found.prepare(rows, parameters)
-        seconds = prepared.cost(factor).operations / rate
-        return Plan(found, label, objective.storage, rows, parameters, bytes_of(prepared, factor), seconds)
+        cost = found.cost(factor)
+        return Plan(found, label, objective.storage, rows, parameters, _BASE + cost.bytes, cost.operations, rate)
 
     bound = machine_bytes() if memory is None else memory
     chosen = _suitable(plan, bound, layered=bool(objective.linear)) if optimizer == AUTO else plan(optimizer)
@@ -103,9 +109,12 @@ def make_plan(
     return chosen
 
 
-def bytes_of(optimizer: AbstractOptimizer, factor: AbstractFactor) -> float:
-    """Resident memory of a run at its peak, for an optimizer after `prepare`. Reads the factor's shapes only."""
-    return _BASE + optimizer.cost(factor).bytes
+def bytes_of(optimizer: AbstractOptimizer, factor: AbstractFactor, state: PyTree | None = None) -> float:
+    """Resident memory of a run at its peak, in bytes. Reads the factor's shapes only.
+
+    - `state`: that of the optimizer; `None` stands for the one before the first step.
+    """
+    return _BASE + optimizer.cost(factor, state).bytes
 
 
 def _suitable(plan: Callable[[str], Plan], bound: float, *, layered: bool) -> Plan:

@@ -19,7 +19,7 @@ from sngd.networks import MLP
 from sngd.problem import AbstractProblem
 from sngd.solver._solution import Solution
 
-_FORMAT, _EARLIER = "sngd-solution-5", re.compile(r"sngd-solution-[1-4]")
+_FORMAT, _EARLIER = "sngd-solution-6", re.compile(r"sngd-solution-[1-5]")
 _WHAT = "a saved solution"
 
 # Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
@@ -46,6 +46,7 @@ class _Identity:
     bounds: tuple[tuple[float, float], ...]
     time_axis: str | None
     outputs: int
+    parameters: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,8 @@ def _read(path: Path) -> tuple[_Header, History, np.ndarray, Result]:
 def _identity(problem: AbstractProblem) -> _Identity:
     domain = problem.domain
     bounds = tuple((float(low), float(high)) for low, high in domain.bounds)
-    return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs)
+    parameters = {name: np.asarray(value).tolist() for name, value in problem.parameters.items()}
+    return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs, parameters)
 
 
 def _lines(identity: _Identity) -> dict[str, str]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from sngd.linearize import AbstractObjective
 from sngd.problem import AbstractProblem, Problem
-from sngd.solver._solution import error_points, evaluate_in_chunks, root_mean_square
+from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
 from sngd.solver._step import data_of, values_of
 
 # Data this much smaller than what a network of the solution's size makes of the condition are rounding errors of zero;

@@ -1,7 +1,6 @@
 """What a run returns."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,19 @@ from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw
 from sngd.linearize import function_of_point
-from sngd.problem import AbstractProblem, Sobol, evaluate_on_host, is_traceable
-from sngd.solver._step import evaluate
+from sngd.problem import AbstractProblem, Field
+from sngd.solver._evaluation import (
+    FieldOfNetwork,
+    error_points,
+    evaluate_exact,
+    evaluate_in_chunks,
+    points_of,
+    relative_difference,
+)
+from sngd.solver._residuals import ConditionResidual, residuals_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# Points evaluated at once: small enough that a wide network stays within about a gigabyte.
-_CHUNK = 4096
-
-# Points an axis of the grid on which errors are measured, up to dimension three; beyond, that many Sobol points.
-_GRID = {1: 1001, 2: 101, 3: 41}
-_SOBOL = 2**15
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -66,11 +66,20 @@ class Solution:
 
         Raises `ValueError` for points of another shape.
         """
-        points = np.asarray(points, dtype=float)
-        dimension = self.problem.domain.dimension
-        if points.ndim != 2 or points.shape[1] != dimension:
-            raise ValueError(f"points have shape {points.shape}; this problem needs (n, {dimension})")
-        return evaluate_in_chunks(self._function, points)
+        return evaluate_in_chunks(self._function, points_of(points, self.problem.domain))
+
+    def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork:
+        """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""
+        problem = self.problem
+        parameters = {name: jnp.asarray(value) for name, value in problem.parameters.items()}
+        return FieldOfNetwork(self.network, parameters, problem.domain, problem.outputs, operator)
+
+    def residuals(self) -> tuple[ConditionResidual, ...]:
+        """The residuals of each condition at points between those of the run, in the order of the conditions.
+
+        Of an energy they are those of its Euler-Lagrange equation and of its natural boundary conditions.
+        """
+        return residuals_of(self.problem, self.network)
 
     def __repr__(self) -> str:
         """The result, the problem, the network, the error and the cost, a line each."""
@@ -99,7 +108,7 @@ class Solution:
         grid of 101 points an axis (1001 in one dimension, 41 in three), or on 32,768 Sobol points in higher dimensions.
         Raises `ValueError` where no exact solution is known.
         """
-        exact = exact or self.problem.exact
+        exact = exact or self.problem.exact_solution
         if exact is None:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
@@ -122,54 +131,10 @@ def plot(
 
     Raises `ValueError` for axes or a component that the problem does not have.
     """
-    exact = solution.problem.exact
+    exact = solution.problem.exact_solution
     known = None if exact is None else lambda points: evaluate_exact(exact, points)
     domain, history = solution.problem.domain, solution.history
     figure = draw(solution, domain, history, exact=known, axes=axes, component=component, title=title)
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
-
-
-def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
-    """`function` of each of the `points`, shape `(n, d)`, at most 4096 of them at once."""
-    if not len(points):
-        return np.asarray(evaluate(function, jnp.zeros((1, points.shape[1]))))[:0]
-    size = min(_CHUNK, len(points))
-    padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
-    parts = [np.asarray(evaluate(function, jnp.asarray(chunk))) for chunk in np.split(padded, len(padded) // size)]
-    return np.concatenate(parts)[: len(points)]
-
-
-def evaluate_exact(exact: Callable, points: np.ndarray) -> np.ndarray:
-    """An exact solution at the `points`, shape `(n, d)`; point by point where JAX cannot trace it."""
-    if is_traceable(exact, points.shape[1]):
-        return evaluate_in_chunks(exact, points)
-    return evaluate_on_host(exact, points, "exact")
-
-
-def error_points(problem: AbstractProblem) -> np.ndarray:
-    """Where errors are measured, shape `(n, d)`."""
-    domain = problem.domain
-    if domain.dimension in _GRID:
-        return domain.grid(_GRID[domain.dimension])
-    return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
-
-
-def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
-    """`||values - exact|| / ||exact||`; the root mean square of `values` where `exact` is zero at all points.
-
-    Raises `ValueError` where the shapes differ.
-    """
-    if values.shape != exact.shape:
-        raise ValueError(f"exact gives values of shape {exact.shape}; this network's have shape {values.shape}")
-    size = root_mean_square(exact)
-    return root_mean_square(values - exact) / (size or 1.0)
-
-
-def root_mean_square(values: np.ndarray) -> float:
-    """Of values of shape `(n, ...)`, the root of the mean over `n` of squared norms; safe from overflow."""
-    largest = float(np.max(np.abs(values), initial=0.0))
-    if not 0 < largest < math.inf:
-        return largest
-    return largest * math.sqrt(np.mean(np.sum((values / largest).reshape(len(values), -1) ** 2, axis=1)))

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import math
 import numbers
@@ -13,32 +12,33 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from sngd._arguments import require_integer, shown
 from sngd._history import collect
 from sngd.descent import AbstractDescent
 from sngd.display import ProgressDisplay
+from sngd.files import Checkpoints
 from sngd.networks import MLP, make_network
 from sngd.problem import AbstractProblem
-from sngd.solver._checkpoints import Checkpoints
+from sngd.solver._checkpoints import checkpoints_of
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._devices import agreed, mesh_of, on_one_device, require_points, whole_on
-from sngd.solver._driver import Callback, Run
-from sngd.solver._frequencies import Frequencies
+from sngd.solver._driver import Callback, Driver
 from sngd.solver._interrupts import deferred_interrupts
 from sngd.solver._optimizer import AbstractOptimizer
-from sngd.solver._pace import Pace
 from sngd.solver._plan import AUTO, Plan, limits_for, machine_bytes, make_plan
 from sngd.solver._registry import find_optimizer
+from sngd.solver._run import AbstractStart, Beginning, Run
 from sngd.solver._scales import with_weights_of
 from sngd.solver._setting import Setting, make_setting
 from sngd.solver._solution import Solution
-from sngd.solver._start import AbstractStart, Beginning, GivenStart, NamedStart
-from sngd.solver._state import End
+from sngd.solver._state import RoundOutcome, RunState
 from sngd.solver._step import values_of
 from sngd.solver._stopping import Stopping
 from sngd.solver._threads import share_cores_with_lapack
+from sngd.solver.policies import Frequencies, GivenStart, NamedStart, Policies
 
 # A network is made again for a solution of another size at most so many times.
 _RESIZINGS = 3
@@ -61,6 +61,7 @@ def solve(
     stopping: Stopping | None = None,
     callbacks: Callback | Sequence[Callback] = (),
     progress: bool = False,
+    policies: Policies | None = None,
     error_every: int = 10,
     memory: float | None = None,
     devices: int = 1,
@@ -78,11 +79,12 @@ def solve(
       transformation of Optax, such as `optax.adam(1e-3)`; left out, the one that suits the size of the problem and the
       network.
     - `stopping`: the budget and other ends; 1000 iterations if left out.
-    - `callbacks`: one or several, called after every iteration (and once before the first) with the state and a
-      `Record`. They may raise `KeyboardInterrupt` to end the run. Any other exception ends the run too, and is raised
-      again with the solution that was reached as its attribute `solution`.
+    - `callbacks`: one or several, called after every iteration, and once before the first, with a `Snapshot` of the run
+      and a `Record`. One that returns `True` ends the run. An exception ends the run too, and is raised again with the
+      solution that was reached as its attribute `solution`.
     - `progress`: whether to show how the run goes, on standard error. It is one line that changes in a terminal or a
       notebook, and a plain line every ten seconds elsewhere.
+    - `policies`: what steers the run (`sngd.solver.Policies`); left out, the policies of the library.
     - `error_every`: how often the error is measured, in iterations, where the problem has an exact solution.
     - `memory`: bytes that the run may take, as predicted; left out, those of the machine.
     - `devices`: how many devices divide the points between them; all there are, `jax.device_count()`, where several
@@ -100,56 +102,105 @@ def solve(
     _require_float64()
     _require_problem(problem, network)
     _require_key(key)
-    callbacks = _listed(callbacks)
+    called = _listed(callbacks)
     if optimizer != AUTO:
         find_optimizer(optimizer)
-    _require_options(stopping, checkpoints, error_every, memory)
+    _require_options(stopping, checkpoints, policies, error_every, memory)
     mesh = mesh_of(devices)
     start, compilations = time.perf_counter(), CompilationCounter()
-    stopping = stopping or Stopping()
+    stopping, policies = stopping or Stopping(), policies or Policies()
     display = ProgressDisplay(stopping.most_iterations, stopping.seconds) if progress else None
-    callbacks = callbacks if display is None else (*callbacks, display)
     with deferred_interrupts() as interrupt, share_cores_with_lapack(), display or contextlib.nullcontext():
         network_key, train_key = jax.random.split(key)
-        memory = agreed(mesh, machine_bytes() if memory is None else memory)
-        make = lambda *sizes: _make(network, problem, network_key, *sizes) if isinstance(network, str) else network
-        of_size = functools.partial(
-            make_setting, problem, make, limits_for(memory), mesh, resizable=isinstance(network, str)
+        request = _Request(
+            network=network,
+            optimizer=optimizer,
+            stopping=stopping,
+            policies=policies,
+            network_key=network_key,
+            train_key=whole_on(mesh, train_key),
+            memory=agreed(mesh, machine_bytes() if memory is None else memory),
+            mesh=mesh,
         )
-
-        def prepared(setting: Setting, report: Callable[[str, Plan], None] = _LOG.debug) -> _Prepared:
-            objective, theta = setting.objective, whole_on(mesh, setting.theta)
-            require_points(objective, mesh)
-            plan = make_plan(objective, theta, optimizer, memory)
-            report("%s", plan)
-            patience = plan.optimizer.patience if stopping.patience is None else stopping.patience
-            run = Run(
-                problem=setting.problem,
-                objective=objective,
-                optimizer=plan.optimizer,
-                stopping=dataclasses.replace(stopping, patience=patience),
-                callbacks=callbacks,
-                error_every=error_every,
-                key=whole_on(mesh, train_key),
-                start=start,
-                begin=_start(network, setting, stopping, plan.optimizer),
-                memory=memory,
-                scales=setting.scales,
-                interrupt=interrupt,
-                compilations=compilations,
-                pace=Pace(plan.seconds),
-                reference=theta,
-            )
-            return _Prepared(setting, plan, run, run.first(network_key))
-
         setting, plan, run, beginning = _of_a_size_that_suits(
-            prepared(of_size(), _LOG.info), lambda size: prepared(of_size(size=size))
+            request.prepared(problem, report=_LOG.info), lambda size: request.prepared(problem, size)
         )
-        end = run.solve(beginning.theta, checkpoints)
-        solution = _solution_of(run, end, plan.label, setting.given)
-        if run.raised is not None:
-            raise _with_solution(run.raised, solution, checkpoints)
+        driver = Driver(
+            run,
+            callbacks=called if display is None else (*called, display),
+            error_every=error_every,
+            start=start,
+            interrupt=interrupt,
+            compilations=compilations,
+            rate=plan.rate,
+        )
+        state, outcome = driver.solve(beginning.theta, checkpoints_of(run, checkpoints))
+        solution = _solution_of(driver, state, outcome, plan.label, setting.given)
+        if driver.raised is not None:
+            raise _with_solution(driver.raised, solution, checkpoints)
         return solution
+
+
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """What a caller asks for, beside the problem.
+
+    - `network_key`, `train_key`: for the initial network, and for all else. `memory`: bytes that the run may take.
+    """
+
+    network: Callable | str
+    optimizer: object
+    stopping: Stopping
+    policies: Policies
+    network_key: PRNGKeyArray
+    train_key: PRNGKeyArray
+    memory: float
+    mesh: Mesh | None
+
+    def prepared(
+        self,
+        problem: AbstractProblem,
+        size: float | None = None,
+        report: Callable[[str, Plan], None] = _LOG.debug,
+    ) -> "_Prepared":
+        """A run with a network of this size, or of one that the data suggest. `report`: takes the plan.
+
+        Raises `ValueError` where the run cannot begin.
+        """
+        named = isinstance(self.network, str)
+        make = lambda *sizes: (
+            _make(self.network, problem, self.network_key, *sizes) if isinstance(self.network, str) else self.network
+        )
+        setting = make_setting(problem, make, limits_for(self.memory), self.mesh, resizable=named, size=size)
+        objective, theta = setting.objective, whole_on(self.mesh, setting.theta)
+        require_points(objective, self.mesh)
+        plan = make_plan(objective, theta, self.optimizer, self.memory)
+        report("%s", plan)
+        patience = plan.optimizer.patience if self.stopping.patience is None else self.stopping.patience
+        run = Run(
+            problem=setting.problem,
+            objective=objective,
+            scales=setting.scales,
+            optimizer=plan.optimizer,
+            stopping=dataclasses.replace(self.stopping, patience=patience),
+            policies=self.policies,
+            start=self.policies.start or self._start(setting, plan.optimizer),
+            reference=theta,
+            key=self.train_key,
+            memory=self.memory,
+            operations=plan.operations,
+        )
+        return _Prepared(setting, plan, run, run.first(self.network_key))
+
+    def _start(self, setting: Setting, optimizer: AbstractOptimizer) -> AbstractStart | None:
+        """What makes the initial parameters; `None` where they stay those of the network."""
+        network, problem, size = self.network, setting.problem, setting.size
+        options = problem.domain.dimension, optimizer.wants_fast_features, size, self.policies.frequencies
+        if isinstance(network, str):
+            make = lambda key, frequencies: _make(network, problem, key, size, frequencies)
+            return NamedStart(make, *options)
+        given = GivenStart(network, *options)
+        return given if self.stopping.restarts and given.can_redraw else None
 
 
 class _Prepared(NamedTuple):
@@ -180,20 +231,22 @@ def _of_a_size_that_suits(prepared: _Prepared, of_size: Callable[[float], _Prepa
     return prepared
 
 
-def _solution_of(run: Run, end: End, label: str, given: AbstractProblem) -> Solution:
-    verdict, stability = end.verdict, end.verdict.diagnosis.stability
+def _solution_of(
+    driver: Driver, state: RunState, outcome: RoundOutcome, label: str, given: AbstractProblem
+) -> Solution:
+    run, verdict, stability = driver.run, outcome.verdict, outcome.verdict.diagnosis.stability
     return Solution(
         problem=with_weights_of(given, run.problem),
-        network=run.objective.trial.network(on_one_device(end.theta)),
+        network=run.objective.trial.network(on_one_device(outcome.theta)),
         result=verdict.result,
-        loss=float(values_of(run.objective, end.theta)[0]),
-        history=collect(run.records),
+        loss=float(values_of(run.objective, outcome.theta)[0]),
+        history=collect(state.records),
         optimizer=label,
-        parameters=len(end.theta),
+        parameters=len(outcome.theta),
         rows=run.objective.rows,
-        seconds=time.perf_counter() - run.start,
-        compile_seconds=run.compile_seconds,
-        compilations=run.compilations.count,
+        seconds=driver.seconds,
+        compile_seconds=driver.compile_seconds(state),
+        compilations=driver.compilations,
         validation_loss=verdict.diagnosis.between,
         error_estimate=verdict.diagnosis.error,
         stability=math.nan if stability is None else stability.bound,
@@ -228,18 +281,6 @@ def _make(
         frequencies=frequencies,
         scale=scale,
     )
-
-
-def _start(
-    network: Callable | str, setting: Setting, stopping: Stopping, optimizer: AbstractOptimizer
-) -> AbstractStart | None:
-    """What makes the initial parameters; `None` where they stay those of the network."""
-    axes, fast, size = setting.problem.domain.dimension, optimizer.wants_fast_features, setting.size
-    if isinstance(network, str):
-        make = lambda key, frequencies: _make(network, setting.problem, key, size, frequencies)
-        return NamedStart(make, axes, fast, size)
-    given = GivenStart(network, axes, fast, size)
-    return given if stopping.restarts and given.can_redraw else None
 
 
 def _require_float64() -> None:
@@ -289,7 +330,9 @@ def _listed(callbacks: Any) -> tuple[Callback, ...]:
     return listed
 
 
-def _require_options(stopping: object, checkpoints: object, error_every: int, memory: float | None) -> None:
+def _require_options(
+    stopping: object, checkpoints: object, policies: object, error_every: int, memory: float | None
+) -> None:
     if stopping is not None and not isinstance(stopping, Stopping):
         iterations = stopping if isinstance(stopping, int) else 1000
         raise TypeError(
@@ -299,6 +342,10 @@ def _require_options(stopping: object, checkpoints: object, error_every: int, me
         folder = checkpoints if isinstance(checkpoints, str) else "run"
         raise TypeError(
             f'checkpoints is {shown(checkpoints)}; give a Checkpoints, for instance sngd.Checkpoints("{folder}")'
+        )
+    if policies is not None and not isinstance(policies, Policies):
+        raise TypeError(
+            f"policies is {shown(policies)}; give the policies of a run, for instance sngd.solver.Policies(refine=...)"
         )
     require_integer("error_every", error_every, least=1)
     if memory is not None and not (isinstance(memory, numbers.Real) and memory > 0):

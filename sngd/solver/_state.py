@@ -1,73 +1,99 @@
-"""What the rest of a run depends on, between two of its steps."""
+"""What a run is between two of its steps: all that a checkpoint writes."""
 
 import dataclasses
+import functools
 import math
 
+import equinox as eqx
+import jax
 from jaxtyping import Array, Float
 
-from sngd._results import Result
-from sngd.solver._optimizer import AbstractOptimizer
-from sngd.solver._step import StepInfo, TrainState
-from sngd.solver._valley import Valley
-from sngd.solver._verdict import Diagnosis
+from sngd._history import Record
+from sngd.solver._iterate import Iterate, StepReport
+from sngd.solver._verdict import Verdict
+
+# A node of a PyTree without leaves: numbers and texts that are written into the header of a file.
+_metadata = functools.partial(jax.tree_util.register_dataclass, data_fields=[])
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """How a round of a run ended. `detail`: what went wrong, where that is known."""
+class Counters:
+    """Where a run is.
 
-    result: Result
-    diagnosis: Diagnosis
-    detail: str = ""
+    A run makes one or more attempts, each from other initial parameters; an attempt has one or more rounds, each on
+    more points than the one before. An attempt that begins for the sake of more points counts on.
+
+    - `attempt`, `round`: the present ones, counted from zero. `refinements`: how often the points have been refined.
+    - `first`: the record with which the round began.
+    - `rejected`: steps in a row that led to numbers that are not finite.
+    - `initial_gap`: the optimality gap at the start of the attempt; not a number while it is not known.
+    - `predicted_seconds`: what the steps so far are predicted to take. `rate`: floating-point operations a second, as
+      measured before the first step.
+    - `compile_seconds`: what compilations have taken, in this process and in those that wrote its checkpoints.
+    """
+
+    attempt: int = 0
+    round: int = 0
+    refinements: int = 0
+    first: int = 0
+    rejected: int = 0
+    initial_gap: float = math.nan
+    predicted_seconds: float = 0.0
+    rate: float = math.inf
+    compile_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
-class End:
-    """Where a round of a run ended."""
+class StallHistory:
+    """What is known of the optimality gap since a round began.
+
+    - `lowest`: the lowest gap so far. `at_last_increase`: the lowest one when the last nonmonotone step was taken.
+    - `gaps`: those of the last steps, since the start or the last nonmonotone step.
+    - `rest`: how many there must be before a slow fall counts as a stall.
+    - `attempts`: nonmonotone steps in a row that led nowhere. `no_step`: whether the last iteration found no step.
+    """
+
+    lowest: float
+    at_last_increase: float
+    gaps: tuple[float, ...]
+    rest: int
+    attempts: int = 0
+    no_step: bool = False
+
+
+class RoundOutcome(eqx.Module):
+    """Where a round of a run ended: the parameters, shape `(p,)`, and what they are worth."""
 
     theta: Float[Array, " p"]
     verdict: Verdict
 
 
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where in its rounds a run is.
+class RunState(eqx.Module):
+    """A run between two of its steps. It is immutable, so that an interrupt finds the last one whole.
 
-    A run makes one or more attempts, each from other initial parameters; an attempt has one or more rounds, each on
-    finer points than the one before. An attempt that begins for the sake of finer points counts on.
-
-    - `attempt`, `round`: the present ones, counted from zero. `finer`: how often the points have been refined so far.
-    - `first`: the record with which the round began.
-    - `initial_excess`: how far above its minimum the loss was when the attempt began, once that is known.
-    - `rejected`: steps in a row that led to numbers that are not finite.
+    - `iterate`: where the run is. `report`: that of the last step; `None` before the first step of a round.
+    - `lowest`: the iterate with the lowest optimality gap of the round. `stall`: what tells a stall; `None` for an
+      optimizer that takes no nonmonotone steps.
+    - `records`: one for each iteration. `best`: the best outcome of the attempts before, if there are any.
     """
 
-    attempt: int = 0
-    round: int = 0
-    finer: int = 0
-    first: int = 0
-    initial_excess: float = math.nan
-    rejected: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Moment:
-    """A run between two of its steps. Frozen, so that an interrupt finds the last one whole.
-
-    - `state`, `optimizer`, `info`: where it is, what makes the next step, and what the last step reported, if any.
-    - `valley`: of a run that can escape. `best`: the best end of the attempts before.
-    - `records`: how many have been made.
-    """
-
-    place: Place
-    state: TrainState
-    optimizer: AbstractOptimizer
-    valley: Valley | None
-    records: int
-    info: StepInfo | None = None
-    best: End | None = None
+    iterate: Iterate
+    lowest: Iterate
+    counters: Counters
+    records: tuple[Record, ...]
+    report: StepReport | None = None
+    stall: StallHistory | None = None
+    best: RoundOutcome | None = None
 
     @property
-    def reached(self) -> tuple[TrainState, float]:
-        """The best state of the round, and how far above its minimum the loss may be there, infinite if not known."""
-        return (self.state, math.inf) if self.valley is None else (self.valley.best, self.valley.watch.lowest)
+    def reached(self) -> tuple[Iterate, float]:
+        """The best iterate of the round, and its optimality gap, infinite where that is not known."""
+        return (self.iterate, math.inf) if self.stall is None else (self.lowest, self.stall.lowest)
+
+    def counting(self, **changes: float) -> "RunState":
+        """The state with other counters."""
+        return dataclasses.replace(self, counters=dataclasses.replace(self.counters, **changes))
+
+
+for _class in (Counters, StallHistory, Record, Verdict):
+    _metadata(_class, meta_fields=[field.name for field in dataclasses.fields(_class)])

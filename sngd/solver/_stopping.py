@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from sngd._arguments import require_integer, require_number
 from sngd._history import Record
@@ -54,7 +55,7 @@ class Stopping:
         """After how many iterations a run ends in any case."""
         return LIMIT if self.iterations is None else self.iterations
 
-    def ending(self, records: list[Record], lower_bound: float) -> Result | None:
+    def ending(self, records: Sequence[Record], lower_bound: float) -> Result | None:
         """How a run with these records ends now, or `None` where it goes on.
 
         `lower_bound` is what the loss cannot fall below; `-inf` for an energy, whose fall says nothing.
@@ -72,7 +73,7 @@ class Stopping:
             return Result.SECONDS_EXHAUSTED
         return None
 
-    def _stagnated(self, records: list[Record], lower_bound: float) -> bool:
+    def _stagnated(self, records: Sequence[Record], lower_bound: float) -> bool:
         if len(records) > _FRUITLESS and all(record.step_size == 0 for record in records[-_FRUITLESS:]):
             return True
         if self.patience is None or len(records) <= self.patience or not math.isfinite(lower_bound):

@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import AbstractProblem, with_other_points
+from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
 from sngd.solver._scales import Scales, in_last_digits, norms_of
-from sngd.solver._solution import error_points, evaluate_in_chunks, root_mean_square
 from sngd.solver._stability import Stability
-from sngd.solver._step import TrainState, factor_values_of, values_of
+from sngd.solver._step import factor_values_of, values_of
 
 # A loss between the points this many times the loss at the points is not explained by the quadrature.
 _UNRESOLVED = 100.0
@@ -26,6 +26,9 @@ _CONTRADICTION = 100.0
 # At the rounding floor, an estimated relative error that shows how little the residual can tell; and anywhere, one at
 # which a small excess of an energy is that of a place where it is stationary, not of its minimum.
 _COARSE = 1e-6
+
+# A run that is stuck with an estimated relative error above this has not found the solution.
+_WRONG = 1e-3
 
 # Of half squared norms: what is within a hundred times its rounding errors is at its floor.
 _FLOOR = 1e4
@@ -42,8 +45,8 @@ class Diagnosis:
 
     - `fitted`: of the residual at the points of the run; `between`: at other points, mostly as many.
     - `rounding`: of what the residual changes by when every parameter is changed in its last digit.
-    - `excess`: how far the loss may be above its minimum: for least squares, `fitted`. `noise`: of how far the solution
-      is changed by such changes of the parameters, in the norm of the loss: for least squares, `rounding`.
+    - `optimality_gap`: how far the loss may be above its minimum: for least squares, `fitted`. `noise`: of how far the
+      solution is changed by such changes of the parameters, in the norm of the loss: for least squares, `rounding`.
 
     And `error`, an estimate of the relative L2 error: the stability constant times the norm of the residual between the
     points, each condition in the unit of its response to an untrained network, over the root mean square of the
@@ -58,9 +61,23 @@ class Diagnosis:
     rounding: float
     error: float
     # Absent from earlier checkpoints, which are then refused by the name of their format.
-    excess: float = math.nan
+    optimality_gap: float = math.nan
     noise: float = math.nan
     stability: Stability | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the solution has not been found at all, as far as the estimate tells."""
+        return self.error > _WRONG
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a round of a run ended. `detail`: what went wrong, where that is known."""
+
+    result: Result
+    diagnosis: Diagnosis
+    detail: str = ""
 
 
 def objective_between(
@@ -71,22 +88,22 @@ def objective_between(
     return make_objective(elsewhere, objective.trial.network(theta), objective.limits, objective.mesh)[0]
 
 
-def examine(
+def diagnose(
     problem: AbstractProblem,
     objective: AbstractObjective,
     elsewhere: AbstractObjective,
     scales: Scales,
-    state: TrainState,
-    excess: float,
+    theta: Float[Array, " p"],
+    gap: float,
     stability: Stability | None = None,
 ) -> Diagnosis:
     """The residual at the points of the run, between them, and its rounding errors.
 
     - `elsewhere`: the objective between the points.
-    - `excess`: how far an energy may be above its minimum, infinite where that is not known.
+    - `gap`: the optimality gap of an energy, infinite where that is not known.
     - `stability`: that of the linearized problem, if it is known.
     """
-    theta, moved = state.theta, in_last_digits(state.theta)
+    moved = in_last_digits(theta)
     residual = np.asarray(values_of(objective, theta)[1])
     rounding = _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
     fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
@@ -98,23 +115,23 @@ def examine(
     if size and constant < math.inf:
         error = max(constant * scales.in_units(norms) / size, scales.relative(norms))
     if objective.has_known_minimum:
-        return Diagnosis(fitted, between, rounding, error, excess=fitted, noise=rounding, stability=stability)
+        return Diagnosis(fitted, between, rounding, error, optimality_gap=fitted, noise=rounding, stability=stability)
     change = np.asarray(factor_values_of(objective, moved)) - np.asarray(factor_values_of(objective, theta))
-    excess = excess if error <= _COARSE else math.inf
-    return Diagnosis(fitted, between, rounding, error, excess, noise=_half_square(change), stability=stability)
+    gap = gap if error <= _COARSE else math.inf
+    return Diagnosis(fitted, between, rounding, error, gap, noise=_half_square(change), stability=stability)
 
 
-def finished(diagnosis: Diagnosis) -> bool:
+def at_rounding_floor(diagnosis: Diagnosis) -> bool:
     """Whether the loss is at its minimum but for rounding, with nothing left to search for."""
-    return diagnosis.excess <= _FINISHED * diagnosis.noise
+    return diagnosis.optimality_gap <= _FINISHED * diagnosis.noise
 
 
 def below_rounding(diagnosis: Diagnosis) -> bool:
     """Whether the loss is above its minimum by less than rounding errors, and the solution is found."""
-    return diagnosis.excess <= diagnosis.noise and diagnosis.error <= _COARSE
+    return diagnosis.optimality_gap <= diagnosis.noise and diagnosis.error <= _COARSE
 
 
-def unresolved(diagnosis: Diagnosis) -> bool:
+def underresolved(diagnosis: Diagnosis) -> bool:
     """Whether the residual at the points is far below what it is between them, where that matters."""
     explained = max(diagnosis.fitted, _FLOOR * diagnosis.rounding)
     return diagnosis.between > _UNRESOLVED * explained and diagnosis.error > _MATTERS
@@ -124,7 +141,7 @@ def _half_square(rows: np.ndarray) -> float:
     return float(np.sum(rows**2)) / 2
 
 
-def judge(
+def classify(
     result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False, far: bool = False
 ) -> Result:
     """The result of a run that ended with `result`, in the light of what was found.
@@ -135,19 +152,19 @@ def judge(
     """
     if result in (Result.NON_FINITE, Result.INTERRUPTED):
         return result
-    if unresolved(diagnosis):
+    if underresolved(diagnosis):
         return Result.UNRESOLVED
     unbounded = diagnosis.stability is not None and diagnosis.stability.is_unbounded
     if result in _ENDED_BY_ITSELF and unbounded and not far:
         return Result.UNDETERMINED if undetermined else Result.ILL_POSED
     if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
         return Result.CONTRADICTED
-    if result not in _ENDED_BY_ITSELF or diagnosis.excess > _FLOOR * diagnosis.noise:
+    if result not in _ENDED_BY_ITSELF or diagnosis.optimality_gap > _FLOOR * diagnosis.noise:
         return result
     return Result.ILL_SCALED if diagnosis.error > _COARSE else Result.FLOOR_REACHED
 
 
-def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
+def describe_nonfinite(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
     """The first point where a residual is not finite, in words; or nothing, where there is none."""
     _, residual = values_of(objective, theta)
     ends = np.cumsum([term.rows for term in objective.residual_terms])[:-1]
@@ -160,8 +177,3 @@ def trouble(objective: AbstractObjective, theta: Float[Array, " p"]) -> str:
                 f"{len(bad)} of {term.rows} rows"
             )
     return ""
-
-
-def refined(problem: AbstractProblem) -> AbstractProblem:
-    """The problem on more points."""
-    return with_other_points(problem, lambda points: points.refined())

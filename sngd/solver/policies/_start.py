@@ -1,11 +1,10 @@
 """Where a run starts: initial parameters that suit the equation, and others after a run that led nowhere."""
 
-import abc
 import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -16,34 +15,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd.linearize import AbstractObjective
 from sngd.networks import MLP
-from sngd.solver._frequencies import POOR, ROWS, Frequencies, choose_frequencies
+from sngd.solver._run import AbstractStart, Beginning
 from sngd.solver._scales import TYPICAL_FREQUENCY, size_of
 from sngd.solver._step import residual_and_factor
-
-
-class Beginning(NamedTuple):
-    """Initial parameters, and how well they suit.
-
-    - `theta`: the parameters, shape `(p,)`.
-    - `score`: the logarithm of the squared residual that the linearized network leaves; not a number if not known.
-    - `size`: by how much the network should be multiplied to be of the solution's size, as far as that can be told.
-    """
-
-    theta: Float[Array, " p"]
-    score: float = math.nan
-    size: float = 1.0
-
-
-class AbstractStart(abc.ABC):
-    """Makes the initial parameters of every attempt of a run."""
-
-    @abc.abstractmethod
-    def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Beginning:
-        """Those of the first attempt. `theta`: the present ones."""
-
-    @abc.abstractmethod
-    def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        """Those of another attempt, shape `(p,)`, after one that ended at `reached`."""
+from sngd.solver.policies._frequencies import Frequencies, FrequencyChoice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,18 +27,20 @@ class NamedStart(AbstractStart):
 
     - `make`: makes the network from a key and frequencies. `axes`: how many frequencies there are.
     - `fast`: whether to take the fastest that suit. `unit`: the power of ten of the solution's size.
+    - `choice`: chooses the frequencies.
     """
 
     make: Callable[[PRNGKeyArray, Frequencies], MLP]
     axes: int
     fast: bool
     unit: float
+    choice: FrequencyChoice
 
     def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Beginning:
         del theta
         frequencies, score = self._suitable(objective, key)
         # Where nothing suits, the frequencies that leave least say nothing of those of the solution.
-        suits = score <= POOR + 2 * math.log10(self.unit)
+        suits = score <= self.choice.poor + 2 * math.log10(self.unit)
         typical = self._made(key, frequencies if suits else (TYPICAL_FREQUENCY,) * self.axes)
         size = size_of(objective, typical, functools.partial(_times, objective))
         return Beginning(self._made(key, frequencies), score, size)
@@ -77,7 +54,9 @@ class NamedStart(AbstractStart):
 
     def _suitable(self, objective: AbstractObjective, key: PRNGKeyArray) -> tuple[Frequencies, float]:
         make = functools.partial(self._made, key)
-        found, score = suitable_frequencies(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
+        found, score = suitable_frequencies(
+            self.choice, objective, make, self.axes, fast=self.fast, unit=self.unit, key=key
+        )
         assert found is not None
         return found, score
 
@@ -99,13 +78,14 @@ class GivenStart(AbstractStart):
     Another attempt draws anew what the attempt before has trained: every `MLP` within the network, and the entries of
     every other matrix from the entries that the matrix was given with. Vectors and scalars are kept.
 
-    - `network`: as it was given. `axes`, `fast`, `unit`: as of a `NamedStart`.
+    - `network`: as it was given. `axes`, `fast`, `unit`, `choice`: as of a `NamedStart`.
     """
 
     network: Callable
     axes: int
     fast: bool
     unit: float
+    choice: FrequencyChoice
 
     @property
     def can_redraw(self) -> bool:
@@ -119,7 +99,7 @@ class GivenStart(AbstractStart):
             return Beginning(theta)
         make = lambda frequencies: _flat(_with_mlps(self.network, key, frequencies))
         found, score = suitable_frequencies(
-            objective, make, self.axes, fast=self.fast, unit=self.unit, key=key, given=theta
+            self.choice, objective, make, self.axes, fast=self.fast, unit=self.unit, key=key, given=theta
         )
         return Beginning(theta if found is None else make(found), score)
 
@@ -128,12 +108,15 @@ class GivenStart(AbstractStart):
         if not any(map(_is_mlp, jax.tree.leaves(redrawn, is_leaf=_is_mlp))):
             return _flat(redrawn)
         make = lambda frequencies: _flat(_with_mlps(redrawn, key, frequencies))
-        found, _ = suitable_frequencies(objective, make, self.axes, fast=self.fast, unit=self.unit, key=key)
+        found, _ = suitable_frequencies(
+            self.choice, objective, make, self.axes, fast=self.fast, unit=self.unit, key=key
+        )
         assert found is not None
         return make(found)
 
 
 def suitable_frequencies(
+    choice: FrequencyChoice,
     objective: AbstractObjective,
     make: Callable[[Frequencies], Float[Array, " p"]],
     axes: int,
@@ -155,16 +138,15 @@ def suitable_frequencies(
     """
     stored = objective.chunk is None
     if not stored:
-        fewer = objective.on_some_points(ROWS, key)
-        if fewer is None or not objective.linear:
+        if not (objective.linear and objective.factors_residual):
             return (1.0,) * axes if given is None else None, math.nan
-        objective = fewer if objective.rows > ROWS else objective
+        if objective.rows > choice.rows:
+            fewer = objective.on_some_points(choice.rows, key)
+            objective = objective if fewer is None else fewer
 
     fastest = fast and not stored
     linearized = lambda theta: residual_and_factor(objective, theta, key)
-    return choose_frequencies(
-        linearized, make, axes, together=not stored, fastest=fastest, key=key, unit=unit, given=given
-    )
+    return choice.choose(linearized, make, axes, together=not stored, fastest=fastest, key=key, unit=unit, given=given)
 
 
 def _is_mlp(part: Any) -> bool:

@@ -1,0 +1,67 @@
+"""A PyTree as arrays and plain numbers, and back by a template of the same structure."""
+
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+T = TypeVar("T")
+
+Plain = bool | int | float
+"""What a leaf that is no array must be."""
+
+
+def pack(name: str, tree: Any) -> tuple[dict[str, np.ndarray], list[Plain]]:
+    """The arrays of a PyTree, by `name` and their number, and its other leaves.
+
+    Functions are part of the structure, and are left out. Raises `TypeError` for any other leaf that is no number.
+    """
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not callable(leaf)]
+    others = [leaf for leaf in leaves if not eqx.is_array(leaf)]
+    for leaf in others:
+        if not isinstance(leaf, Plain):
+            raise TypeError(f"{name} has a leaf {leaf!r}; a checkpoint holds arrays and plain numbers")
+    arrays = [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in leaves if eqx.is_array(leaf)]
+    return {f"{name}_{number}": np.asarray(array) for number, array in enumerate(arrays)}, others
+
+
+def unpack(name: str, template: T, arrays: dict[str, np.ndarray], others: list[Plain]) -> T:
+    """The PyTree of the structure of `template` with these leaves.
+
+    Arrays are placed on devices as those of the template are. Raises `KeyError` or `ValueError` where a leaf is
+    missing, or where its type, shape or dtype differs.
+    """
+    leaves, structure = jax.tree.flatten(template)
+    numbers, rest, found = iter(range(len(leaves))), iter(others), []
+    for leaf in leaves:
+        if eqx.is_array(leaf):
+            found.append(restored(f"{name}_{next(numbers)}", leaf, arrays))
+        elif callable(leaf):
+            found.append(leaf)
+        else:
+            found.append(_like(name, leaf, next(rest, None)))
+    if next(rest, None) is not None:
+        raise ValueError(f"{name} holds more numbers than are expected")
+    return jax.tree.unflatten(structure, found)
+
+
+def restored(name: str, template: Array, arrays: dict[str, np.ndarray]) -> Array:
+    """The array of this name. Raises `KeyError` or `ValueError` where it is not like `template`."""
+    expected, values = jax.random.key_data(template) if _is_key(template) else template, arrays[name]
+    if values.shape != expected.shape or values.dtype != expected.dtype:
+        raise ValueError(f"{name} is {values.dtype} {values.shape}, not {expected.dtype} {expected.shape}")
+    placed = jax.device_put(values, expected.sharding)
+    return jax.random.wrap_key_data(placed, impl=jax.random.key_impl(template)) if _is_key(template) else placed
+
+
+def _like(name: str, template: Any, value: Plain | None) -> Plain:
+    if value is None or type(value) is not type(template):
+        raise ValueError(f"{name} holds {value!r} in the place of a number like {template!r}")
+    return value
+
+
+def _is_key(leaf: Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -1,0 +1,96 @@
+"""Functions at many points, in chunks; and how far two of them are apart."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sngd.linearize import function_of_point
+from sngd.problem import AbstractProblem, Box, Field, Sobol, evaluate_on_host, is_traceable
+from sngd.solver._step import evaluate
+
+# Points evaluated at once: small enough that a wide network stays within about a gigabyte.
+_CHUNK = 4096
+
+# Points an axis of the grid on which errors are measured, up to dimension three; beyond, that many Sobol points.
+_GRID = {1: 1001, 2: 101, 3: 41}
+_SOBOL = 2**15
+
+
+class FieldOfNetwork(eqx.Module):
+    """What a differential operator makes of a network, as a function of many points of shape `(n, d)`."""
+
+    network: Callable
+    parameters: dict[str, Array]
+    domain: Box = eqx.field(static=True)
+    outputs: int = eqx.field(static=True)
+    operator: Callable[[Field], Field] = eqx.field(static=True)
+
+    def __call__(self, points: Any) -> np.ndarray:
+        """The values, with a first axis of length `n`. Raises `ValueError` for points of another shape."""
+        return evaluate_in_chunks(self._at, points_of(points, self.domain))
+
+    def map_field(self, operator: Callable[[Field], Field]) -> "FieldOfNetwork":
+        """What a further operator makes of it."""
+        both = lambda field: operator(self.operator(field))
+        return FieldOfNetwork(self.network, self.parameters, self.domain, self.outputs, both)
+
+    def _at(self, x: Float[Array, " d"]) -> Array:
+        function = function_of_point(self.network, self.domain.dimension, self.outputs)
+        return self.operator(Field(function, self.domain, self.parameters))(x)
+
+
+def points_of(points: Any, domain: Box) -> Float[np.ndarray, "n d"]:
+    """Points as an array. Raises `ValueError` where they have not the shape `(n, d)`."""
+    points = np.asarray(points, dtype=float)
+    if points.ndim != 2 or points.shape[1] != domain.dimension:
+        raise ValueError(f"points have shape {points.shape}; this problem needs (n, {domain.dimension})")
+    return points
+
+
+def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
+    """`function` of each of the `points`, shape `(n, d)`, at most 4096 of them at once."""
+    if not len(points):
+        return np.asarray(evaluate(function, jnp.zeros((1, points.shape[1]))))[:0]
+    size = min(_CHUNK, len(points))
+    padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
+    parts = [np.asarray(evaluate(function, jnp.asarray(chunk))) for chunk in np.split(padded, len(padded) // size)]
+    return np.concatenate(parts)[: len(points)]
+
+
+def evaluate_exact(exact: Callable, points: np.ndarray) -> np.ndarray:
+    """An exact solution at the `points`, shape `(n, d)`; point by point where JAX cannot trace it."""
+    if is_traceable(exact, points.shape[1]):
+        return evaluate_in_chunks(exact, points)
+    return evaluate_on_host(exact, points, "exact")
+
+
+def error_points(problem: AbstractProblem) -> np.ndarray:
+    """Where errors are measured, shape `(n, d)`."""
+    domain = problem.domain
+    if domain.dimension in _GRID:
+        return domain.grid(_GRID[domain.dimension])
+    return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
+
+
+def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
+    """`||values - exact|| / ||exact||`; the root mean square of `values` where `exact` is zero at all points.
+
+    Raises `ValueError` where the shapes differ.
+    """
+    if values.shape != exact.shape:
+        raise ValueError(f"exact gives values of shape {exact.shape}; this network's have shape {values.shape}")
+    size = root_mean_square(exact)
+    return root_mean_square(values - exact) / (size or 1.0)
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    """Of values of shape `(n, ...)`, the root of the mean over `n` of squared norms; safe from overflow."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * math.sqrt(np.mean(np.sum((values / largest).reshape(len(values), -1) ** 2, axis=1)))

@@ -1,0 +1,91 @@
+"""When a step may raise the loss, and how far: a nonmonotone step out of a narrow curved valley.
+
+In such a valley only short steps keep what the model predicts, and a run stalls far above the minimum. A step that may
+raise the loss up to a bound leads to a place where the valley is usually wide (Grippo, Lampariello and Lucidi, SIAM J.
+Numer. Anal. 23, 1986). The measurements behind the defaults are in docs/precision.md.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from sngd.solver._run import AbstractNonmonotone, Run
+from sngd.solver._state import RunState, StallHistory
+from sngd.solver._verdict import at_rounding_floor, below_rounding, underresolved
+
+
+@dataclasses.dataclass(frozen=True)
+class Nonmonotone(AbstractNonmonotone):
+    """Decides whether the next step may raise the loss, and whether such steps have been tried often enough.
+
+    - `window`, `halving`: a run has stalled where the optimality gap has not fallen to this part of itself over so many
+      iterations; `rest`: after a nonmonotone step, not before so many.
+    - `fruitless`, `fall`: it has stalled at any time where the gap has not fallen by this part over so many iterations.
+    - `success`: a nonmonotone step succeeds where it leads to a gap so many times lower.
+    - `attempts`: so many failures in a row are enough. `few`: so many are enough for a run that has not found the
+      solution at all, which other initial parameters serve better.
+    - `climb`: the first nonmonotone step may raise the gap to the initial one times this power of the relative gap that
+      is reached, the next one to its square, and so on.
+    """
+
+    window: int = 6
+    halving: float = 0.5
+    rest: int = 10
+    fruitless: int = 2
+    fall: float = 0.02
+    success: float = 100.0
+    attempts: int = 30
+    few: int = 5
+    climb: float = 1 / 16
+
+    def begin(self, gap: float) -> StallHistory:
+        """The history at the start of a round."""
+        return StallHistory(gap, gap, (gap,), self.window)
+
+    def observe(self, history: StallHistory, gap: float, *, no_step: bool) -> StallHistory:
+        """The history after one more iteration.
+
+        - `gap`: the optimality gap. `no_step`: whether the iteration found no step.
+        """
+        kept = max(self.rest, self.window, self.fruitless) + 1
+        lowest, gaps = min(gap, history.lowest), (*history.gaps, gap)[-kept:]
+        return dataclasses.replace(history, lowest=lowest, gaps=gaps, no_step=no_step)
+
+    def stalls(self, history: StallHistory) -> bool:
+        """Whether steps lead nowhere any more."""
+        gaps = history.gaps
+        slow = len(gaps) > history.rest and gaps[-1] > self.halving * gaps[-1 - self.window]
+        # The first gap after a nonmonotone step may be that before it, of an energy.
+        known = len(gaps) > self.fruitless + 1
+        fruitless = known and gaps[-1] > (1 - self.fall) * gaps[-1 - self.fruitless]
+        return history.no_step or slow or fruitless
+
+    def bound(self, state: RunState) -> tuple[float, StallHistory] | None:
+        """How high the loss may rise in the next step, and the history from there on; `None` for an ordinary step."""
+        history = state.stall
+        if history is None or not self.stalls(history):
+            return None
+        attempts = 1 if history.lowest < history.at_last_increase / self.success else history.attempts + 1
+        power = self.climb**attempts
+        bound = state.counters.initial_gap ** (1 - power) * history.lowest**power
+        return bound, StallHistory(history.lowest, history.lowest, (), self.rest, attempts)
+
+    def gives_up(self, run: Run, state: RunState) -> bool:
+        """Whether nonmonotone steps have been tried often enough, or the points have no more to say: the loss is at its
+        minimum but for rounding, or more points are called for. Below rounding one slow step is enough to tell.
+        """
+        history = state.stall
+        if history is None:
+            return False
+        stalls = self.stalls(history)
+        is_slow = len(history.gaps) > 1 and history.gaps[-1] > self.halving * history.gaps[-2]
+        tiny = history.lowest <= np.finfo(float).eps * state.counters.initial_gap
+        if not (stalls or (is_slow and tiny)):
+            return False
+        iterate, gap = state.reached
+        diagnosis = run.diagnose(iterate.theta, gap)
+        if not stalls:
+            return below_rounding(diagnosis)
+        enough = self.few if diagnosis.is_wrong else self.attempts
+        needs_points = underresolved(diagnosis) and run.policies.refine.may(run, state)
+        return at_rounding_floor(diagnosis) or needs_points or history.attempts >= enough

@@ -1,0 +1,28 @@
+"""The policies of a run, together."""
+
+import dataclasses
+
+from sngd.solver._run import AbstractNonmonotone, AbstractRefine, AbstractRestart, AbstractStart, AbstractStop
+from sngd.solver.policies._frequencies import FrequencyChoice
+from sngd.solver.policies._nonmonotone import Nonmonotone
+from sngd.solver.policies._refine import Refine
+from sngd.solver.policies._restart import Restart
+from sngd.solver.policies._stop import Stop
+
+
+@dataclasses.dataclass(frozen=True)
+class Policies:
+    """What steers a run: each is replaced on its own, as in `Policies(restart=Mine())`.
+
+    - `stop`: when a round ends. `nonmonotone`: when a step may raise the loss.
+    - `refine`: when a run goes on with more points. `restart`: when it begins again from other initial parameters.
+    - `start`: what makes initial parameters; `None` stands for what the library has for the network. `frequencies`: how
+      the latter chooses the frequencies of a network.
+    """
+
+    stop: AbstractStop = dataclasses.field(default_factory=Stop)
+    nonmonotone: AbstractNonmonotone = dataclasses.field(default_factory=Nonmonotone)
+    refine: AbstractRefine = dataclasses.field(default_factory=Refine)
+    restart: AbstractRestart = dataclasses.field(default_factory=Restart)
+    start: AbstractStart | None = None
+    frequencies: FrequencyChoice = dataclasses.field(default_factory=FrequencyChoice)
