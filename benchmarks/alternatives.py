@@ -227,7 +227,7 @@ class Varied(AbstractOptimizer):
     - `"momentum"`: with nine tenths of the update before, unless that was a nonmonotone step or they would raise the
       loss.
     - `"fresh points"`: of the factor at two thirds of the points, others in every step. The search sees all points, so
-      that the promise is about two thirds of what it would be for them.
+      that the predicted reduction is about two thirds of what it would be for them.
     - `"both families"`: the boldest damped step and the boldest truncated one, whichever has the lower loss; damped
       ones where the loss may rise.
     """

@@ -197,7 +197,7 @@ FAULTS = (
         "(value - values >= fraction * predicted) & (values < value)",
         "(value - values <= fraction * predicted) & (values < value)",
         "at least the fraction of what was predicted, by at most",
-        "test_search.py::test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise[False]",
+        "test_search.py::test_gain_ratio_takes_the_boldest_step_that_has_the_gain_ratio[False]",
     ),
     Fault(
         "Every step draws with the same key.",
@@ -238,7 +238,7 @@ FAULTS = (
         "return Midpoint(self.points_per_axis) if self.points_per_axis > 1 else _off_center()",
         "return self",
         "the points between those of a rule, by the rule itself",
-        "test_train.py::test_a_run_that_fits_its_points_only_says_so_or_takes_more",
+        "test_policies.py::test_a_run_that_fits_its_points_only_says_so_or_takes_more",
     ),
     Fault(
         "LAPACK is loaded after its threads are limited.",

@@ -60,24 +60,24 @@ def _weighted(name: str, boundary: float) -> AbstractProblem:
 _DAMPED = Optimizer(FactorDescent("damped"), GainRatio())
 
 _WAYS: dict[str, _Way] = {
-    "damped, boldest, escapes": _Way(_DAMPED),
+    "damped, boldest, nonmonotone": _Way(_DAMPED),
     "damped, boldest": _Way(Optimizer(FactorDescent("damped"), GainRatio(nonmonotone=False))),
-    "damped, boldest, escapes, a tenth": _Way(Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1))),
-    "damped, radius by three, escapes": _Way(Optimizer(FactorDescent("damped"), BoundedRadius())),
-    "damped, one point, escapes": _Way(Varied("one point"), residuals=True),
-    "damped, geodesic, escapes": _Way(Varied("geodesic"), residuals=True),
-    "damped, momentum, escapes": _Way(Varied("momentum"), residuals=True),
-    "damped and truncated, boldest, escapes": _Way(Varied("both families"), residuals=True),
-    "damped, fresh points, escapes": _Way(Varied("fresh points"), residuals=True),
-    "damped, doubly sketched, escapes": _Way(Optimizer(DoublySketched(), GainRatio()), residuals=True),
-    "damped, boundary times 100, escapes": _Way(_DAMPED, residuals=True, boundary=100.0),
-    "damped, boundary over 100, escapes": _Way(_DAMPED, residuals=True, boundary=0.01),
+    "damped, boldest, nonmonotone, a tenth": _Way(Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1))),
+    "damped, radius by three, nonmonotone": _Way(Optimizer(FactorDescent("damped"), BoundedRadius())),
+    "damped, one point, nonmonotone": _Way(Varied("one point"), residuals=True),
+    "damped, geodesic, nonmonotone": _Way(Varied("geodesic"), residuals=True),
+    "damped, momentum, nonmonotone": _Way(Varied("momentum"), residuals=True),
+    "damped and truncated, boldest, nonmonotone": _Way(Varied("both families"), residuals=True),
+    "damped, fresh points, nonmonotone": _Way(Varied("fresh points"), residuals=True),
+    "damped, doubly sketched, nonmonotone": _Way(Optimizer(DoublySketched(), GainRatio()), residuals=True),
+    "damped, boundary times 100, nonmonotone": _Way(_DAMPED, residuals=True, boundary=100.0),
+    "damped, boundary over 100, nonmonotone": _Way(_DAMPED, residuals=True, boundary=0.01),
     "damped, least loss": _Way(Optimizer(FactorDescent("damped"), GridSearch())),
     "truncated, least loss": _Way(Optimizer(FactorDescent("truncated"), GridSearch())),
     "truncated, falling cut, least loss": _Way(Optimizer(FallingCut(), GridSearch()), residuals=True),
-    "truncated, boldest, escapes": _Way(Optimizer(FactorDescent("truncated"), GainRatio())),
+    "truncated, boldest, nonmonotone": _Way(Optimizer(FactorDescent("truncated"), GainRatio())),
     "Gramian, least loss": _Way(Optimizer(SNGD("two-pass"), GridSearch())),
-    "Gramian, boldest, escapes": _Way(Optimizer(SNGD("two-pass"), GainRatio())),
+    "Gramian, boldest, nonmonotone": _Way(Optimizer(SNGD("two-pass"), GainRatio())),
 }
 
 

@@ -72,7 +72,7 @@ def test_variations_of_a_damped_step(variation, start, key):
     assert after.iteration == 1
 
 
-def test_momentum_promises_what_the_linear_problem_loses(start, key):
+def test_momentum_predicts_what_the_linear_problem_loses(start, key):
     """The boldest step ends where it would without momentum; a part of the way the momentum has done."""
     objective, theta, last = start
     optimizer = Varied("momentum")
@@ -112,7 +112,7 @@ def test_variations_refuse_an_energy(key):
 
 
 def test_a_radius_grows_by_its_factor_at_most():
-    """Along a ray, whose damping is `1 / t`, on a loss that keeps every promise."""
+    """Along a ray, whose damping is `1 / t`, on a loss that falls as predicted."""
     ray = Ray(jnp.ones(1), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
     along = LossAlong(lambda update: 5 + 2 * update[0] + update[0] ** 2, ray, jnp.asarray(5.0))
     search = BoundedRadius(GainRatio(), 3.0)

@@ -36,11 +36,14 @@ def test_no_seeds_are_refused(tmp_path, capsys):
 
 
 def test_ways_of_choosing_a_step_weigh_the_boundary_and_leave_energies_to_others():
-    for name, weight in (("damped, boundary times 100, escapes", 100), ("damped, boundary over 100, escapes", 0.01)):
+    for name, weight in (
+        ("damped, boundary times 100, nonmonotone", 100),
+        ("damped, boundary over 100, nonmonotone", 0.01),
+    ):
         conditions = _WAYS[name].problem("heat").conditions
         assert [condition.weight for condition in conditions] == [1, *(weight,) * (len(conditions) - 1)]
-    assert [name for name in PROBLEMS if not _WAYS["damped, geodesic, escapes"].suits(name)] == ["bvp-energy"]
-    assert all(_WAYS["damped, boldest, escapes"].suits(name) for name in PROBLEMS)
+    assert [name for name in PROBLEMS if not _WAYS["damped, geodesic, nonmonotone"].suits(name)] == ["bvp-energy"]
+    assert all(_WAYS["damped, boldest, nonmonotone"].suits(name) for name in PROBLEMS)
 
 
 def test_ways_are_tabulated_by_their_median_and_largest_error():
@@ -49,7 +52,7 @@ def test_ways_are_tabulated_by_their_median_and_largest_error():
     }
     table = tabulate(found).splitlines()
     assert "| damped, boldest | 1e-09 (1e-08), 9 s, 3 | - | - | - | - |" in table
-    assert "| damped, boldest, escapes | - | - | - | - | - |" in table
+    assert "| damped, boldest, nonmonotone | - | - | - | - | - |" in table
 
 
 def test_a_run_that_fails_says_why():

@@ -1,8 +1,8 @@
 """A run whose parts are all a user's own, by public names alone.
 
-A descent with a state, a search, a network, points, a policy of each kind and a callback take part in a full solve: with
-validation between the points, refinement, restarts, checkpoints and resumption. A factor of a user's own takes part in
-the methods of the library.
+A descent with a state, a search, a network, points, a policy of each kind and a callback take part in a full solve:
+with validation between the points, refinement, restarts, checkpoints and resumption. A factor of a user's own takes
+part in the methods of the library.
 """
 
 import dataclasses

@@ -89,7 +89,7 @@ def test_fixed_step_is_taken_whatever_it_does():
 
 
 @pytest.mark.parametrize("bisect", [False, True])
-def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise(bisect):
+def test_gain_ratio_takes_the_boldest_step_that_has_the_gain_ratio(bisect):
     """The ray predicts `2 t - t^2`; the loss keeps all of it up to 0.1, and nothing beyond."""
     loss = lambda t: jnp.where(t <= 0.1, 5 - (2 * t - t**2), 6.0)
     choice = choose(GainRatio(fraction=0.5, bisect=bisect), loss)
@@ -97,14 +97,14 @@ def test_gain_ratio_takes_the_boldest_step_that_keeps_its_promise(bisect):
     # A tenth of what was predicted is enough for a fraction below that only.
     short = lambda t: 5 - (2 * t - t**2) / 10
     assert choose(GainRatio(fraction=0.05, bisect=bisect), short).step_size == 1
-    # After an escape two fifths of the fraction are: of 0.2, but not of 0.3.
+    # After a nonmonotone step two fifths of the fraction are: of 0.2, but not of 0.3.
     kept = lambda t: jnp.where(t <= 0.1, 5 - (2 * t - t**2), short(t))
     assert choose(GainRatio(fraction=0.2, bisect=bisect), kept, relaxed=True).step_size == 1
-    for fraction, escaped in ((0.2, False), (0.3, True)):
-        choice = choose(GainRatio(fraction=fraction, bisect=bisect), kept, relaxed=escaped)
+    for fraction, relaxed in ((0.2, False), (0.3, True)):
+        choice = choose(GainRatio(fraction=fraction, bisect=bisect), kept, relaxed=relaxed)
         np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
     lowest = choose(GainRatio(fraction=0.5, bisect=bisect), short)
-    assert lowest.step_size == 1, "the lowest loss, where no step keeps its promise"
+    assert lowest.step_size == 1, "the lowest loss, where no step has the gain ratio"
 
 
 @pytest.mark.parametrize("bisect", [False, True])
@@ -116,7 +116,7 @@ def test_gain_ratio_refuses_what_is_not_lower(bisect):
 
 
 @pytest.mark.parametrize("bisect", [False, True])
-def test_gain_ratio_escapes_to_a_higher_loss(bisect):
+def test_a_nonmonotone_step_goes_to_a_higher_loss(bisect):
     loss = lambda t: jnp.where(t > 0.5, jnp.nan, 1 + 1e3 * t)
     choice = choose(GainRatio(bisect=bisect), loss, bound=101 * (1 + 1e-12))
     np.testing.assert_allclose(choice.step_size, 0.1, rtol=1e-12)
@@ -131,7 +131,7 @@ def kept_or_not_finite(t, largest):
 @pytest.mark.parametrize("damping", [0.0, 10.0, 1e5, 1e16, 1e30])
 @pytest.mark.parametrize("largest", [1.0, 0.7, 0.1, 3e-5, 1e-16, 1e-20])
 def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, damping, tried):
-    """Steps up to `largest` keep their promise, and none beyond; wherever the last step was."""
+    """Steps up to `largest` have the gain ratio, and none beyond; wherever the last step was."""
     choice = choose(GainRatio(bisect=True), kept_or_not_finite, largest, damping=damping)
     # The first one is that at the start.
     assert len(tried) - 1 <= (2 if damping * largest == 1 else 12)
@@ -140,7 +140,7 @@ def test_bisection_finds_what_trying_all_finds_with_fewer_losses(largest, dampin
 
 
 @pytest.mark.parametrize(("kept", "losses"), [(0.8, 2), (0.7, 1)])
-def test_bisection_goes_on_from_steps_that_keep_three_quarters_of_their_promise(kept, losses, tried):
+def test_bisection_goes_on_from_steps_that_keep_three_quarters_of_the_predicted_reduction(kept, losses, tried):
     """The ray predicts `2 t - t^2`; 0.1, where the search begins, keeps this much of it, and 0.3 nothing."""
 
     def loss(t):

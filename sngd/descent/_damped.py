@@ -9,7 +9,7 @@ from sngd.linearize import Linearization
 from sngd.sketch import AbstractSVD
 
 # Where an energy's gradient is still known: its rounding errors do not shrink with the singular values.
-_ENERGY_TOLERANCE = 1e-12
+_GRADIENT_RESOLUTION = 1e-12
 
 
 def damped(linearization: Linearization, svd: AbstractSVD, *, twice: bool = False) -> "Damped":
@@ -28,7 +28,7 @@ def coordinates_of(
         return svd.left_rmatmul(residual)
     assert energy_gradient is not None
     values = svd.singular_values
-    kept = values > _ENERGY_TOLERANCE * values[0]
+    kept = values > _GRADIENT_RESOLUTION * values[0]
     return jnp.where(kept, svd.right_rmatmul(energy_gradient) / jnp.where(kept, values, 1.0), 0.0)
 
 

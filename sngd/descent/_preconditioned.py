@@ -11,12 +11,8 @@ from sngd.descent._damped import damped
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, preconditioned_svd
 
-# Columns of the sketch, for every row, and vectors that share a group: with larger ones the sketch of a narrow network
-# preconditions less well.
-_COLUMNS, _SHARED = 4, 4
-
-# What the plan counts: updates a step that a search tries, and iterations for each.
-_TRIALS, _ITERATIONS = 3, 8
+# What the plan counts: updates a step that a search tries, and iterations for each; a step takes twelve at most.
+_TYPICAL_TRIALS, _TYPICAL_ITERATIONS = 3, 8
 
 
 class Preconditioned(AbstractDescent):
@@ -30,6 +26,8 @@ class Preconditioned(AbstractDescent):
     decomposed in full instead; of one that is recomputed in blocks there is no cheap sketch.
 
     - `test_matrix`: how the sketch is drawn, fresh in every step.
+    - `columns`: of the sketch, for every row. `shared`: vectors that share a group; with more of them the sketch of a
+      narrow network preconditions less well.
 
     Work: some `40 n^3` for the sketch, and two products with the factor an iteration, some eight for every trial of the
     search; for at most `LARGEST` rows.
@@ -38,6 +36,8 @@ class Preconditioned(AbstractDescent):
     LARGEST: ClassVar[int] = 4096
 
     test_matrix: TestMatrix = gaussian
+    columns: int = 4
+    shared: int = 4
 
     def init(self, rows: int, parameters: int) -> tuple[()]:
         if rows > self.LARGEST:
@@ -53,8 +53,8 @@ class Preconditioned(AbstractDescent):
             short = min(rows, parameters)
             return Cost(8 * (3 * rows * parameters + 6 * short**2), 4 * rows * parameters * short + 20 * short**3)
         _require_sketch(factor.has_cheap_sketch)
-        iterations = 2 * _TRIALS * _ITERATIONS * factor.product_operations
-        return Cost(8 * (6 * parameters + 3 * (_COLUMNS + 2) * rows**2), iterations + 40 * rows**3)
+        iterations = 2 * _TYPICAL_TRIALS * _TYPICAL_ITERATIONS * factor.product_operations
+        return Cost(8 * (6 * parameters + 3 * (self.columns + 2) * rows**2), iterations + 40 * rows**3)
 
     def step(self, linearization: Linearization, state: tuple[()], key: PRNGKeyArray) -> AbstractCurve:
         svd = self._decompose(linearization.factor, key)
@@ -63,7 +63,7 @@ class Preconditioned(AbstractDescent):
     def _decompose(self, factor: AbstractFactor, key: PRNGKeyArray) -> AbstractSVD:
         if (svd := factor.svd()) is not None:
             return svd
-        found = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
+        found = factor.sketch(self.test_matrix, key, self.columns * factor.shape[0], self.shared)
         _require_sketch(found is not None)
         assert found is not None
         return preconditioned_svd(found[0], factor)

@@ -14,11 +14,6 @@ from sngd.sketch import AbstractSVD, TestMatrix, gaussian, kernel_svd, sketched_
 # The kernel is at its limit where the directions that it knows hold a smaller part of the loss than this.
 _SEEN = 0.5
 
-# Columns of the sketch, for every row: its singular values are then those of the factor within a factor of three. And
-# vectors that share a group: as many times fewer products, which are most of its work.
-_COLUMNS, _SHARED = 2, 8
-
-
 # Matrices of `n x n` numbers at a time: of a step from the kernel, and of one from the sketch, as measured with 1,720
 # to 8,008 rows.
 _SQUARES, _SKETCHED = 12, 27
@@ -36,12 +31,14 @@ class ResidualSpace(AbstractDescent):
     Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r`, at a cost that hardly
     grows with the parameters for a factor kept as outer products (ENGD-W in arXiv:2505.12149). The kernel is a square:
     it knows singular values down to the root of the machine precision only. Where the last step was as bold as that,
-    where most of the loss lies in directions that the kernel does not know, and to escape, the next step comes from the
-    factor itself: stored, in full; kept as outer products, from a sketch of its columns, whose steps are longer than
-    need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
+    where most of the loss lies in directions that the kernel does not know, and for a nonmonotone step, the next one
+    comes from the factor itself: stored, in full; kept as outer products, from a sketch of its columns, whose steps are
+    longer than need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
 
     - `adapts`: whether steps may come from the factor itself. If not, all come from the kernel, as those of ENGD-W do.
     - `test_matrix`: how the sketch is drawn, fresh in every step.
+    - `columns`: of the sketch, for every row: with two its singular values are those of the factor within a factor of
+      three. `shared`: vectors that share a group: as many times fewer products, which are most of its work.
 
     Work: the kernel's, and some ten `n^3`, for at most `LARGEST` rows.
     """
@@ -50,6 +47,8 @@ class ResidualSpace(AbstractDescent):
 
     adapts: bool = True
     test_matrix: TestMatrix = gaussian
+    columns: int = 2
+    shared: int = 8
 
     @property
     def wants_fast_features(self) -> bool:
@@ -85,5 +84,5 @@ class ResidualSpace(AbstractDescent):
             return kernel_svd(factor.kernel(), factor)
         if (svd := factor.svd()) is not None:
             return svd
-        found = factor.sketch(self.test_matrix, key, _COLUMNS * factor.shape[0], _SHARED)
+        found = factor.sketch(self.test_matrix, key, self.columns * factor.shape[0], self.shared)
         return kernel_svd(factor.kernel(), factor) if found is None else sketched_svd(*found)

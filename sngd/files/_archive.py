@@ -53,7 +53,7 @@ def read_archive(path: Path, kind: type[Header] | GenericAlias, what: str) -> tu
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise ValueError("it is compressed")
             if sum(member.file_size for member in members) > len(content):
-                raise ValueError("it promises more than it holds")
+                raise ValueError("it announces more than it holds")
             arrays = {member.filename.removesuffix(_SUFFIX): _array(archive.read(member)) for member in members}
         return from_json(str(arrays.pop(_HEADER)), kind), arrays
     except _UNREADABLE as error:

@@ -1,4 +1,4 @@
-"""The boldest step that keeps a given fraction of what was predicted."""
+"""The boldest step whose actual reduction is at least a given fraction of the predicted one."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,27 +11,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sngd.search._base import AbstractSearch, Choice, LossAlong
 
-# Rows times parameters, a measure of the work of one loss, above which trying all step sizes takes most of a step.
-_EXPENSIVE = 2e7
-
 # Losses that a bisection takes in most steps.
 _FEW = 3
-
-# Losses that are asked for together where all step sizes may be tried: as many as the objective evaluates at once.
-_BATCH = 11
 
 # A change of the loss below this fraction of it may be rounding.
 _ROUNDING = 1e-14
 
 # Dampings that differ by less are the same: the steps between them are much larger.
 _SLACK = 1e-2
-
-# A step that keeps less of its promise is near the limit of the model, and a larger one hardly worth its loss (Moré,
-# Lect. Notes Math. 630, 1978).
-_EAGER = 0.75
-
-# The part of the fraction that is enough in a run that has met a narrow valley.
-_RELAXED = 0.4
 
 
 class GainState(eqx.Module):
@@ -50,21 +37,27 @@ class GainState(eqx.Module):
 
 
 class GainRatio(AbstractSearch):
-    """The largest step size whose actual reduction of the loss is at least `fraction` of the predicted one.
+    """The largest step size whose gain ratio, the actual over the predicted reduction, is at least `fraction`.
 
-    The argmin hugs the walls of a curved valley; the boldest step that the quadratic model still understands moves
-    along it. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below. Where none of those tried
-    keeps its promise, the one with the lowest loss is taken if that is lower than the present one.
+    The step of least loss hugs the walls of a curved valley. The boldest step that the quadratic model still predicts
+    well moves along the valley. Step sizes are powers of `ratio` from 1 down to `smallest` or a little below. Where no
+    step size has the gain ratio, the one with the lowest loss is taken, if that is lower than the present one.
 
-    In a narrow curved valley only short steps keep their promise. A nonmonotone step is the largest one whose loss is
-    at most a bound above the present loss (after Grippo, Lampariello and Lucidi, SIAM J. Numer. Anal. 23, 1986). It
-    goes along the model's own direction, to a place where the valley is usually wide. With `nonmonotone=False` a run
-    takes no such step. After the first one, two fifths of the fraction are enough: longer steps pass by the next
-    valleys, where before they only cost steps.
+    In a narrow curved valley only short steps have it. A nonmonotone step is the largest one whose loss is at most a
+    bound above the present loss (after Grippo, Lampariello and Lucidi, SIAM J. Numer. Anal. 23, 1986). It follows the
+    model's own direction to a place where the valley is usually wide.
 
-    - `bisect`: whether to look for it by bisection, from the damping of the last step on, with one loss or two where it
-      has not changed and a logarithm of the number of step sizes at most: it goes on to larger ones from those that
-      keep three quarters of their promise. Left out, it is by bisection where losses are expensive.
+    - `fraction`: the least gain ratio. `relaxed`: the part of it that is enough once a run has made a nonmonotone step:
+      longer steps pass by the next valleys, where before they only cost steps (docs/precision.md).
+    - `smallest`, `ratio`: the smallest step size, and the ratio of neighboring ones.
+    - `nonmonotone`: whether a run may take nonmonotone steps.
+    - `bisect`: whether the step size is found by bisection, from the damping of the last step on. That takes one loss
+      or two where the damping has not changed, and a logarithm of the number of step sizes at most. Left out, it is so
+      where rows times parameters, a measure of the work of one loss, exceed `expensive`.
+    - `expand`: bisection goes on to larger steps from those with at least this gain ratio. A step with a smaller one is
+      near the limit of the model (Moré, Lect. Notes Math. 630, 1978).
+
+    Raises `ValueError` for a fraction, a smallest step size or a ratio that makes no sense.
     """
 
     fraction: float = 0.25
@@ -72,6 +65,9 @@ class GainRatio(AbstractSearch):
     ratio: float = 10**0.5
     nonmonotone: bool = True
     bisect: bool | None = None
+    relaxed: float = 0.4
+    expand: float = 0.75
+    expensive: float = 2e7
 
     def __check_init__(self):
         if not 0 < self.fraction < 1:
@@ -82,11 +78,11 @@ class GainRatio(AbstractSearch):
             raise ValueError(f"ratio is {self.ratio}; it must be greater than 1")
 
     def init(self, rows: int, parameters: int) -> GainState:
-        bisects = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
+        bisects = rows * parameters > self.expensive if self.bisect is None else self.bisect
         return GainState(bisects, jnp.zeros(()), jnp.asarray(-jnp.inf), jnp.zeros((), bool))
 
     def trials(self, rows: int, parameters: int) -> int:
-        bisects = rows * parameters > _EXPENSIVE if self.bisect is None else self.bisect
+        bisects = rows * parameters > self.expensive if self.bisect is None else self.bisect
         return _FEW if bisects else len(self._step_sizes())
 
     @property
@@ -99,16 +95,16 @@ class GainRatio(AbstractSearch):
     def choose(self, along: LossAlong, state: GainState) -> tuple[Choice, GainState]:
         curve, value, step_sizes = along.curve, along.start, jnp.asarray(self._step_sizes())
         predicted = jax.vmap(curve.predicted_reduction)(step_sizes)
-        fraction = jnp.where(state.relaxed, _RELAXED, 1.0) * self.fraction
+        fraction = jnp.where(state.relaxed, self.relaxed, 1.0) * self.fraction
 
         def accepts(values: Array, predicted: Array) -> Array:
             kept = (value - values >= fraction * predicted) & (values < value)
             return kept | (values <= state.bound)
 
         def expands(values: Array, predicted: Array) -> Array:
-            # A step that promises less than rounding hides does no harm, so the search goes on to larger ones.
+            # A step whose predicted reduction is below rounding does no harm, so the search goes on to larger ones.
             harmless = (predicted <= _ROUNDING * value) & jnp.isfinite(values)
-            kept = value - values >= jnp.maximum(_EAGER, fraction) * predicted
+            kept = value - values >= jnp.maximum(self.expand, fraction) * predicted
             return kept | (values <= state.bound) | harmless
 
         if state.bisects:
@@ -141,9 +137,10 @@ def _tried(
     """The losses at the step sizes from the largest down, a batch at a time, until one of a batch accepts; infinity at
     the others, which are smaller, and where the loss is not finite.
     """
-    count, batches = len(step_sizes), -(-len(step_sizes) // _BATCH)
+    count, size = len(step_sizes), along.at_once
+    batches = -(-count // size)
     step_sizes, predicted = (
-        jnp.pad(values, (0, batches * _BATCH - count), mode="edge").reshape(batches, _BATCH)
+        jnp.pad(values, (0, batches * size - count), mode="edge").reshape(batches, size)
         for values in (step_sizes, predicted)
     )
 

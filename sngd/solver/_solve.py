@@ -317,15 +317,15 @@ def _require_key(key: object) -> None:
 
 
 def _listed(callbacks: Any) -> tuple[Callback, ...]:
-    """The callbacks, of which one may come without a list. Raises `TypeError` for one that cannot be called."""
+    """The callbacks, one of which may come without a list. Raises `TypeError` for one that cannot be called."""
     listed: tuple[Any, ...] = (callbacks,)
     if isinstance(callbacks, Iterable) and not callable(callbacks):
         listed = tuple(callbacks)
     for callback in listed:
         if not callable(callback) or isinstance(callback, type):
             raise TypeError(
-                f"callbacks holds {shown(callback)}; each must be a function of the state and the record, "
-                "callback(state, record)"
+                f"callbacks holds {shown(callback)}; each must be a function of a snapshot and a record, "
+                "callback(snapshot, record)"
             )
     return listed
 

@@ -79,6 +79,6 @@ class Stopping:
         if self.patience is None or len(records) <= self.patience or not math.isfinite(lower_bound):
             return False
         before = records[-1 - self.patience].loss
-        # Any of the later ones: the last may be an escape, far above those before it.
+        # Any of the later ones: the last may be a nonmonotone step, far above those before it.
         enough = before - 1e-2 * (before - lower_bound)
         return not any(record.loss <= enough for record in reversed(records[-self.patience :]))

@@ -24,7 +24,7 @@ _MATTERS = 1e-10
 _CONTRADICTION = 100.0
 
 # At the rounding floor, an estimated relative error that shows how little the residual can tell; and anywhere, one at
-# which a small excess of an energy is that of a place where it is stationary, not of its minimum.
+# which a small optimality gap of an energy is that of a place where it is stationary, not of its minimum.
 _COARSE = 1e-6
 
 # A run that is stuck with an estimated relative error above this has not found the solution.
