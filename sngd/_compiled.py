@@ -40,7 +40,7 @@ def compiled(function: Callable[P, T], *, donate: Literal["all", "none"] = "none
 
 @functools.cache
 def _options() -> dict[str, bool | int]:
-    """Those for the backend at hand that this version of XLA knows, but for any that `XLA_FLAGS` names."""
+    """The options for the present backend that this version of XLA knows, without those that `XLA_FLAGS` names."""
     named = os.environ.get("XLA_FLAGS", "")
     chosen = {name: value for name, value in _OPTIONS.get(jax.default_backend(), {}).items() if name not in named}
     return {name: value for name, value in chosen.items() if _is_known(name, value)}

@@ -27,18 +27,20 @@ class AbstractCurve(eqx.Module):
         return jnp.asarray(-1)
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        """How cautious `update(t)` is, falling in `t` like `1 / t`, in a unit that all curves of one descent share. By
-        default it is `1 / t`.
+        """The damping of `update(t)`, which falls like `1 / t`; by default it is `1 / t`.
+
+        All curves of one descent share its unit, so that a search may begin at the damping of the last step.
         """
         return 1 / t
 
     def moved(
         self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None
     ) -> "AbstractCurve | None":
-        """The curve from other parameters with the factor of these; `None`, the default, where a step takes one point
-        of one curve.
+        """The curve that begins at other parameters and uses the factor at these; for a second point of the same step.
 
-        - `residual`: there, of least squares; `energy_gradient`: there, of an energy. The other is `None`.
+        By default it is `None`, and a step takes one point.
+
+        - `residual`: of least squares, at the other parameters. `energy_gradient`: of an energy, there. One is `None`.
         """
         return None
 

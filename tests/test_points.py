@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import sngd
+from sngd.linearize import with_points_for
 from sngd.problem import with_other_points
 from sngd.solver import Stopping
 
@@ -180,7 +181,7 @@ def test_a_run_that_fits_its_points_only_goes_on_with_more():
 
 def test_points_follow_the_network_and_are_few_without_one():
     problem = sngd.Problem(SQUARE, WALLS)
-    counts = [len(problem.with_points(parameters).collocation(WALLS).points) for parameters in (100, 5301)]
+    counts = [len(with_points_for(problem, parameters).collocation(WALLS).points) for parameters in (100, 5301)]
     assert counts == [4 * 20, 4 * 44]
     assert len(problem.collocation(WALLS).points) == 4 * 20
 

@@ -77,9 +77,9 @@ class Resume:
     folder: tyro.conf.Positional[Path]
     """The folder of the run."""
     iterations: int | None = None
-    """At most so many in all; by default as many as it began with."""
+    """The most iterations in all; by default as many as the run began with."""
     seconds: float | None = None
-    """At most so many in all; by default as many as it began with."""
+    """The most seconds in all; by default as many as the run began with."""
     json: bool = False
     """Print result.json to standard output, and nothing else there."""
 

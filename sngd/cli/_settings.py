@@ -22,15 +22,15 @@ class Settings:
     seed: int = 0
     """For the network's initial parameters and the sketches."""
     iterations: int | None = None
-    """At most so many; left out, at most 1000, and a run that meets this limit ends with a status of its own."""
+    """The most iterations; left out, 1000, and a run that meets this limit ends with a status of its own."""
     seconds: float = math.inf
-    """At most so many, compilation included."""
+    """The most seconds, compilation included."""
     restarts: int = 2
     """How often a run that led nowhere starts again; 0 keeps the parameters of a network that a file assigns."""
     memory: str | None = None
-    """At most so much, as predicted, for instance 4GB; by default what the machine has."""
+    """The most memory, as predicted, for instance 4GB; by default what the machine has."""
     devices: int = 1
-    """So many devices divide the points between them."""
+    """How many devices divide the points between them."""
     points: int | None = None
     """Gauss-Legendre points an axis; by default the problem's own, or as many as suit the network."""
     error_every: int = 10

@@ -36,7 +36,10 @@ class AbstractDescent(eqx.Module):
 
     @property
     def wants_fast_features(self) -> bool:
-        """Whether its runs end for want of singular values above rounding, of which fast oscillations leave more."""
+        """Whether initial features should oscillate as fast as the equation allows; by default not.
+
+        Fast features have more singular values above rounding, for which some methods run out of directions.
+        """
         return False
 
     def init(self, rows: int, parameters: int) -> PyTree:

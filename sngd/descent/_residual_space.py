@@ -28,12 +28,14 @@ class SpaceState(NamedTuple):
 class ResidualSpace(AbstractDescent):
     """The natural gradient from the eigenvectors of the kernel `F F^T`, of as many rows as the residual.
 
-    Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r`, at a cost that hardly
-    grows with the parameters for a factor kept as outer products (ENGD-W in arXiv:2505.12149). The kernel is a square:
-    it knows singular values down to the root of the machine precision only. Where the last step was as bold as that,
-    where most of the loss lies in directions that the kernel does not know, and for a nonmonotone step, the next one
-    comes from the factor itself: stored, in full; kept as outer products, from a sketch of its columns, whose steps are
-    longer than need be (`SketchedSVD`); recomputed in blocks, from the kernel all the same.
+    Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r` (ENGD-W in
+    arXiv:2505.12149). For a factor kept as outer products its cost hardly grows with the parameters.
+
+    The kernel is a square: it knows singular values down to the root of the machine precision only. So the next step
+    comes from the factor itself where the last one was as bold as that, where most of the loss lies in directions that
+    the kernel does not know, and where it is a nonmonotone step. A stored factor is decomposed in full. A factor kept
+    as outer products is decomposed by a sketch of its columns, whose steps are longer than need be (`SketchedSVD`). For
+    a factor that is recomputed in blocks all steps come from the kernel.
 
     - `adapts`: whether steps may come from the factor itself. If not, all come from the kernel, as those of ENGD-W do.
     - `test_matrix`: how the sketch is drawn, fresh in every step.

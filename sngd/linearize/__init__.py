@@ -4,7 +4,7 @@ from sngd.linearize._energy import EnergyObjective
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._layered import LayeredFactor
 from sngd.linearize._least_squares import LeastSquares
-from sngd.linearize._make import make_objective
+from sngd.linearize._make import make_objective, with_points_for
 from sngd.linearize._objective import AbstractObjective, Linearization
 from sngd.linearize._sharded import ShardedFactor
 from sngd.linearize._storage import Limits
@@ -26,4 +26,5 @@ __all__ = [
     "TrialFunction",
     "function_of_point",
     "make_objective",
+    "with_points_for",
 ]

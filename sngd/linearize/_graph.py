@@ -154,7 +154,7 @@ class _Builder:
 
 
 def _in_use(nodes: list[Node], results: Sequence[int]) -> tuple[Node, ...]:
-    """Those that the results depend on, and those that do something else."""
+    """The nodes that the results depend on, and the nodes that have side effects."""
     needed, kept = set(results), []
     for node in reversed(nodes):
         if node.equation.effects or needed.intersection(node.outputs):

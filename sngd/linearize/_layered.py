@@ -37,7 +37,7 @@ class _Rows(eqx.Module):
         return total
 
     def kernel(self) -> Float[Array, "rows rows"]:
-        """The same with themselves."""
+        """The inner products of these rows with each other."""
         half = add_half_gramian(jnp.zeros((len(self.stored),) * 2), self.stored)
         for pairs in self.outer.values():
             half = pairs.add_half_gramian(half)
@@ -191,7 +191,7 @@ class LayeredFactor(AbstractFactor):
         return total
 
     def _fold_matrix(self, use: Callable[[Array, Array, Array], Array], total: Array, leaf: int, start: int) -> Array:
-        """That for the columns of one linear leaf, some rows of the weight matrix at a time."""
+        """Apply `use` to the columns of one linear leaf, in blocks of some rows of the weight matrix."""
         rows, width = self.layout.shapes[leaf]
         fitting = max(1, self.chunk * self.shape[1] // (self.shape[0] * width))
         height = max(size for size in range(1, min(rows, fitting) + 1) if rows % size == 0)

@@ -66,7 +66,7 @@ def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
 
 
 def linear_leaves_of(graph: Graph, leaves: Leaves) -> frozenset[int]:
-    """The same for a function of the leaves that is a graph already."""
+    """The outer products of a function of the leaves which is a graph already."""
     candidates = {index for index, leaf in enumerate(leaves) if leaf.ndim == 2}
     while candidates:
         found: set[int] = set()

@@ -12,6 +12,14 @@ from sngd.linearize._storage import Limits
 from sngd.linearize._trial import split_network
 from sngd.problem import AbstractProblem, Energy, Problem
 
+# Points in the interior for each parameter of a network, where a problem names no rule (docs/choices.md).
+_POINTS = 0.5
+
+
+def with_points_for(problem: AbstractProblem, parameters: int) -> AbstractProblem:
+    """The problem with rules where it names none, as suits a network with so many parameters."""
+    return problem.with_points(_POINTS * parameters)
+
 
 def make_objective(
     problem: AbstractProblem, network: Callable, limits: Limits | None = None, mesh: Mesh | None = None
@@ -24,7 +32,7 @@ def make_objective(
     """
     limits = limits or Limits()
     trial, theta = split_network(network, problem)
-    problem = problem.with_points(len(theta))
+    problem = with_points_for(problem, len(theta))
     match problem:
         case Problem():
             return least_squares(problem, trial, theta, limits, mesh), theta

@@ -101,10 +101,12 @@ def _projected(vectors: Float[Array, "rows S a"]) -> Float[Array, "rows S q"]:
 
 
 def _multiples(vectors: Float[Array, "rows S q"]) -> tuple[Float[Array, "1 S S"], Float[Array, "rows S S"]]:
-    """Which pairs to add, because their vectors on one side are multiples of one another in all rows: what to multiply
-    the vectors on this side by, so that one of each direction is left, and those on the other side.
+    """The coefficients that merge pairs whose vectors on one side are parallel in all rows.
 
-    A few random projections tell: vectors of two directions have projections of two.
+    The first result multiplies the vectors on this side, so that one of each direction is left. The second result
+    multiplies the vectors on the other side, so that the sums of outer products stay the same.
+
+    A few random projections tell which vectors are parallel: projections of two directions are of two directions.
     """
     products = jnp.einsum("nsq,ntq->nst", vectors, vectors)
     squares = jnp.diagonal(products, axis1=1, axis2=2)

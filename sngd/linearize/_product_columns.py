@@ -90,7 +90,7 @@ class ProductColumns(eqx.Module):
 
 
 def leaf_layout(trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int]) -> LeafLayout:
-    """That of the network's leaves, with those in `linear` by outer products."""
+    """The layout of the leaves of a network, where those in `linear` are kept as outer products."""
     return LeafLayout(tuple(leaf.shape for leaf in jax.tree.leaves(trial.unravel(theta))), linear)
 
 

@@ -29,8 +29,8 @@ class ShardedFactor(AbstractFactor):
     Of `n` rows, `p` parameters and `l` columns, `matmul` gathers `n l` numbers, `rmatmul` and `gramian_matmul` sum
     `p l` over the devices, `gramian_compress` sums `l l`.
 
-    - `kind`: makes the factor from what its rows are kept as.
-    - `kept`: that of all rows, block by block.
+    - `kind`: makes the factor of some rows from what they are kept as.
+    - `kept`: what all rows are kept as, one block for each device.
     """
 
     kind: Callable[[PyTree], LocalFactor]
@@ -59,8 +59,10 @@ class ShardedFactor(AbstractFactor):
         return self._sum(lambda factor, q: factor.gramian_compress(q), basis)
 
     def kernel(self) -> Float[Array, "n n"]:
-        """Of stored rows by columns, `n p` numbers exchanged over all devices, and a sum of `n n`; of others by rows,
-        where every device gathers the vectors or points that the rows are made of, and then `n n`.
+        """`F @ F.T`.
+
+        Stored rows are exchanged for columns, `n p` numbers over all devices, and `n n` numbers are summed. For any
+        other factor every device gathers the vectors or points that the rows are made of, and then `n n` numbers.
         """
         match self.local:
             case DenseFactor():
@@ -74,7 +76,7 @@ class ShardedFactor(AbstractFactor):
 
     @property
     def product_operations(self) -> int:
-        """Those of all devices together."""
+        """The operations of all devices together."""
         return self.local.product_operations
 
     def kernel_of(self, rows: Int[Array, " m"]) -> Float[Array, "m m"]:

@@ -16,13 +16,13 @@ _WIDE = 32
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How much memory a factor may take, and so how it is kept.
+    """How much memory a factor may take. How the factor is kept follows from it.
 
-    - `dense_bytes`: it is stored where it takes at most so many.
-    - `layered`: whether it is kept as outer products for a network made of linear layers, where it is not stored, or
-      where they are wide and there are fewer rows than parameters.
-    - `chunk_bytes`: of blocks that are formed at a time: of columns of outer products, and for any other network of
-      rows, one point at least, which are recomputed.
+    - `dense_bytes`: a factor of at most so many bytes may be stored.
+    - `layered`: whether a factor may be kept as outer products. It is, for a network made of linear layers, where it is
+      not stored. It is also where it could be stored, if the layers are wide and there are fewer rows than parameters.
+    - `chunk_bytes`: the bytes of one block. A factor of outer products forms blocks of columns. Any other factor that
+      is not stored recomputes blocks of rows, of one point at least.
     """
 
     dense_bytes: int = 2**30
@@ -33,8 +33,10 @@ class Limits:
 def storage_of(
     terms: tuple[Term, ...], trial: TrialFunction, theta: Array, limits: Limits
 ) -> tuple[int | None, frozenset[int]]:
-    """Points a block, or `None` where the whole factor is stored; and the leaves to keep as outer products, none where
-    they are not most of all.
+    """How the factor of these terms is kept.
+
+    Returns the points of one block, `None` where the whole factor is stored; and the positions of the leaves whose
+    derivatives are kept as outer products. There are none where such leaves do not hold most of the parameters.
     """
     rows, row_bytes = sum(term.rows for term in terms), 8 * len(theta)
     leaves = jax.tree.leaves(jax.eval_shape(trial.unravel, theta))

@@ -53,7 +53,7 @@ def bind(function: Callable, positional: int, parameters: Mapping[str, Any], lab
 
 
 def as_pytree(function: Callable, positional: int, parameters: Mapping[str, Any], label: str) -> Callable:
-    """The same as a PyTree, whose leaves are the values of the parameters."""
+    """What `bind` returns, as a PyTree whose leaves are the values of the parameters."""
     names = names_in(function, positional, parameters, label)
     if not names:
         return function

@@ -70,9 +70,9 @@ class AbstractProblem(abc.ABC):
     def periodic_axes(self) -> tuple[int, ...]:
         """The axes with a `Periodic` condition, by their indices."""
 
-    def with_points(self: AnyProblem, parameters: int) -> AnyProblem:
-        """The same problem with rules where it names none, as suits a network with this many parameters."""
-        interior, boundary = default_quadrature(self.domain.dimension, parameters)
+    def with_points(self: AnyProblem, points: float) -> AnyProblem:
+        """The same problem with rules where it names none. `points`: about how many points the interior gets."""
+        interior, boundary = default_quadrature(self.domain.dimension, points)
         changes: dict[str, Any] = {}
         if self.quadrature is None:
             changes["quadrature"] = interior
@@ -104,7 +104,7 @@ class AbstractProblem(abc.ABC):
 
     @property
     def _fewest(self) -> tuple[AbstractPoints, AbstractPoints]:
-        return default_quadrature(self.domain.dimension, parameters=0)
+        return default_quadrature(self.domain.dimension, points=0)
 
     @property
     def _points(self) -> AbstractPoints | None:

@@ -144,21 +144,22 @@ class UniformRandom(AbstractQuadrature):
         return UniformRandom(_more(self.points), self.seed)
 
 
-def default_quadrature(dimension: int, parameters: int) -> tuple[AbstractQuadrature, AbstractQuadrature]:
-    """The rules for the interior and for the faces where a problem names none, for a network of `parameters`.
+def default_quadrature(dimension: int, points: float) -> tuple[AbstractQuadrature, AbstractQuadrature]:
+    """The rules for the interior and for the faces where a problem names none.
 
-    Gauss-Legendre up to dimension three: exact to the highest degree for its number of points, as suits the smooth
-    functions that networks are. In two and three dimensions there are about half as many points as the network has
-    parameters, within bounds. Tensor rules grow too fast beyond, so Sobol points take over.
+    The rules are Gauss-Legendre's up to dimension three: they are exact to the highest degree for their number of
+    points, as suits smooth functions. Tensor rules grow too fast beyond, so Sobol points take over.
+
+    - `points`: about how many there are in the interior in two and three dimensions, within bounds.
     """
     match dimension:
         case 1:
             return GaussLegendre(64), GaussLegendre(1)
         case 2:
-            count = int(np.clip(np.ceil(np.sqrt(parameters / 2)) - 2, 16, 40))
+            count = int(np.clip(np.ceil(np.sqrt(points)) - 2, 16, 40))
             return GaussLegendre(count), GaussLegendre(count + 4)
         case 3:
-            count = int(np.clip(np.ceil(np.cbrt(parameters / 2)), 8, 14))
+            count = int(np.clip(np.ceil(np.cbrt(points)), 8, 14))
             return GaussLegendre(count), GaussLegendre(count + 2)
         case _:
             return Sobol(4096), Sobol(512)

@@ -194,5 +194,5 @@ def _bisected(
 
 
 def _or_infinity(losses: Float[Array, "*k"]) -> Float[Array, "*k"]:
-    """With infinity in the place of what is not finite."""
+    """The losses, with infinity in the place of those that are not finite."""
     return jnp.where(jnp.isfinite(losses), losses, jnp.inf)

@@ -89,7 +89,7 @@ def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:
 
 
 def root_mean_square(values: np.ndarray) -> float:
-    """Of values of shape `(n, ...)`, the root of the mean over `n` of squared norms; safe from overflow."""
+    """The root of the mean over `n` of the squared norms of values of shape `(n, ...)`. It does not overflow."""
     largest = float(np.max(np.abs(values), initial=0.0))
     if not 0 < largest < math.inf:
         return largest

@@ -86,8 +86,8 @@ class AbstractOptimizer(abc.ABC):
 
     @property
     def wants_fast_features(self) -> bool:
-        """Whether a network with rows kept as outer products is to start with the fastest oscillations that suit. By
-        default it is not.
+        """Whether the initial features of a network with rows kept as outer products should oscillate as fast as the
+        equation allows; by default not.
         """
         return False
 

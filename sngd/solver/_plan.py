@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Of a step, after compilation."""
+        """The predicted seconds of a step, compilation apart."""
         return self.operations / self.rate
 
     def __str__(self) -> str:

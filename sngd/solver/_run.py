@@ -64,11 +64,11 @@ class AbstractStart(abc.ABC):
 
     @abc.abstractmethod
     def first(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Beginning:
-        """Those of the first attempt. `theta`: the present ones."""
+        """The initial parameters of the first attempt. `theta`: the present parameters, shape `(p,)`."""
 
     @abc.abstractmethod
     def again(self, objective: AbstractObjective, reached: Float[Array, " p"], key: PRNGKeyArray) -> Float[Array, " p"]:
-        """Those of another attempt, shape `(p,)`, after one that ended at `reached`."""
+        """The initial parameters of another attempt, shape `(p,)`, after one that ended at `reached`."""
 
 
 class AbstractStop(abc.ABC):

@@ -26,8 +26,8 @@ _ORDINARY_SIZE = 300.0
 _ORDINARY = 1e3
 
 TYPICAL_FREQUENCY = 4.0
-"""Of a network by whose response the size of a solution is judged: one of frequency one responds up to a hundred times
-less to an equation than the solution does."""
+"""The frequency of the network by whose response the size of a solution is judged. A network of frequency one responds
+up to a hundred times less to an equation than the solution does."""
 
 # The size of a network from which its linear response is taken, so small that nonlinear terms have no part in it.
 _SLIGHT = 1e-6
@@ -85,7 +85,7 @@ class Scales:
 
     @property
     def loss(self) -> float:
-        """Of the function that is zero everywhere, for least squares."""
+        """The least-squares loss of the function that is zero everywhere."""
         return math.hypot(*self.data) ** 2 / 2
 
     @property

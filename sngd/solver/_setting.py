@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from sngd.linearize import AbstractObjective, Limits, make_objective
+from sngd.linearize import AbstractObjective, Limits, make_objective, with_points_for
 from sngd.problem import AbstractProblem
 from sngd.solver._scales import TYPICAL_FREQUENCY, Scales, in_ordinary_units, scales_of
 
@@ -70,7 +70,7 @@ def make_setting(
     if suggests:
         found = _of_the_right_size(found, look)
     network, objective, theta, scales, size, _ = found
-    given = problem.with_points(len(theta))
+    given = with_points_for(problem, len(theta))
     ordinary = in_ordinary_units(given, scales)
     if ordinary is not given:
         objective, theta = make_objective(ordinary, network, limits, mesh)

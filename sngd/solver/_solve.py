@@ -49,7 +49,7 @@ _HIGHER = 0.5
 _LOG = logging.getLogger("sngd")
 
 DEFAULT_NETWORK = "3x24"
-"""Of those who name none; docs/choices.md says why."""
+"""The network of those who name none; docs/choices.md says why."""
 
 
 def solve(

@@ -41,26 +41,24 @@ _ENDED_BY_ITSELF = (Result.STAGNATED, Result.TARGET_REACHED)
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
-    """Half the squared norms that tell how good a solution is.
+    """What tells how good a solution is. All but `error` are half of a squared norm, as the loss is.
 
-    - `fitted`: of the residual at the points of the run; `between`: at other points, mostly as many.
-    - `rounding`: of what the residual changes by when every parameter is changed in its last digit.
-    - `optimality_gap`: how far the loss may be above its minimum: for least squares, `fitted`. `noise`: of how far the
-      solution is changed by such changes of the parameters, in the norm of the loss: for least squares, `rounding`.
-
-    And `error`, an estimate of the relative L2 error: the stability constant times the norm of the residual between the
-    points, each condition in the unit of its response to an untrained network, over the root mean square of the
-    solution; or the largest residual of a condition over its data, if that is more. The error is absolute where no
-    condition has data.
-
-    - `stability`: the constant and what is known of it; `None` where it is not asked for, and counted as one.
+    - `fitted`: the residual at the points of the run. `between`: the residual at other points, mostly as many.
+    - `rounding`: the change of the residual when every parameter is changed in its last digit.
+    - `optimality_gap`: how far the loss may be above its minimum. For least squares it is `fitted`.
+    - `noise`: the change of the solution when every parameter is changed in its last digit, in the norm of the loss.
+      For least squares it is `rounding`.
+    - `error`: an estimate of the relative L2 error. It is the stability constant times the norm of the residual between
+      the points, over the root mean square of the solution; each condition counts in the unit of its response to an
+      untrained network. Where the largest residual of a condition over its data is more, it is that. It is absolute
+      where no condition has data.
+    - `stability`: the constant and what is known of it. `None` where it is not asked for; then it counts as one.
     """
 
     fitted: float
     between: float
     rounding: float
     error: float
-    # Absent from earlier checkpoints, which are then refused by the name of their format.
     optimality_gap: float = math.nan
     noise: float = math.nan
     stability: Stability | None = None

@@ -23,7 +23,8 @@ from sngd.solver.policies._frequencies import Frequencies, FrequencyChoice
 
 @dataclasses.dataclass(frozen=True)
 class NamedStart(AbstractStart):
-    """Of an `MLP` that is named by its architecture: drawn at random, with frequencies that suit the equation.
+    """The start of an `MLP` that is named by its architecture: drawn at random, with frequencies that suit the
+    equation.
 
     - `make`: makes the network from a key and frequencies. `axes`: how many frequencies there are.
     - `fast`: whether to take the fastest that suit. `unit`: the power of ten of the solution's size.
@@ -70,7 +71,7 @@ def _times(objective: AbstractObjective, theta: Float[Array, " p"], factor: floa
 
 @dataclasses.dataclass(frozen=True)
 class GivenStart(AbstractStart):
-    """Of a network that is given as an object, whose parameters are not thrown away lightly.
+    """The start of a network that is given as an object, whose parameters are kept where they may be of use.
 
     The first attempt keeps them, unless every `MLP` within the network is untrained and other frequencies are clearly
     better; then these networks are made again with those frequencies.
@@ -128,13 +129,14 @@ def suitable_frequencies(
 ) -> tuple[Frequencies | None, float]:
     """Frequencies that suit the objective, and their score.
 
-    Where the Jacobian is too large to store, the frequencies are the same for all axes, and chosen on some of the
-    points; where it is not known by outer products either, or of an energy, they are all one.
+    Where the Jacobian is kept as outer products, all axes have the same frequency, which is chosen on some of the
+    points. Where the Jacobian is recomputed in blocks, or the factor of an energy is not stored, all frequencies are
+    one, and the score is not a number.
 
-    - `fast`: where the Jacobian is known by outer products, whether to take the fastest of the frequencies that suit.
+    - `choice`: chooses. `make`: makes parameters from frequencies.
+    - `fast`: whether to take the fastest of the frequencies that suit, where the Jacobian is kept as outer products.
     - `unit`: the power of ten of the solution's size, in which residuals are compared.
-    - `make`: makes parameters from frequencies. `given`: parameters to keep, with the result `None`, where no
-      frequencies are clearly better.
+    - `given`: parameters to keep where no frequencies are clearly better; then the first result is `None`.
     """
     stored = objective.chunk is None
     if not stored:
