@@ -141,15 +141,15 @@ def _largest(found, expected) -> float:
 
 
 def runs(optimizer) -> dict:
-    """The same run on one device, on several, on several from a checkpoint on, and on one with parameters changed in
-    their last digits.
+    """The same run on one device, on four, and on four from a checkpoint on; in residual space, where rounding errors
+    grow, in the place of the latter on one device with parameters changed in their last digits.
     """
-    counts = (2, 4) if optimizer == "damped" else (4,)
-    cases = {f"{count} devices": run(optimizer, count) for count in counts}
+    cases = {"1 device": run(optimizer, 1), "4 devices": run(optimizer, 4)}
+    if optimizer == "residual-space":
+        return cases | {"last digits": run(optimizer, 1, np.finfo(float).eps)}
     with tempfile.TemporaryDirectory() as folder:
         run(optimizer, 4, iterations=ITERATIONS // 2, checkpoints=Checkpoints(folder))
-        cases["4 devices, resumed"] = run(optimizer, 4, checkpoints=Checkpoints(folder, resume=True))
-    return {"1 device": run(optimizer, 1), **cases, "last digits": run(optimizer, 1, np.finfo(float).eps)}
+        return cases | {"4 devices, resumed": run(optimizer, 4, checkpoints=Checkpoints(folder, resume=True))}
 
 
 def run(

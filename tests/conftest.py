@@ -1,34 +1,33 @@
 """Shared setup.
 
-Most of the time of the tests is compilation. All processes of one run of the tests share what they compile, in a folder
-that is empty at its start. XLA compiles at its lowest level: the tests run each function a few times.
+Most of the time of the tests is compilation, and they run each function a few times. So XLA compiles at its lowest
+level, here and in the processes that tests start. The files that take longest come first, so that no worker waits.
 """
 
 import os
-import shutil
 import signal
-import tempfile
+from pathlib import Path
 
-_COMPILED = "JAX_COMPILATION_CACHE_DIR"
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        *os.environ.get("XLA_FLAGS", "").split(),
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+    ]
+)
 
-# The first process of a run of the tests makes the folder. The other ones find it in their environment.
-_own = None if _COMPILED in os.environ else tempfile.mkdtemp(prefix="sngd-compiled-")
-if _own is not None:
-    os.environ[_COMPILED] = _own
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
-    lowest = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {lowest}"
-
-import jax  # noqa: E402 - reads the environment
-import pytest  # noqa: E402
+import jax
+import pytest
 
 jax.config.update("jax_enable_x64", True)
 
 
-def pytest_unconfigure():
-    if _own is not None:
-        shutil.rmtree(_own, ignore_errors=True)
+LONGEST = ("devices", "runs", "annotations", "invariance", "linearize", "paper", "checkpoints", "frequencies", "cli")
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(Path(item.fspath).stem, len(place)))
 
 
 @pytest.fixture

@@ -195,11 +195,11 @@ def test_a_users_own_parts_take_part_in_a_whole_run(tmp_path):
 
     def watch(snapshot, record):
         seen.append((record.iteration, float(snapshot.network(jnp.asarray([0.5])))))
-        return record.iteration == 90
+        return record.iteration == 110
 
     solution = run(120, callbacks=watch, checkpoints=sngd.Checkpoints(tmp_path, seconds=0))
     points = np.linspace(0, 1, 50)
-    np.testing.assert_allclose(solution(points[:, None]), exact(points), atol=1e-5)
+    np.testing.assert_allclose(solution(points[:, None]), exact(points), atol=1e-4)
     assert {"stop", "nonmonotone", "increase", "refine", "restart", "start", "start again"} == set(ASKED)
     assert solution.rows == 41 + 2, "it was refined"
     assert np.sum(np.isnan(solution.history.gradient_norm)) == 2, "it was restarted"

@@ -21,10 +21,19 @@ def problem(amplitude=1.0, length=1.0, factor=1.0):
     return sngd.Problem(sngd.interval(x=(0, length)), [equation, sngd.Dirichlet(0.0)], exact=exact)
 
 
+def solved(**units):
+    return sngd.solve(problem(**units), "1x8", key=jax.random.key(0), stopping=Stopping(60))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return solved()
+
+
 @pytest.mark.parametrize("size", [1e-8, 1e-4, 1e4, 1e8])
 @pytest.mark.parametrize("unit", ["amplitude", "length", "factor"])
-def test_other_units_are_solved_as_well(unit, size, key):
-    plain, other = (sngd.solve(problem(**{unit: by}), "1x8", key=key, stopping=Stopping(60)) for by in (1.0, size))
+def test_other_units_are_solved_as_well(unit, size, plain):
+    other = solved(**{unit: size})
     assert other.result is plain.result is Result.FLOOR_REACHED
     assert other.relative_l2() < 10 * max(plain.relative_l2(), 1e-15)
     # Estimates scatter at the rounding floor.

@@ -7,7 +7,7 @@ forward evaluations, and reverse mode is kept for the derivative with respect to
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, overload, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ Direction = Float[Array | np.ndarray, " d"] | Callable[[Float[Array, " d"]], Flo
 P = ParamSpec("P")
 
 
+@runtime_checkable
 class _Operator(Protocol[P]):
     """A differential operator, of fields and of solutions."""
 
