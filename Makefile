@@ -28,7 +28,7 @@ test: $(INSTALLED) ## run the tests, with as many processes as there are cores, 
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-lowest: $(LOWEST)/installed ## run the tests with the lowest versions that pyproject.toml allows, in .venv-lowest
-	OPENBLAS_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	OPENBLAS_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto --dist loadfile
 
 $(LOWEST)/installed: constraints-lowest.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the lowest versions need Python 3.11: make PYTHON=python3.11 test-lowest")'

@@ -153,9 +153,9 @@ FAULTS = (
     ),
     Fault(
         "The change of an energy is the difference of two energies.",
-        "sngd/linearize/_objective.py",
-        "return jnp.where(is_known, integral, jnp.sum(after) - jnp.sum(before))",
-        "return jnp.sum(after) - jnp.sum(before)",
+        "sngd/linearize/_energy.py",
+        "return jnp.where(is_small | agrees, integral, difference)",
+        "return difference",
         "the integral of the gradient, by the plain difference",
         "test_linearize.py::test_a_small_change_of_an_energy_keeps_its_digits",
     ),
@@ -209,10 +209,9 @@ FAULTS = (
     ),
     Fault(
         "The key of a run is not restored from its checkpoint.",
-        "sngd/solver/_checkpoints.py",
-        'found = [_array(f"{name}_{index}", leaf, arrays) for index, leaf in enumerate(leaves)]',
-        "found = [leaf if _is_key(leaf) else"
-        ' _array(f"{name}_{index}", leaf, arrays) for index, leaf in enumerate(leaves)]',
+        "sngd/files/_pytree.py",
+        'found.append(restored(f"{name}_{next(numbers)}", leaf, arrays))',
+        'found.append((restored(f"{name}_{next(numbers)}", leaf, arrays), leaf)[_is_key(leaf)])',
         "one array of the state, by that of the start",
         "test_checkpoints.py::test_a_killed_run_goes_on_bit_for_bit[single-pass]",
     ),
@@ -227,8 +226,8 @@ FAULTS = (
     Fault(
         "A solution is loaded for a problem with other bounds.",
         "sngd/solver/_save.py",
-        "return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs)",
-        "return _Identity(problem.name, tuple(domain.axes), (), domain.time_axis, problem.outputs)",
+        "return _Identity(problem.name, tuple(domain.axes), bounds, domain",
+        "return _Identity(problem.name, tuple(domain.axes), (), domain",
         "the bounds in the identity of a problem, left out",
         "test_solutions.py::test_the_solution_of_another_problem_is_refused",
     ),
@@ -279,6 +278,30 @@ FAULTS = (
         "({min(errors):.0e})",
         "the maximum, by the minimum",
         "test_bench.py::test_ways_are_tabulated_by_their_median_and_largest_error",
+    ),
+    Fault(
+        "The bound of a nonmonotone step holds for the steps after it.",
+        "sngd/search/_gain.py",
+        "bound=jnp.full_like(state.bound, -jnp.inf))",
+        "bound=state.bound)",
+        "the bound of the next step, by that of this one",
+        "test_search.py::test_one_step_alone_may_raise_the_loss_and_the_next_ones_are_bolder",
+    ),
+    Fault(
+        "A run goes on although a callback ends it.",
+        "sngd/solver/_driver.py",
+        "stopped |= isinstance(answer, bool | np.bool_) and bool(answer)",
+        "stopped |= False",
+        "the answer of a callback, left out",
+        "test_own_parts.py::test_a_callback_ends_a_run_by_its_return_value",
+    ),
+    Fault(
+        "Coefficients are constants of the compiled code.",
+        "sngd/linearize/_trial.py",
+        "parameters: dict[str, Array] = eqx.field(default_factory=dict)",
+        "parameters: dict[str, Array] = eqx.field(default_factory=dict, static=True)",
+        "data, by metadata",
+        "test_parameters.py::test_another_value_compiles_nothing_again",
     ),
 )
 

@@ -103,7 +103,7 @@ def scale(seeds: Sequence[int], path: Path, report: Callable[[str], None], only:
                 cells.run(name, functools.partial(run_command, arguments, history=True))
     for step in dict.fromkeys((*_SIDE_BY_SIDE, *_BY_PARAMETERS, *_BY_ROWS, *_BY_COLUMNS)):
         if only in step.name:
-            cells.run(step.name, functools.partial(_measure if step.columns is None else _measure_columns, step))
+            cells.run(step.name, functools.partial(_measure if step.columns is None else measure_columns, step))
     _draw(cells.results, path.with_suffix(".png"))
     return "\n\n".join([_errors(cells.results), _compared(cells.results), _exponents(cells.results)])
 
@@ -114,14 +114,14 @@ def _measure(step: _Step) -> dict[str, Any]:
     enough = _ENOUGH if step.points < _MANY else _ENOUGH_OF_MANY
     arguments += ["--seconds", str(enough), "--error-every", "1000"]
     try:
-        return run_command(arguments) | _predicted(step)
+        return run_command(arguments) | predicted(step)
     except ValueError as error:
         if "more than memory" not in str(error):
             raise
-        return {"relative_l2": None, "seconds": 0.0, "does_not_fit": str(error).splitlines()[-1]} | _predicted(step)
+        return {"relative_l2": None, "seconds": 0.0, "does_not_fit": str(error).splitlines()[-1]} | predicted(step)
 
 
-def _predicted(step: _Step) -> dict[str, float]:
+def predicted(step: _Step) -> dict[str, float]:
     """What the plan says, with no bound on the memory."""
     plan = make_plan(*make_objective(*_setting(step)), step.optimizer, memory=math.inf)
     return {"predicted_step_seconds": plan.seconds, "predicted_bytes": plan.bytes}
@@ -132,7 +132,7 @@ def _setting(step: _Step) -> tuple[AbstractProblem, MLP]:
     return problem, make_network(find_network(step.network), problem.domain.bounds, key=jax.random.key(0))
 
 
-def _measure_columns(step: _Step) -> dict[str, Any]:
+def measure_columns(step: _Step) -> dict[str, Any]:
     """A run adapts its sketch: steps with a fixed one are made apart, in a process of their own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_step_with_columns, step).result()

@@ -14,7 +14,7 @@ T = TypeVar("T")
 # Most functions run a few dozen times. On processors XLA's newer emitters of fused loops and LLVM's higher levels take
 # a quarter of the compilation and make no step shorter; on GPUs a search for the fastest kernels takes up to two
 # fifths, more than it gains (`docs/performance.md`).
-_OPTIONS: dict[str, dict[str, bool | int]] = {
+OPTIONS: dict[str, dict[str, bool | int]] = {
     "cpu": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1},
     "gpu": {"xla_gpu_autotune_level": 0},
 }
@@ -40,10 +40,15 @@ def compiled(function: Callable[P, T], *, donate: Literal["all", "none"] = "none
 
 @functools.cache
 def _options() -> dict[str, bool | int]:
-    """The options for the present backend that this version of XLA knows, without those that `XLA_FLAGS` names."""
-    named = os.environ.get("XLA_FLAGS", "")
-    chosen = {name: value for name, value in _OPTIONS.get(jax.default_backend(), {}).items() if name not in named}
-    return {name: value for name, value in chosen.items() if _is_known(name, value)}
+    return those_to_set(OPTIONS.get(jax.default_backend(), {}), os.environ.get("XLA_FLAGS", ""))
+
+
+def those_to_set(options: dict[str, bool | int], flags: str) -> dict[str, bool | int]:
+    """The options that this version of XLA knows, without those that a user has set.
+
+    - `flags`: what the environment variable `XLA_FLAGS` holds.
+    """
+    return {name: value for name, value in options.items() if name not in flags and _is_known(name, value)}
 
 
 def _is_known(name: str, value: bool | int) -> bool:

@@ -87,9 +87,9 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
         made = {"columns": step.columns, "relative_l2": None, "seconds": 1.0, "step_seconds": 1e-3 * step.columns**2}
         return made | {"peak_bytes": 10**9, "predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
 
-    monkeypatch.setattr("benchmarks.scale._measure_columns", steps)
+    monkeypatch.setattr("benchmarks.scale.measure_columns", steps)
     monkeypatch.setattr(
-        "benchmarks.scale._predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
+        "benchmarks.scale.predicted", lambda step: {"predicted_step_seconds": 1.0, "predicted_bytes": 9e9}
     )
     table = scale([0], tmp_path / "scale.json", lambda line: None)
     assert "| A3 | 1,085,761 | 868 | residual-space | 0 | 1.0e-09 | 50 s | 40 s | 40 s | - | 1.1 s | 2.00 GB |" in table

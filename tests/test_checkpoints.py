@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import importlib.metadata
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,6 +19,7 @@ import pytest
 import sngd
 from sngd.cli import main
 from sngd.descent import FactorDescent
+from sngd.files import read_archive, write_archive
 from sngd.library import find_problem
 from sngd.problem import GaussLegendre
 from sngd.search import FixedStep, GainRatio, GridSearch
@@ -127,16 +130,17 @@ def test_a_checkpoint_of_another_run_is_refused(changes, named, tmp_path):
 def test_a_checkpoint_of_other_versions_is_refused(tmp_path, monkeypatch):
     with pytest.raises(KilledError):
         run(tmp_path, kill=2)
-    monkeypatch.setattr("sngd.solver._checkpoints.importlib.metadata.version", lambda name: "0.0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.0")
     with pytest.raises(ValueError, match=r"versions is .*'0.0'"):
         run(tmp_path, resume=True)
 
 
-def test_a_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("sngd.solver._checkpoints._FORMAT", "sngd-checkpoint-1")
+def test_a_checkpoint_of_another_format_is_refused(tmp_path):
     with pytest.raises(KilledError):
         run(tmp_path, kill=2)
-    monkeypatch.undo()
+    for path in tmp_path.glob("*.npz"):
+        header, arrays = read_archive(path, dict[str, Any], "a checkpoint")
+        write_archive(path, header | {"format": "sngd-checkpoint-1"}, arrays)
     with pytest.raises(ValueError, match="has format 'sngd-checkpoint-1', this version 'sngd-checkpoint-"):
         run(tmp_path, resume=True)
 
@@ -169,7 +173,7 @@ def test_a_full_disk_costs_a_checkpoint_and_not_the_run(tmp_path, monkeypatch, c
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("sngd.files._archive.os.fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with caplog.at_level(logging.WARNING, "sngd"):
         solution = run(tmp_path)
     assert "no checkpoint was written" in caplog.text

@@ -330,9 +330,8 @@ def test_the_gramian_of_the_heat_equation_is_of_low_rank():
     assert check.holds, check
 
 
-def test_the_truncation_decides_the_order_of_sngd_and_engd_for_an_energy(monkeypatch):
-    monkeypatch.setattr(theory, "_SEEDS", 1)
-    check = theory.tolerance_of_energy()
+def test_the_truncation_decides_the_order_of_sngd_and_engd_for_an_energy():
+    check = theory.tolerance_of_energy(seeds=1)
     assert check.holds, check
 
 
