@@ -3,7 +3,7 @@
     python -m benchmarks alternate 75efc88 [--seeds 0 5] [--only heat] [--slack 2]
 
 One process a run. The two runs of a row and a seed follow each other, so that both meet the same load of the machine.
-Every run is kept in results/alternated.json, and one that is there is not repeated. Writes results/alternated.md.
+Every run is kept in results/alternated-COMMIT.json, and one that is there is not repeated. The table is beside it.
 
 `--slack` multiplies the seconds that the rows allow.
 """
@@ -74,10 +74,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose problem or network contains this")
     parser.add_argument("--slack", type=float, default=1.0)
     chosen = parser.parse_args()
-    path = RESULTS / "alternated.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    if kept.get("commit") != chosen.commit:
-        kept = {"commit": chosen.commit, "runs": {}}
+    path = RESULTS / f"alternated-{chosen.commit}.json"
+    kept = json.loads(path.read_text()) if path.exists() else {"commit": chosen.commit, "runs": {}}
     with tempfile.TemporaryDirectory() as name:
         trees = {"before": unpacked(chosen.commit, Path(name)), "now": ROOT}
         for seed in range(*chosen.seeds):
@@ -95,7 +93,7 @@ def main() -> None:
                 print(cell, *found, flush=True)
     text = table(kept["runs"], chosen.commit)
     print(text)
-    (RESULTS / "alternated.md").write_text(text + "\n")
+    path.with_suffix(".md").write_text(text + "\n")
 
 
 if __name__ == "__main__":
