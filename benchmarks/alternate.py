@@ -91,7 +91,9 @@ def main() -> None:
                         path.write_text(json.dumps(kept | {"machine": machine()}, indent=1) + "\n")
                 found = [f"{tree} {pair[tree]['relative_l2']:.1e} {pair[tree]['seconds']:.1f} s" for tree in trees]
                 print(cell, *found, flush=True)
-    text = table(kept["runs"], chosen.commit)
+    where = machine()
+    place = f"{where['processor']}, {where['cores']} cores, {where['versions']}, {where['date']}"
+    text = f"{table(kept['runs'], chosen.commit)}\n\n`python -m benchmarks alternate {chosen.commit}`, {place}."
     print(text)
     path.with_suffix(".md").write_text(text + "\n")
 

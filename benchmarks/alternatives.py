@@ -259,20 +259,16 @@ class Varied(AbstractOptimizer):
         return _step(objective, self.plain, self.variation, iterate)
 
     def adapt(self, state: VariedState, report: StepReport) -> VariedState:
-        return dataclasses.replace(state, descent=self.plain.descent.update(state.descent, _curve_report(report)))
+        return dataclasses.replace(state, descent=self.plain.descent.update(state.descent, report.of_curve))
 
     @property
     def allows_increase(self) -> bool:
         return self.plain.allows_increase
 
     def allow_increase(self, state: VariedState, report: StepReport, bound: float) -> VariedState:
-        descent = self.plain.descent.widen(state.descent, _curve_report(report))
+        descent = self.plain.descent.widen(state.descent, report.of_curve)
         search = self.plain.search.allow_increase(state.search, bound)
         return VariedState(descent, search, state.last, jnp.ones_like(state.increases))
-
-
-def _curve_report(report: StepReport) -> CurveReport:
-    return CurveReport(int(report.rank), int(report.numerical_rank), float(report.predicted_reduction))
 
 
 def _step(objective: LeastSquares, plain: Optimizer, variation: str, iterate: Iterate) -> tuple[Iterate, StepReport]:

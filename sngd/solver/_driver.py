@@ -227,7 +227,7 @@ class Driver:
             return None
         counters = state.counters
         finer = dataclasses.replace(counters, round=counters.round + 1, refinements=counters.refinements + 1)
-        again = run.policies.restart.is_wrong(run, state, outcome)
+        again = run.start is not None and run.policies.restart.is_wrong(run, state, outcome)
         self._move_to(run)
         if again:
             return self._next_attempt(state, _better(state.best, outcome), finer)
@@ -314,7 +314,7 @@ class Driver:
             except Exception as error:
                 raise _CallbackError(error) from error
             stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
-        return stopped
+        return bool(agreed(self.run.objective.mesh, stopped))
 
     @property
     def compilations(self) -> int:

@@ -4,6 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from sngd.descent import CurveReport
+
 
 class Iterate(eqx.Module):
     """Everything that changes from one step to the next.
@@ -41,3 +43,8 @@ class StepReport(eqx.Module):
     numerical_rank: Int[Array, ""] | int = -1
     predicted_reduction: Float[Array, ""] | float = jnp.nan
     optimality_gap: Float[Array, ""] | float = jnp.nan
+
+    @property
+    def of_curve(self) -> CurveReport:
+        """What a descent learns of its last curve, as numbers of Python. Called on the host."""
+        return CurveReport(int(self.rank), int(self.numerical_rank), float(self.predicted_reduction))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from sngd._arguments import shown
 from sngd._cost import Cost
-from sngd.descent import AbstractDescent, CurveReport
+from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractFactor, AbstractObjective
 from sngd.search import AbstractSearch, GridSearch
 from sngd.solver._iterate import Iterate, StepReport
@@ -131,7 +131,7 @@ class Optimizer(AbstractOptimizer):
         return take_step(objective, self.descent, self.search, iterate)
 
     def adapt(self, state: OptimizerState, report: StepReport) -> OptimizerState:
-        return dataclasses.replace(state, descent=self.descent.update(state.descent, _curve_report(report)))
+        return dataclasses.replace(state, descent=self.descent.update(state.descent, report.of_curve))
 
     @property
     def allows_increase(self) -> bool:
@@ -139,7 +139,7 @@ class Optimizer(AbstractOptimizer):
 
     def allow_increase(self, state: OptimizerState, report: StepReport, bound: float) -> OptimizerState:
         return OptimizerState(
-            descent=self.descent.widen(state.descent, _curve_report(report)),
+            descent=self.descent.widen(state.descent, report.of_curve),
             search=self.search.allow_increase(state.search, bound),
             increases=jnp.ones_like(state.increases),
         )
@@ -151,7 +151,3 @@ class Optimizer(AbstractOptimizer):
     @property
     def wants_fast_features(self) -> bool:
         return self.descent.wants_fast_features
-
-
-def _curve_report(report: StepReport) -> CurveReport:
-    return CurveReport(int(report.rank), int(report.numerical_rank), float(report.predicted_reduction))
