@@ -151,3 +151,13 @@ def test_a_slow_step_ends_a_run_below_rounding_alone(gap, ends):
     diagnosis = Diagnosis(gap, gap, 1e-30, 1e-9, optimality_gap=0.9 * gap, noise=1e-30)
     run = SimpleNamespace(diagnose=lambda *_: diagnosis, policies=Policies())
     assert policy.gives_up(run, states[-1]) == ends
+
+
+@pytest.mark.parametrize("settings", [{"window": 12}, {"rest": 3}, {"window": 1, "rest": 1, "fruitless": 5}], ids=str)
+def test_other_windows_tell_a_stall_from_as_many_gaps(settings):
+    """A gap that falls by a tenth a step halves in seven steps: a stall for windows that are shorter."""
+    policy = Nonmonotone(**settings)
+    history = policy.begin(1.0)
+    for step in range(1, 20):
+        history = policy.observe(history, 0.9**step, no_step=False)
+        assert policy.stalls(history) == (policy.window < 7 and step >= max(policy.window, 1))

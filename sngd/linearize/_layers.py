@@ -66,7 +66,7 @@ def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
 
 
 def linear_leaves_of(graph: Graph, leaves: Leaves) -> frozenset[int]:
-    """The outer products of a function of the leaves which is a graph already."""
+    """Which of the leaves are such matrices, for a function that is a graph already."""
     candidates = {index for index, leaf in enumerate(leaves) if leaf.ndim == 2}
     while candidates:
         found: set[int] = set()

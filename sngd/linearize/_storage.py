@@ -18,11 +18,11 @@ _WIDE = 32
 class Limits:
     """How much memory a factor may take. How the factor is kept follows from it.
 
-    - `dense_bytes`: a factor of at most so many bytes may be stored.
-    - `layered`: whether a factor may be kept as outer products. It is, for a network made of linear layers, where it is
-      not stored. It is also where it could be stored, if the layers are wide and there are fewer rows than parameters.
-    - `chunk_bytes`: the bytes of one block. A factor of outer products forms blocks of columns. Any other factor that
-      is not stored recomputes blocks of rows, of one point at least.
+    - `dense_bytes`: the largest size of a factor that may be stored.
+    - `layered`: whether outer products may be used. They are used, for a network made of linear layers, if the factor
+      is too large to store, or if the layers are wide and there are fewer rows than parameters.
+    - `chunk_bytes`: the size of one block. A factor kept as outer products forms blocks of columns. Any other factor
+      that is not stored recomputes blocks of rows, of one point at least.
     """
 
     dense_bytes: int = 2**30

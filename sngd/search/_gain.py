@@ -162,11 +162,15 @@ def _bisected(
     predicted: Float[Array, " k"],
     first: Int[Array, ""],
 ) -> Choice:
-    """The largest step size that accepts of those that a search for it tries, or the one with the lowest loss; zero,
-    with the loss infinite, where none is finite.
+    """The largest accepted step size that the search tries.
 
-    From `first` on, by strides of one, two, four, ..., to larger steps while each expands a larger one, else to smaller
-    ones until one accepts; then by bisection (exponential search, Bentley and Yao, Inf. Proc. Letters 5, 1976).
+    If none is accepted, it is the one with the lowest loss. If no loss is finite, the step size is zero and the loss
+    infinite.
+
+    The search begins at the index `first`. While `expands` holds, it moves to larger step sizes by strides of one, two,
+    four, and so on. If neither `expands` nor `accepts` holds at `first`, it moves to smaller step sizes in the same way
+    until one is accepted. Then it bisects what is left (exponential search, Bentley and Yao, Inf. Proc. Letters 5,
+    1976).
     """
     count = len(step_sizes)
 
@@ -178,7 +182,7 @@ def _bisected(
         found, update = along.trial(step_sizes[middle])
         found = _or_infinity(found)
         accepted_here = accepts(found, predicted[middle])
-        # Whatever accepts after another is larger.
+        # A step size that is accepted after another one is larger.
         better = accepted_here | (~accepted & (found < picked.value))
         here = Choice(step_sizes[middle], found, update)
         picked = jax.tree.map(lambda new, old: jnp.where(better, new, old), here, picked)

@@ -33,7 +33,9 @@ _SAME_LOSS = 1e-9
 class Identity:
     """What must be the same for a run to go on from a checkpoint as if it had never been stopped.
 
-    The equation itself is code, and is known by the `loss` of the initial network.
+    It is the versions of the packages, the precision, the name, axes, bounds, parameters and conditions of the problem,
+    the number of rows, the shapes of the network, the optimizer and the key. The equation itself is code, and is known
+    by the `loss` of the initial network.
     """
 
     versions: dict[str, str]
@@ -50,7 +52,7 @@ class Identity:
     loss: float
 
     def differences(self, other: "Identity") -> list[str]:
-        """In what another one differs, in words."""
+        """The differences from another identity, in words."""
         found = []
         for field in dataclasses.fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
@@ -128,12 +130,12 @@ class RunCheckpoints:
 
     @property
     def resumes(self) -> bool:
-        """Whether there is one to go on from."""
+        """Whether there is a checkpoint to go on from."""
         return self._folder.resumes
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next one."""
+        """Whether it is time for the next checkpoint."""
         return self._folder.due
 
     def write(self, state: RunState) -> None:
@@ -157,7 +159,9 @@ class RunCheckpoints:
         self._folder.write(state.records[-1].iteration, header, {**history, **iterate, **lowest, **best})
 
     def read(self, template: Iterate) -> RunState:
-        """The state of the last checkpoint that can be read. `template`: an iterate of the same structure.
+        """The state of the last checkpoint that can be read. A damaged checkpoint is passed over, with a warning.
+
+        - `template`: an iterate of the same structure.
 
         Raises `ValueError` where none can be read, and for one of another run, with the differences named.
         """

@@ -193,7 +193,9 @@ class Driver:
         return RunState(iterate, lowest, counters, records, report, stall, state.best)
 
     def _that_fits(self, present: Any, following: Any) -> Any:
-        """The next state of the optimizer, with the present sizes where larger ones would not fit into the memory."""
+        """The next state of the optimizer. If a step with its new sizes, such as a larger sketch, would not fit into
+        the memory, the present sizes are kept.
+        """
         arrays, sizes = eqx.partition(following, eqx.is_array)
         present_sizes = eqx.filter(present, eqx.is_array, inverse=True)
         if jax.tree.leaves(sizes) == jax.tree.leaves(present_sizes) or self.run.fits(following):
@@ -201,7 +203,11 @@ class Driver:
         return eqx.combine(arrays, present_sizes)
 
     def _nudged(self, state: RunState, reached: Float[Array, " p"]) -> RunState:
-        """The state in the place of a step to `reached`: with parameters a little off those before, and a fresh key."""
+        """The state that replaces a step to `reached`, which was not finite: the parameters before the step with a
+        small random change, a new key, and a new state of the optimizer.
+
+        Raises `_NonFiniteError` after several such steps in a row.
+        """
         run, iterate, rejected = self.run, state.iterate, state.counters.rejected
         if rejected == _REJECTED:
             residual = describe_nonfinite(run.objective, reached) if bool(jnp.all(jnp.isfinite(reached))) else ""

@@ -33,7 +33,7 @@ class StepReport(eqx.Module):
     - `predicted_reduction`: the part of the optimality gap before the step that the boldest point of the curve was
       predicted to remove.
     - `optimality_gap`: how far above its minimum the loss may be: for a sum of squares the loss after the step; for an
-      energy, whose minimum is not known, what the boldest point was predicted to remove before the step.
+      energy, whose minimum is not known, the predicted reduction of the full step before the step.
     """
 
     loss: Float[Array, ""] | float

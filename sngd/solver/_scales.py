@@ -1,6 +1,6 @@
-"""How large things are: the data of each condition, and what a network of ordinary size makes of it.
+"""Characteristic scales: the norm of the data of each condition, and of its response to a network of ordinary size.
 
-Thresholds on a residual or on a solution are relative to these norms, so that they do not depend on units.
+All thresholds on a residual or on a solution are relative to these norms. So they do not depend on units.
 """
 
 import dataclasses
@@ -15,11 +15,12 @@ from sngd.problem import AbstractProblem, Problem
 from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
 from sngd.solver._step import data_of, values_of
 
-# Data this much smaller than what a network of the solution's size makes of the condition are rounding errors of zero;
-# and data of all conditions this much smaller than what a network of any other size makes of them.
+# Data of one condition count as zero where they are below the first part of its response to a network of the solution's
+# size. Data of all conditions count as zero where they are below the second part of the response to any network.
 _NOTHING, _NOTHING_AT_ALL = 1e-6, 1e-13
 
-# Solutions as much larger or smaller than a network of ordinary size, by their data, may be of the same size.
+# A solution that is larger or smaller than a network of ordinary size by at most this factor, as its data suggest, may
+# be of the same size.
 _ORDINARY_SIZE = 300.0
 
 # Equations whose residual at one point, for a solution of ordinary size, is within this factor of one stay as they are.
@@ -32,11 +33,11 @@ up to a hundred times less to an equation than the solution does."""
 # The size of a network from which its linear response is taken, so small that nonlinear terms have no part in it.
 _SLIGHT = 1e-6
 
-# A response that is not so many times larger than its rounding errors is none: that of a condition which the network
-# meets by its construction, such as periodicity.
+# A response below so many times its rounding errors counts as zero. The network meets such a condition by its
+# construction: periodicity, for instance.
 _RESPONDS = 1e3
 
-# By which part parameters are changed to see what that makes of the conditions.
+# The relative change of the parameters from which the response of a network is taken that may solve the problem.
 _CHANGE = 0.1
 
 # Measures of a domain or of its faces within this factor of one stay what they are.
@@ -45,11 +46,12 @@ _ORDINARY_MEASURE = 1e2
 
 @dataclasses.dataclass(frozen=True)
 class Scales:
-    """Norms over the points, one for each condition.
+    """Norms over the points, one number for each condition.
 
-    - `data`: of the residual of the function that is zero everywhere.
-    - `response`: of what a network changes of it, before it is trained; zero where that is rounding errors alone.
-    - `network`: the root mean square of that network over the domain.
+    - `data`: the norm of the residual of the function that is zero everywhere.
+    - `response`: the norm of the change of that residual which an untrained network makes. It is zero where the change
+      is made of rounding errors alone.
+    - `network`: the root mean square of the untrained network over the domain.
     """
 
     data: tuple[float, ...]
@@ -60,8 +62,8 @@ class Scales:
     def magnitude(self) -> float:
         """The power of 1e4 by which the network should be multiplied; one where no condition has data.
 
-        It is the largest with which data are not less than a thirtieth of the response: a network that is too small is
-        safe, since nonlinear terms grow faster than it does. The steps are so large that the same problem in other
+        It is the largest power for which the data are at least a thirtieth of the response. A network that is too small
+        is safe, since nonlinear terms grow faster than it does. The steps are large, so that the same problem in other
         units meets the same network.
         """
         known = _NOTHING_AT_ALL < self.ratio < math.inf
@@ -90,16 +92,17 @@ class Scales:
 
     @property
     def rounding(self) -> tuple[float, ...]:
-        """What the machine precision leaves of the residual of each condition, however good the solution is: the
-        rounding errors of the data. Those of the network's response where no condition has data.
+        """The norm of the rounding errors in the residual of each condition, however good the solution is.
+
+        They are those of the data, or those of the response where no condition has data.
         """
         norms = self.response if self.is_homogeneous else self.data
         return tuple(np.finfo(float).eps * norm for norm in norms)
 
     @property
     def inverse_units(self) -> tuple[float, ...]:
-        """One over the residual of each condition that a function of root mean square one makes. Zero for a condition
-        that does not respond to a network.
+        """One over the norm of the residual which a function of root mean square one makes, for each condition; zero
+        for a condition that does not respond to a network.
         """
         return tuple(self.network / response if response > 0 else 0.0 for response in self.response)
 
@@ -124,8 +127,8 @@ def scales_of(
 ) -> Scales:
     """The scales of a problem. Where the zero function has no residual, there are no data.
 
-    - `untrained`: whether the network with the parameters `theta` is any network. One that may solve the problem says
-      nothing of the size of a residual: then a change of it by random changes of its parameters stands for a network.
+    - `untrained`: whether the network with the parameters `theta` has not been trained. A network that may solve the
+      problem has a residual that says nothing of scales. Then a random change of its parameters stands for a network.
     """
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
@@ -156,8 +159,10 @@ def in_last_digits(theta: Float[Array, " p"]) -> Float[Array, " p"]:
 def size_of(
     objective: AbstractObjective, theta: Float[Array, " p"], multiply: Callable[[Float[Array, " p"], float], Array]
 ) -> float:
-    """The power of a hundred next to the solution's size beside the network's: to which multiple of the network the
-    linearized conditions respond by as much as their data. One where they do not respond, or have no data.
+    """An estimate of how many times larger the solution is than the network, rounded to a power of a hundred.
+
+    It is the largest ratio, over the conditions, of the data to the linearized response to the network. It is one where
+    the conditions do not respond, have no data, or are not finite.
 
     The estimate is good where the network oscillates about as fast as the solution.
 
@@ -173,7 +178,7 @@ def size_of(
 
 
 def _changed(theta: Float[Array, " p"]) -> Float[Array, " p"]:
-    """Every parameter changed at random, by a part of its size and of that of all."""
+    """Every parameter changed at random, by a part of its magnitude plus the root mean square of all parameters."""
     sizes = np.abs(theta) + np.linalg.norm(theta) / math.sqrt(len(theta))
     return theta + _CHANGE * sizes * np.random.default_rng(0).normal(size=theta.shape)
 

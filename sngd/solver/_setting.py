@@ -12,7 +12,7 @@ from sngd.linearize import AbstractObjective, Limits, make_objective, with_point
 from sngd.problem import AbstractProblem
 from sngd.solver._scales import TYPICAL_FREQUENCY, Scales, in_ordinary_units, scales_of
 
-# A network for a solution of another size is made at most so many times. Once is enough for linear equations.
+# How often, at most, a network is made again for a solution of another size. Once is enough for linear equations.
 _PASSES = 4
 
 # A problem without data is looked at once more with a network this much smaller: nonlinear terms of an ordinary network
@@ -25,8 +25,9 @@ class Setting:
     """What a run begins with.
 
     - `problem`: with points, and each condition in an ordinary unit; `given`: with points, in the units of its user.
-    - `network`: of the size of the solution, where it may be chosen. `theta`: its parameters, shape `(p,)`.
-    - `scales`: of the conditions, by this network. `size`: by which it is multiplied.
+    - `network`: the network; where its size may be chosen, it has the size of the solution. `theta`: its parameters,
+      shape `(p,)`.
+    - `scales`: the scales of the conditions, by this network. `size`: the factor by which the network is multiplied.
     """
 
     given: AbstractProblem
@@ -49,9 +50,9 @@ def make_setting(
 ) -> Setting:
     """The setting of a run.
 
-    - `make`: makes the network for solutions that are so many times larger than ordinary ones, and from frequencies.
-    - `resizable`: whether that is another network for each size.
-    - `size`: that of the network; left out, one that a look at the data suggests.
+    - `make`: makes the network from the factor by which it is multiplied, and from frequencies.
+    - `resizable`: whether `make` returns another network for each factor.
+    - `size`: the factor; left out, the data suggest it.
     """
     suggests = resizable and size is None
 
@@ -79,7 +80,10 @@ def make_setting(
 
 
 class _Look(NamedTuple):
-    """A network of some size, and what the conditions make of it; and by which power of 1e4 it should be larger."""
+    """A network of some size, and the scales of the conditions for it.
+
+    - `magnitude`: the power of 1e4 by which its size should be multiplied.
+    """
 
     network: Callable
     objective: AbstractObjective
@@ -90,8 +94,10 @@ class _Look(NamedTuple):
 
 
 def _of_the_right_size(first: _Look, look: Callable[[float], _Look]) -> _Look:
-    """The network of the size of the solution, from that of ordinary size. Of one that is too small and one that is too
-    large, it is the former.
+    """A network of the size of the solution, by repeated multiplication of one of ordinary size.
+
+    If one size is too small and the next one too large, the smaller one is kept. If the conditions show no data, a much
+    smaller network is tried once: nonlinear terms of an ordinary one may hide small data.
     """
     found = first
     if first.scales.is_homogeneous:

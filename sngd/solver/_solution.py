@@ -37,9 +37,11 @@ class Solution:
     - `optimizer`: its name or description. `parameters`, `rows`: sizes `p` and `n`.
     - `seconds`: of the whole training. `compilations`: how many functions were compiled. `compile_seconds`: what that
       took, without tracing.
-    - `validation_loss`: the loss between the points of the run. `error_estimate`: of the relative L2 error: that
-      residual times the `stability` constant of the linearized problem (docs/reliability.md). Infinite where the
-      conditions do not determine the solution; absolute where no condition has data.
+    - `validation_loss`: the loss between the points of the run.
+    - `error_estimate`: an estimate of the relative L2 error, from the residual between the points and the `stability`
+      constant of the linearized problem (docs/reliability.md). It is infinite where the conditions do not determine the
+      solution. Where no condition has data, it is relative to the solution or to the untrained network, whichever is
+      larger.
     - `stability`: the constant. Not a number where it is not known, as for an energy whose Jacobian is not stored, or
       for a run that was interrupted; then one takes its place in the estimate.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.

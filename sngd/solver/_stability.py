@@ -152,7 +152,9 @@ def _product(factor: AbstractFactor, directions: Float[Array, "p q"]) -> Float[A
 
 
 def _largest(above: Float[np.ndarray, "k q"], below: Float[np.ndarray, "n q"]) -> tuple[float, float]:
-    """The largest ratio of `||above z||` to `||below z||`, and that of the two smallest `||below z||`."""
+    """The largest ratio of `||above z||` to `||below z||`; and the second smallest singular value of `below` over the
+    smallest, on the `z` for which `||above z||^2 + ||below z||^2` is one.
+    """
     left, values, _ = np.linalg.svd(np.concatenate([above, below]), full_matrices=False)
     left = left[:, values > _RESOLUTION * values[0]]
     cosines, sines = left[: len(above)], left[len(above) :]

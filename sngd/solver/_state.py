@@ -20,8 +20,8 @@ _metadata = functools.partial(jax.tree_util.register_dataclass, data_fields=[])
 class Counters:
     """Where a run is.
 
-    A run makes one or more attempts, each from other initial parameters; an attempt has one or more rounds, each on
-    more points than the one before. An attempt that begins for the sake of more points counts on.
+    A run makes one or more attempts, each from other initial parameters. An attempt has one or more rounds, each on
+    more points than the one before. Where a refinement begins another attempt, the count of its rounds goes on.
 
     - `attempt`, `round`: the present ones, counted from zero. `refinements`: how often the points have been refined.
     - `first`: the record with which the round began.
@@ -47,10 +47,11 @@ class Counters:
 class StallHistory:
     """What is known of the optimality gap since a round began.
 
-    - `lowest`: the lowest gap so far. `at_last_increase`: the lowest one when the last nonmonotone step was taken.
-    - `gaps`: those of the last steps, since the start or the last nonmonotone step.
-    - `rest`: how many there must be before a slow fall counts as a stall.
-    - `attempts`: nonmonotone steps in a row that led nowhere. `no_step`: whether the last iteration found no step.
+    - `lowest`: the lowest gap of the round. `at_last_increase`: the lowest gap when the last nonmonotone step was
+      taken.
+    - `gaps`: the last gaps, since the round began or a nonmonotone step was taken.
+    - `rest`: a slow fall counts as a stall only if `gaps` has more entries than this.
+    - `attempts`: nonmonotone steps in a row without success. `no_step`: whether the last iteration found no step.
     """
 
     lowest: float
@@ -71,10 +72,11 @@ class RoundOutcome(eqx.Module):
 class RunState(eqx.Module):
     """A run between two of its steps. It is immutable, so that an interrupt finds the last one whole.
 
-    - `iterate`: where the run is. `report`: that of the last step; `None` before the first step of a round.
+    - `iterate`: where the run is. `report`: the report of the last step; `None` before the first step of a round.
     - `lowest`: the iterate with the lowest optimality gap of the round. `stall`: what tells a stall; `None` for an
       optimizer that takes no nonmonotone steps.
-    - `records`: one for each iteration. `best`: the best outcome of the attempts before, if there are any.
+    - `counters`: the attempt, the round, and what has been counted. `records`: one for each iteration. `best`: the best
+      outcome of the attempts before, if there are any.
     """
 
     iterate: Iterate

@@ -104,13 +104,14 @@ def _search(
 def _points(
     objective: AbstractObjective, search: AbstractSearch, curve: AbstractCurve, start: _Point, threshold: Array
 ) -> tuple[_Point, Float[Array, ""]]:
-    """The last point of a step, and the step size of its first. There is a second point, on the curve of the residual
-    at the first one and the factor that is at hand, where the descent has such curves.
+    """The last point of a step, and the step size of its first point.
 
-    The decomposition of the factor takes most of a step, and serves twice: two steps of this kind converge at third
-    order where the residual vanishes, one at second (Fan, Math. Comp. 81, 2012).
+    A second point is tried if the descent has curves from other parameters (`AbstractCurve.moved`), and if the first
+    point lowers the loss by more than `threshold`. It lies on the curve of the residual at the first point; the factor
+    is not decomposed again. The decomposition takes most of a step. Two such points converge at third order where the
+    residual vanishes, one at second order (Fan, Math. Comp. 81, 2012).
 
-    - `threshold`: how much of the loss the first point must remove for there to be a second one.
+    - `threshold`: zero, or a part of the optimality gap once the run has been allowed a nonmonotone step.
     """
 
     def moved(theta: Array) -> AbstractCurve | None:

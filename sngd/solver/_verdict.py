@@ -48,10 +48,11 @@ class Diagnosis:
     - `optimality_gap`: how far the loss may be above its minimum. For least squares it is `fitted`.
     - `noise`: the change of the solution when every parameter is changed in its last digit, in the norm of the loss.
       For least squares it is `rounding`.
-    - `error`: an estimate of the relative L2 error. It is the stability constant times the norm of the residual between
-      the points, over the root mean square of the solution; each condition counts in the unit of its response to an
-      untrained network. Where the largest residual of a condition over its data is more, it is that. It is absolute
-      where no condition has data.
+    - `error`: an estimate of the relative L2 error, the larger of two numbers. The first is the stability constant
+      times the norm of the residual between the points, over the root mean square of the solution; each condition
+      counts in the unit of its response to an untrained network. The second is the largest ratio of a condition's
+      residual to its data. If no condition has data, the root mean square is that of the solution or of the untrained
+      network, whichever is larger. The estimate is infinite if the constant is, or if the root mean square is zero.
     - `stability`: the constant and what is known of it. `None` where it is not asked for; then it counts as one.
     """
 

@@ -74,14 +74,16 @@ class FrequencyChoice:
         unit: float = 1.0,
         given: Float[Array, " p"] | None = None,
     ) -> tuple[Frequencies | None, float]:
-        """The frequencies with the best score, and that score, in the units of the residual: minus infinity where all
-        fits.
+        """The frequencies with the best score, and that score in the units of the residual. The score is minus infinity
+        if it is at `floor`.
 
-        They are taken from a path of doublings from one, for one axis or several at a time; on demand, they are the
-        fastest of several that are equally good.
+        The search begins with frequency one on every axis, and doubles the frequency of one or several axes at a time.
+        It keeps the best candidate. With `fastest`, it then multiplies all frequencies by `faster` as long as the score
+        stays at `floor`.
 
-        Where none on the path is good, those that oscillate along one axis only are tried too, and what is near the
-        best of them: along a characteristic, features that fit are rare, and the scores around them are flat.
+        If the best score is poor and the axes may differ, the search also tries frequencies above one on a single axis.
+        From the best candidate it doubles or halves one frequency at a time. This helps for solutions along a
+        characteristic, where frequencies that suit are rare and the scores around them are flat.
 
         - `linearize`: maps a parameter vector, shape `(p,)`, to the residual, `(n,)`, and its factor, the Jacobian.
         - `parameters`: maps frequencies to a parameter vector.
@@ -102,7 +104,7 @@ class FrequencyChoice:
         return best, score + 2 * math.log10(unit) if score > self.floor else -math.inf
 
     def fastest_of(self, score: Callable[[Frequencies], float], best: Frequencies) -> Frequencies:
-        """The last frequencies from `best` on that leave nothing which could be told from nothing."""
+        """The fastest multiple of `best` by powers of `faster` up to which all scores stay at `floor`."""
         while self.faster * max(best) <= self.largest:
             faster = tuple(self.faster * frequency for frequency in best)
             if score(faster) > self.floor:
@@ -121,7 +123,9 @@ class FrequencyChoice:
         return self._descend(scores, min([best, *alone], key=scores))
 
     def _on_doublings(self, scores: "_Scores", axes: int, together: bool) -> Frequencies:
-        """The best on a path of doublings from one, each of them the best of all that there are from the last."""
+        """The best candidate on a path that begins at one. Each candidate is the best of all doublings of the one
+        before.
+        """
         best = here = (1.0,) * axes
         stale = 0
         choices = [(2.0,) * axes] if together else itertools.product((1.0, 2.0), repeat=axes)

@@ -18,14 +18,16 @@ from sngd.solver._verdict import at_rounding_floor, below_rounding, underresolve
 class Nonmonotone(AbstractNonmonotone):
     """Decides whether the next step may raise the loss, and whether such steps have been tried often enough.
 
-    - `window`, `halving`: a run has stalled where the optimality gap has not fallen to this part of itself over so many
-      iterations; `rest`: after a nonmonotone step, not before so many.
-    - `fruitless`, `fall`: it has stalled at any time where the gap has not fallen by this part over so many iterations.
-    - `success`: a nonmonotone step succeeds where it leads to a gap so many times lower.
-    - `attempts`: so many failures in a row are enough. `few`: so many are enough for a run that has not found the
-      solution at all, which other initial parameters serve better.
-    - `climb`: the first nonmonotone step may raise the gap to the initial one times this power of the relative gap that
-      is reached, the next one to its square, and so on.
+    - `window`, `halving`: a run has stalled if, over `window` iterations, the optimality gap has not fallen to
+      `halving` times its value.
+    - `rest`: after a nonmonotone step this test waits for at least `rest` iterations.
+    - `fruitless`, `fall`: a run has also stalled if the gap has not fallen by the part `fall` of itself over
+      `fruitless` iterations, or if the last iteration found no step.
+    - `success`: a nonmonotone step has succeeded if the lowest gap after it is more than `success` times lower.
+    - `attempts`, `few`: a round ends after `attempts` nonmonotone steps in a row without success. It ends after `few`
+      of them if the solution has not been found at all: other initial parameters serve such a run better.
+    - `climb`: with the initial gap `g_0` and the lowest gap `g`, the loss may rise to `g_0 (g / g_0)^(climb^k)` in the
+      `k`-th of these steps. After a success `k` is one again.
     """
 
     window: int = 6
@@ -54,7 +56,7 @@ class Nonmonotone(AbstractNonmonotone):
     def stalls(self, history: StallHistory) -> bool:
         """Whether steps lead nowhere any more."""
         gaps = history.gaps
-        slow = len(gaps) > history.rest and gaps[-1] > self.halving * gaps[-1 - self.window]
+        slow = len(gaps) > max(history.rest, self.window) and gaps[-1] > self.halving * gaps[-1 - self.window]
         # The first gap after a nonmonotone step may be that before it, of an energy.
         known = len(gaps) > self.fruitless + 1
         fruitless = known and gaps[-1] > (1 - self.fall) * gaps[-1 - self.fruitless]
@@ -71,8 +73,11 @@ class Nonmonotone(AbstractNonmonotone):
         return bound, StallHistory(history.lowest, history.lowest, (), self.rest, attempts)
 
     def gives_up(self, run: Run, state: RunState) -> bool:
-        """Whether nonmonotone steps have been tried often enough, or the points have no more to say: the loss is at its
-        minimum but for rounding, or more points are called for. Below rounding one slow step is enough to tell.
+        """Whether the round ends.
+
+        A round that has stalled ends if its loss is at the rounding floor, if it needs more points, or if enough
+        nonmonotone steps have failed. A round that has not stalled ends if its gap is below the machine precision times
+        the initial gap, its last step did not halve the gap, and the loss is below rounding.
         """
         history = state.stall
         if history is None:
