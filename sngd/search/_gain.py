@@ -72,6 +72,10 @@ class GainRatio(AbstractSearch):
     def __check_init__(self):
         if not 0 < self.fraction < 1:
             raise ValueError(f"fraction is {self.fraction}; it must lie between 0 and 1")
+        if not 0 < self.relaxed <= 1:
+            raise ValueError(f"relaxed is {self.relaxed}; it is a part of fraction, so it must lie in (0, 1]")
+        if not self.expand > 0:
+            raise ValueError(f"expand is {self.expand}; it is a gain ratio, so it must be positive")
         if not 0 < self.smallest < 1:
             raise ValueError(f"smallest is {self.smallest}; it must lie between 0 and 1")
         if not self.ratio > 1:

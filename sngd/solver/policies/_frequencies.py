@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from sngd._arguments import require_integer, require_number
 from sngd._compiled import compiled
 from sngd.linearize import AbstractFactor
 
@@ -56,6 +57,16 @@ class FrequencyChoice:
     poor: float = -2.0
     faster: float = 1.3
     clearly: float = 0.1
+
+    def __post_init__(self):
+        for name in ("fitted", "checked", "patience"):
+            require_integer(name, getattr(self, name), least=1)
+        for name, least in (("faster", 1.0), ("largest", 1.0), ("improvement", 0.0), ("clearly", 0.0)):
+            require_number(name, getattr(self, name))
+            if not getattr(self, name) > least:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be greater than {least:g}")
+        if not self.bounds or not all(bound > 0 for bound in self.bounds):
+            raise ValueError(f"bounds is {self.bounds!r}; give one or more positive numbers")
 
     @property
     def rows(self) -> int:

@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 
+from sngd._arguments import require_integer, require_number
 from sngd.solver._run import AbstractNonmonotone, Run
 from sngd.solver._state import RunState, StallHistory
 from sngd.solver._verdict import at_rounding_floor, below_rounding, underresolved
@@ -28,6 +29,8 @@ class Nonmonotone(AbstractNonmonotone):
       of them if the solution has not been found at all: other initial parameters serve such a run better.
     - `climb`: with the initial gap `g_0` and the lowest gap `g`, the loss may rise to `g_0 (g / g_0)^(climb^k)` in the
       `k`-th of these steps. After a success `k` is one again.
+
+    Raises `TypeError` or `ValueError` for counts below one, parts outside of (0, 1), or a `success` of at most one.
     """
 
     window: int = 6
@@ -39,6 +42,17 @@ class Nonmonotone(AbstractNonmonotone):
     attempts: int = 30
     few: int = 5
     climb: float = 1 / 16
+
+    def __post_init__(self):
+        for name in ("window", "rest", "fruitless", "attempts", "few"):
+            require_integer(name, getattr(self, name), least=1)
+        for name in ("halving", "fall", "climb"):
+            require_number(name, getattr(self, name))
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+        require_number("success", self.success)
+        if not self.success > 1:
+            raise ValueError(f"success is {self.success}; it must be greater than 1")
 
     def begin(self, gap: float) -> StallHistory:
         """The history at the start of a round."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from sngd._arguments import shown
 from sngd.solver._run import AbstractNonmonotone, AbstractRefine, AbstractRestart, AbstractStart, AbstractStop
 from sngd.solver.policies._frequencies import FrequencyChoice
 from sngd.solver.policies._nonmonotone import Nonmonotone
@@ -18,6 +19,8 @@ class Policies:
     - `refine`: when a run goes on with more points. `restart`: when it begins again from other initial parameters.
     - `start`: what makes initial parameters; `None` stands for what the library has for the network. `frequencies`: how
       the latter chooses the frequencies of a network.
+
+    Raises `TypeError` for anything of another kind, such as a class in the place of an instance.
     """
 
     stop: AbstractStop = dataclasses.field(default_factory=Stop)
@@ -26,3 +29,17 @@ class Policies:
     restart: AbstractRestart = dataclasses.field(default_factory=Restart)
     start: AbstractStart | None = None
     frequencies: FrequencyChoice = dataclasses.field(default_factory=FrequencyChoice)
+
+    def __post_init__(self):
+        kinds = {
+            "stop": AbstractStop,
+            "nonmonotone": AbstractNonmonotone,
+            "refine": AbstractRefine,
+            "restart": AbstractRestart,
+            "start": AbstractStart,
+            "frequencies": FrequencyChoice,
+        }
+        for name, kind in kinds.items():
+            found = getattr(self, name)
+            if not isinstance(found, kind) and not (name == "start" and found is None):
+                raise TypeError(f"{name} is {shown(found)}; give an instance of {kind.__name__}, or leave it out")
