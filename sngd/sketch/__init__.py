@@ -1,4 +1,15 @@
-"""Randomized linear algebra on plain operators."""
+"""Randomized linear algebra on plain operators.
+
+Two kinds of decompositions are here: eigendecompositions of a symmetric positive semidefinite operator `A` (`LowRank`),
+and singular value decompositions of a rectangular factor `F` (`AbstractSVD`). An operator is a function of a block of
+columns, `Y -> A @ Y`, and need not be stored as a matrix. All functions may be traced by JAX. None raises an error of
+its own: a matrix with numbers that are not finite gives results that are not finite.
+
+The sources are Halko, Martinsson and Tropp, "Finding structure with randomness", SIAM Rev. 53, 2011, and Martinsson and
+Tropp, "Randomized numerical linear algebra", Acta Numerica 29, 2020. "The paper" is the paper on sketchy natural
+gradients that the README names. Axes: `n` rows and `p` columns of `F`, `l` columns of a sketch, `k` singular triplets
+or eigenpairs.
+"""
 
 from sngd.sketch._eigh import LowRank, dense, single_pass, two_pass
 from sngd.sketch._preconditioned import PreconditionedSVD, preconditioned_svd

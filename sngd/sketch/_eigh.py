@@ -1,4 +1,7 @@
-"""Randomized eigendecompositions of a symmetric positive semidefinite operator `A`, given by `Y -> A @ Y`."""
+"""Randomized eigendecompositions of a symmetric positive semidefinite operator `A`, given by `Y -> A @ Y`.
+
+The operator maps a block of columns, shape `(p, l)`, to a block of the same shape and dtype.
+"""
 
 from collections.abc import Callable
 
@@ -14,11 +17,12 @@ Operator = Callable[[Float[Array, "p l"]], Float[Array, "p l"]]
 
 
 class LowRank(eqx.Module):
-    """`A ~ U diag(eigenvalues) U^T`.
+    """An approximate eigendecomposition `A ~ U diag(eigenvalues) U^T` of rank `k`.
 
-    - `eigenvalues`: shape `(k,)`, falling. Rounding makes the last ones noise of either sign, of the size of the
-      machine precision times the first one.
-    - `basis`: `Q`, shape `(p, k)`, orthonormal columns; `rotation`: `S`, shape `(k, k)`, orthogonal; `U = Q S`.
+    - `eigenvalues`: shape `(k,)`, in falling order. The last eigenvalues may be rounding errors of either sign, as
+      large as the machine precision times the first eigenvalue.
+    - `basis`: the matrix `Q`, shape `(p, k)`, with orthonormal columns.
+    - `rotation`: the orthogonal matrix `S`, shape `(k, k)`. The eigenvectors are `U = Q S`.
     """
 
     eigenvalues: Float[Array, " k"]
@@ -27,17 +31,18 @@ class LowRank(eqx.Module):
 
     @property
     def eigenvectors(self) -> Float[Array, "p k"]:
-        """`U`, shape `(p, k)`."""
+        """The eigenvectors `U = Q S`, shape `(p, k)`. This property forms the product, in `2 p k^2` operations."""
         return self.basis @ self.rotation
 
     def rank(self, tolerance: Float[Array, ""] | float) -> Array:
-        """The number of eigenvalues above `tolerance` times the largest."""
+        """The number of eigenvalues above `tolerance` times the largest eigenvalue: an integer scalar."""
         return jnp.sum(self.eigenvalues > tolerance * self.eigenvalues[0])
 
     def pinv_matmul(self, vector: Float[Array, " p"], tolerance: Float[Array, ""] | float) -> Float[Array, " p"]:
-        """The pseudoinverse, truncated at `tolerance` times the largest eigenvalue, times `vector`.
+        """The truncated pseudoinverse of `A` times `vector`, both of shape `(p,)`.
 
-        Applies `Q` and `S` in turn: forming `U` would cost as much as the sketch.
+        Eigenvalues at most `tolerance` times the largest eigenvalue count as zero. The method applies `Q` and `S` one
+        after the other, because forming `U` would cost as much as the sketch.
         """
         kept = self.eigenvalues > tolerance * self.eigenvalues[0]
         coordinates = self.rotation.T @ (self.basis.T @ vector)
@@ -46,28 +51,38 @@ class LowRank(eqx.Module):
 
 
 def two_pass(operator: Operator, test_matrix: Float[Array, "p l"], compress: Operator | None = None) -> LowRank:
-    """Range finder and projection: `Q = orth(A M)`, `T = Q^T A Q`; applies the operator to `2 l` columns.
+    """The eigendecomposition from a range finder and a projection: `Q = orth(A M)`, then the core `T = Q^T A Q`.
 
-    Halko, Martinsson and Tropp (2011), algorithms 4.1 and 5.3; Algorithm 1 of the paper. The expected error is within
-    eq. (8) of the paper, close to the best possible where the eigenvalues decay fast.
+    These are algorithms 4.1 and 5.3 of Halko, Martinsson and Tropp (2011), and the two-pass variant of Algorithm 1 of
+    the paper. Eq. (8) of the paper bounds the expected error. The bound is close to the best possible error if the
+    eigenvalues decay fast.
 
-    `compress` maps `Q` to `Q^T A Q`, where that can be done better than by applying the operator to `Q`. For a Gramian
-    `A = F^T F` it is `(F Q)^T (F Q)`: half the work, no second block of the size of `M`, and digits gained. The columns
-    of `Q` come out roughly in the order of the eigenvectors, so those of `F Q` fall like the singular values, and an
-    entry of the core carries rounding errors in proportion to the two columns that it comes from, not to the largest.
+    - `test_matrix`: the test matrix `M`, shape `(p, l)` with `l <= p`. The result has `k = l` eigenpairs.
+    - `compress`: a function that maps `Q`, shape `(p, l)`, to the core `Q^T A Q`, shape `(l, l)`. Without it, the core
+      takes a second application of the operator to `l` columns.
+
+    For a Gramian `A = F^T F` the function `compress` is `Q -> (F Q)^T (F Q)`. It takes half the work, it needs no
+    second block of the size of `M`, and it is more accurate. The columns of `Q` come out roughly in the order of the
+    eigenvectors, so the norms of the columns of `F Q` fall like the singular values. Hence the rounding error of an
+    entry of the core is proportional to the norms of its own two columns, and not to the norm of the largest column.
     """
     basis = orthonormal_basis(operator(test_matrix))
     return _rotate(basis, transpose_matmul(basis, operator(basis)) if compress is None else compress(basis))
 
 
 def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank:
-    """The same without a second application: the core `T` solves `T (Q^T M) = Q^T (A M)` by least squares.
+    """The eigendecomposition from one application of the operator, to the `l` columns of the test matrix `M`.
 
-    Halko, Martinsson and Tropp (2011), section 5.5. Algorithm 1 of the paper multiplies by the inverse of `Q^T M`,
-    which multiplies the rounding errors of `A M` by a condition number of the order of `l`, and they pass for
-    eigenvalues. So the basis has `k = 3 l / 4` columns, from the first ones of the sketch, and all `l` columns serve
-    the fit: `Q^T M` is then a wide Gaussian matrix of condition number about fourteen, and least squares averages the
-    errors that the inverse amplified. Eq. (8) holds for the basis, with `k` for `p + r`.
+    The core `T` solves `T (Q^T M) = Q^T (A M)` by least squares (Halko, Martinsson and Tropp 2011, section 5.5).
+
+    - `test_matrix`: the test matrix `M`, shape `(p, l)` with `l <= p`. The result has `k = l - floor(l / 4)`
+      eigenpairs.
+
+    Algorithm 1 of the paper multiplies by the inverse of the square matrix `Q^T M`. The inverse amplifies the rounding
+    errors of `A M` by a condition number of the order of `l`, and the amplified errors look like eigenvalues. Here the
+    basis `Q` comes from the first `k` columns of the sketch `A M`, while all `l` columns enter the least-squares
+    problem. So `Q^T M` is a wide Gaussian matrix with a condition number of about fourteen, and least squares averages
+    the errors. The bound of eq. (8) of the paper holds for the basis, with `k` in place of `p + r`.
     """
     sketch = operator(test_matrix)
     columns = sketch.shape[1]
@@ -77,13 +92,19 @@ def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank
 
 
 def dense(operator: Operator, size: int, dtype: DTypeLike) -> LowRank:
-    """The full eigendecomposition, from the operator applied to the identity: memory `O(p^2)`, work `O(p^3)`."""
+    """The full eigendecomposition of an operator, which is applied to the identity.
+
+    Memory `O(p^2)`, work `O(p^3)` beside the application of the operator to `p` columns.
+
+    - `size`: the number `p` of rows and of columns of `A`.
+    - `dtype`: the floating-point type of the identity, and so of the result.
+    """
     identity = jnp.eye(size, dtype=dtype)
     return _rotate(identity, operator(identity))
 
 
 def _rotate(basis: Float[Array, "p k"], core: Float[Array, "k k"]) -> LowRank:
-    # Rounding, and in a single pass the fit, leave the core slightly asymmetric; its symmetric part is the nearest
-    # symmetric matrix.
+    # Rounding errors leave the core slightly asymmetric, and so does the least-squares fit of a single pass. The
+    # symmetric part is the nearest symmetric matrix in the Frobenius norm.
     eigenvalues, rotation = eigh((core + core.T) / 2)
     return LowRank(eigenvalues[::-1], basis, rotation[:, ::-1])

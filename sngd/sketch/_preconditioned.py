@@ -1,4 +1,7 @@
-"""Least-squares problems with a factor known by its products, preconditioned by a sketch of it."""
+"""Damped least-squares problems with a factor that is known by its products, preconditioned by a sketch of the factor.
+
+The method is sketch and precondition (Meng, Saunders and Mahoney, SIAM J. Sci. Comput. 36, 2014).
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,29 +9,31 @@ from jaxtyping import Array, Float
 
 from sngd.sketch._svd import PRECISION, AbstractSVD, Products, dense_svd
 
-# Iterations stop at this relative residual, or after so many: each costs two products with the factor, and the search
-# along a curve takes no notice of smaller errors.
+# The iterations stop at this relative residual, or after this number. Each iteration costs two products with the
+# factor, and smaller errors do not change which point of a curve a search chooses.
 _TOLERANCE, _ITERATIONS = 1e-3, 12
 
-# Stands for no damping: at a hundred times the machine precision.
+# The parameter `t` of a solve without damping: `sqrt(lambda)` is then a hundred times the machine precision times s_1.
 _BOLDEST = 1e-2
 
 
 class PreconditionedSVD(AbstractSVD):
-    """A factor `F`, with the left singular vectors and the singular values of a sketch of its columns, `F M`.
+    """A factor `F`, together with the left singular vectors `U` and the singular values `S` of its sketch `F M`.
 
-    Those are not the factor's own, but close in the sense that counts: with four times as many columns as rows,
-    `P = (S^2 + lambda)^(-1/2) U^T` turns `F F^T + lambda` into a matrix `P (F F^T + lambda) P^T` of small condition,
-    down to the smallest singular values. So a few iterations of conjugate gradients solve for a damped update of `F`
-    itself. Since the products with `F` and `F^T` are taken one after the other and `F F^T` is never formed, none of the
-    digits of the small singular values are lost: those directions are scaled up before they are added.
+    `U` and `S` differ from those of `F`, but they give a good preconditioner `P = (S^2 + lambda)^(-1/2) U^T`. If the
+    sketch has four times as many columns as rows, the matrix `P (F F^T + lambda) P^T` has a small condition number, for
+    every damping `lambda`. So a few iterations of conjugate gradients find the damped update of `F` itself.
 
-    They stop early. The error is relative to the update: where the coordinates do not fall with the singular values,
-    some thousandth of the residual is left, so that one step gains three digits, and the next one others.
+    The iterations take the products with `F` and `F^T` one after the other and never form `F F^T`. They scale the
+    directions of small singular values before they add them, so these directions keep their digits.
 
-    This is sketch and precondition (Meng, Saunders and Mahoney, SIAM J. Sci. Comput. 36, 2014), for every damping.
+    The iterations stop at a relative residual of 1e-3. The error is relative to the update. If the coordinates of the
+    residual do not fall with the singular values, a step leaves about a thousandth of the residual. The next step
+    reduces it further.
 
-    - `left`: `U`, shape `(n, n)`; `factor`: knows the products `F @ Y` and `F.T @ Z` with blocks of columns.
+    - `left`: the matrix `U`, shape `(n, n)`.
+    - `singular_values`: the singular values of the sketch, shape `(n,)`, in falling order.
+    - `factor`: the products `F @ Y` and `F.T @ Z` with blocks of columns.
     """
 
     left: Float[Array, "n n"]
@@ -53,11 +58,14 @@ class PreconditionedSVD(AbstractSVD):
         return self._rmatmul(self._solve(coordinates, t))
 
     def _rmatmul(self, coordinates: Float[Array, " n"]) -> Float[Array, " p"]:
-        """`F^T U z`."""
+        """The product `F^T U z`, shape `(p,)`."""
         return self.factor.rmatmul((self.left @ coordinates)[:, None])[:, 0]
 
     def _solve(self, right: Float[Array, " n"], t: Float[Array, ""]) -> Float[Array, " n"]:
-        """`z` with `(U^T F F^T U + lambda) z = right`, by conjugate gradients, and the `lambda` of `filter_factors`."""
+        """The solution `z` of `(U^T F F^T U + lambda) z = right` by preconditioned conjugate gradients.
+
+        The damping `lambda` is that of `filter_factors` at `t`.
+        """
         scales = 1 / jnp.hypot(self.singular_values, self.resolution * self.singular_values[0] / t)
         damping = 1 - self.filter_factors(t)
 
@@ -81,6 +89,11 @@ class PreconditionedSVD(AbstractSVD):
 
 
 def preconditioned_svd(sketch: Float[Array, "n l"], factor: Products) -> PreconditionedSVD:
-    """The decomposition of a factor of which `sketch = F M` has `l >= 4 n` columns, in some `30 n^3`."""
+    """The preconditioned decomposition of a factor, in about `30 n^3` operations.
+
+    - `sketch`: the sketch `F M`, shape `(n, l)`. It should have `l >= 4 n` columns; fewer columns precondition less
+      well.
+    - `factor`: the products with `F`.
+    """
     exact = dense_svd(sketch)
     return PreconditionedSVD(exact.left, exact.singular_values, factor)

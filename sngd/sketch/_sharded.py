@@ -12,10 +12,17 @@ from sngd.sketch._svd import PRECISION, AbstractSVD, damped_by_vectors
 
 
 class ShardedSVD(AbstractSVD):
-    """`F ~ U diag(singular_values) V^T` with the longer side as `Q W`, its frame `Q` divided between the devices.
+    """A singular value decomposition `F = U diag(singular_values) V^T` over several devices, with `m = min(n, p)`.
 
-    - `short`: the shorter side, `(m, m)` for `m = min(n, p)`; `frame`: `Q`, in blocks, and `rotation`: `W`, `(m, m)`.
-    - `layout`: of the rows of the frame; `tall`: whether it is that of `U`, else of `V`.
+    The longer one of `U` and `V` is the product `Q W`, whose first matrix `Q` is divided between the devices. All other
+    arrays are whole on every device.
+
+    - `singular_values`: shape `(m,)`, in falling order.
+    - `short`: the shorter one of `U` and `V`, shape `(m, m)`.
+    - `frame`: the matrix `Q` with `m` orthonormal columns. The rows are in blocks, one for each device.
+    - `rotation`: the orthogonal matrix `W`, shape `(m, m)`.
+    - `layout`: which device holds which rows of `Q`.
+    - `tall`: whether `Q W` is `U`, which holds for `n > p`. Otherwise `Q W` is `V`.
     """
 
     singular_values: Float[Array, " m"]
@@ -55,10 +62,14 @@ class ShardedSVD(AbstractSVD):
 
 
 def sharded_svd(blocks: Float[Array, "blocks p"], layout: RowLayout) -> ShardedSVD:
-    """All `m = min(n, p)` singular triplets of a matrix whose `n` rows are divided between devices.
+    """All `m = min(n, p)` singular triplets of a matrix `F` whose `n` rows are divided between devices.
 
-    QR along its longer side, then the SVD of the triangle, as in `dense_svd`. Where there are fewer rows than columns,
-    devices exchange blocks first, `n p` numbers over all of them, so that each has a part of every row.
+    The algorithm is that of `dense_svd`: a QR decomposition along the longer side, then the SVD of the triangle. If `F`
+    has no more rows than columns, the devices first exchange blocks, so that each device has a part of every row. The
+    exchange moves `n p` numbers over all devices together.
+
+    - `blocks`: the blocks of all devices, one below the other, each with all `p` columns.
+    - `layout`: which device holds which rows.
     """
     rows, columns = layout.rows, blocks.shape[1]
     tall = rows > columns
@@ -72,10 +83,12 @@ def sharded_svd(blocks: Float[Array, "blocks p"], layout: RowLayout) -> ShardedS
 
 
 def tall_qr(blocks: Float[Array, "N m"], mesh: Mesh) -> tuple[Float[Array, "N m"], Float[Array, "m m"]]:
-    """The QR decomposition of a matrix with `N >= m` rows, divided between devices as they are, and whole `R`.
+    """The QR decomposition of a matrix with `N >= m` rows that are divided between the devices of `mesh`.
 
-    Every device decomposes its own rows, and all of them the triangles of all, stacked, at most `m` rows each: TSQR,
-    as stable as Householder's (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012).
+    `Q`, shape `(N, m)`, is divided like the matrix. `R`, shape `(m, m)`, is whole on every device. The algorithm is
+    TSQR, which is as stable as Householder's QR (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012).
+    Each device decomposes its own rows. Then every device decomposes the stacked triangles of all devices, each of
+    which has at most `m` rows.
     """
 
     def block(rows: Array) -> tuple[Array, Array]:

@@ -1,4 +1,8 @@
-"""Singular value decompositions of a factor `F`: exact for a stored one, randomized or by its kernel otherwise."""
+"""Singular value decompositions of a factor `F`, shape `(n, p)`.
+
+A stored factor has a decomposition to all digits (`dense_svd`). A factor that is known by its products has a randomized
+decomposition (`range_finder_svd`, `sketched_svd`) or one from its kernel `F F^T` (`kernel_svd`).
+"""
 
 import abc
 from collections.abc import Callable
@@ -18,17 +22,28 @@ Rmatmul = Callable[[Float[Array, "n l"]], Float[Array, "p l"]]
 
 @runtime_checkable
 class Products(Protocol):
-    """A matrix known by its products."""
+    """A matrix `F`, shape `(n, p)`, that is known by its products.
 
-    def matmul(self, columns: Array, /) -> Array: ...
+    One object is passed rather than two functions, because each of two functions would hold the arrays of `F`.
+    """
 
-    def rmatmul(self, columns: Array, /) -> Array: ...
+    def matmul(self, columns: Array, /) -> Array:
+        """The product `F @ Y`, shape `(n, l)`, with a block of columns `Y`, shape `(p, l)`."""
+        ...
+
+    def rmatmul(self, columns: Array, /) -> Array:
+        """The product `F.T @ Z`, shape `(p, l)`, with a block of columns `Z`, shape `(n, l)`."""
+        ...
 
 
 class AbstractSVD(eqx.Module):
-    """`F ~ U diag(singular_values) V^T`, with `U` and `V` known by their products with vectors.
+    """An exact or approximate decomposition `F ~ U diag(singular_values) V^T` of a factor of shape `(n, p)`.
 
-    - `singular_values`: shape `(k,)`, falling.
+    The matrices `U`, shape `(n, k)`, and `V`, shape `(p, k)`, are known by their products with vectors.
+
+    A subclass defines all abstract members. `damped_by_vectors` implements `damped` where products with `V` are cheap.
+
+    - `singular_values`: shape `(k,)`, in falling order.
     """
 
     singular_values: eqx.AbstractVar[Float[Array, " k"]]
@@ -36,41 +51,53 @@ class AbstractSVD(eqx.Module):
     @property
     @abc.abstractmethod
     def resolution(self) -> float:
-        """The absolute errors of the singular values, relative to the first."""
+        """The absolute errors of all singular values, divided by the first singular value.
+
+        It is the machine precision, 2.2e-16, for a decomposition of `F` and its root, 1.5e-8, for one of `F F^T`.
+        """
 
     @abc.abstractmethod
     def left_rmatmul(self, residual: Float[Array, " n"]) -> Float[Array, " k"]:
-        """`U.T @ r`."""
+        """The product `U.T @ r`."""
 
     @abc.abstractmethod
     def right_matmul(self, coefficients: Float[Array, " k"]) -> Float[Array, " p"]:
-        """`V @ c`."""
+        """The product `V @ c`."""
 
     @abc.abstractmethod
     def right_rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " k"]:
-        """`V.T @ x`."""
+        """The product `V.T @ x`."""
 
     def filter_factors(self, t: Float[Array, ""]) -> Float[Array, " k"]:
-        """`S^2 / (S^2 + lambda)` with `sqrt(lambda) = resolution * s_1 / t`: at `t = 1` the damping is at the errors of
-        the singular values.
+        """The filter factors `s^2 / (s^2 + lambda)` of all singular values `s`, between 0 and 1.
+
+        The damping is `sqrt(lambda) = resolution * s_1 / t` for `t` in `(0, 1]`. So `sqrt(lambda)` at `t = 1` is as
+        large as the absolute errors of the singular values.
         """
         scaled = (t * self.singular_values / (self.resolution * self.singular_values[0])) ** 2
         return scaled / (scaled + 1)
 
     @abc.abstractmethod
     def damped(self, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
-        """`V S / (S^2 + lambda) @ b`, the damped solution of `F x = U b`, with the `lambda` of `filter_factors`."""
+        """The damped solution `x = V (s / (s^2 + lambda)) b` of `F x = U b`, shape `(p,)`.
+
+        The damping `lambda` is that of `filter_factors` at `t`.
+
+        - `coordinates`: the vector `b`, shape `(k,)`.
+        """
 
     def rank(self, tolerance: float) -> Array:
-        """The number of singular values above `tolerance` times the largest."""
+        """The number of singular values above `tolerance` times the largest singular value: an integer scalar."""
         return jnp.sum(self.singular_values > tolerance * self.singular_values[0])
 
 
 class SVD(AbstractSVD):
-    """With `V = Q W` kept as its two factors: forming `V` would cost as much as the sketch.
+    """A decomposition that stores `U`, and `V` as the product `Q W`: forming `V` would cost as much as the sketch.
 
-    - `left`: `U`, shape `(n, k)`, orthonormal columns.
-    - `basis`: `Q`, shape `(p, l)`, orthonormal columns, or `None` for the identity; `rotation`: `W`, shape `(l, k)`.
+    - `left`: the matrix `U`, shape `(n, k)`, with orthonormal columns.
+    - `singular_values`: shape `(k,)`, in falling order.
+    - `basis`: the matrix `Q`, shape `(p, l)`, with orthonormal columns. `None` stands for the identity.
+    - `rotation`: the matrix `W`, shape `(l, k)`, with orthonormal columns.
     """
 
     left: Float[Array, "n k"]
@@ -97,12 +124,14 @@ class SVD(AbstractSVD):
 
 
 class KernelSVD(AbstractSVD):
-    """From the eigenvectors of the kernel `F F^T`, with `V = F^T U S^-1`.
+    """The decomposition from the eigenvectors `U` of the kernel `F F^T`, with `V = F^T U S^-1`.
 
-    The eigenvalues are known down to the machine precision times the first, so their roots half as far.
+    The absolute errors of the eigenvalues are the machine precision times the first eigenvalue. So singular values
+    below the root of the machine precision times the first one are unknown, and products with `V` leave them out.
 
-    - `factor`: knows the products `F @ Y` and `F.T @ Z` with blocks of columns. One object rather than two functions,
-      each of which would hold its arrays once more.
+    - `left`: the matrix `U`, shape `(n, n)`, orthogonal.
+    - `singular_values`: the roots of the eigenvalues, shape `(n,)`, in falling order.
+    - `factor`: the products `F @ Y` and `F.T @ Z` with blocks of columns.
     """
 
     left: Float[Array, "n n"]
@@ -132,13 +161,16 @@ class KernelSVD(AbstractSVD):
 
 
 class SketchedSVD(AbstractSVD):
-    """The decomposition of `F M`, for a test matrix `M` of so many columns that `F M` resembles `F`.
+    """The decomposition `F M = U S W^T` of a sketch of the columns, with `V = M W` in place of right singular vectors.
 
-    `V = M W` spans a random space of the dimension of the sketch, in which every product `F V` is as it should be, so
-    least-squares problems can be solved in it to all digits; but its columns are about `sqrt(p / l)` long, not one.
+    The test matrix `M`, shape `(p, l)`, has so many columns that the singular values of `F M` resemble those of `F`.
+    The columns of `V` span a random subspace of dimension `k`, and `F V = U S` holds to rounding errors. So damped
+    least-squares problems in this subspace are solved to all digits. The columns of `V` are not orthonormal: their
+    norms are about `sqrt(p / l)`. Updates are longer by that factor than those of the decomposition of `F`.
 
-    - `sketch`: the decomposition of `F M`, with `W` as its right singular vectors, `(l, k)`; `columns`: knows the
-      products `M @ z` and `M.T @ x` with vectors.
+    - `singular_values`: the singular values of `F M`, shape `(k,)`, in falling order.
+    - `sketch`: the decomposition of `F M`, shape `(n, l)`.
+    - `columns`: the products `M @ z` and `M.T @ x` with single vectors.
     """
 
     singular_values: Float[Array, " k"]
@@ -163,15 +195,16 @@ class SketchedSVD(AbstractSVD):
 
 
 def damped_by_vectors(svd: AbstractSVD, coordinates: Float[Array, " k"], t: Float[Array, ""]) -> Float[Array, " p"]:
-    """The damped solution from the singular vectors themselves."""
+    """The result of `AbstractSVD.damped` from products with the right singular vectors of `svd`."""
     values = svd.singular_values
     return svd.right_matmul(svd.filter_factors(t) * coordinates / jnp.where(values > 0, values, 1.0))
 
 
 def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
-    """All `min(n, p)` singular triplets of a stored factor: QR along its longer side, then the SVD of the triangle.
+    """All `k = min(n, p)` singular triplets of a stored factor.
 
-    Work `4 n p min(n, p)` and some twenty times the cube of the shorter side.
+    The algorithm is a QR decomposition along the longer side, then the SVD of the triangle. The work is
+    `4 n p k + 20 k^3` operations, about.
     """
     rows, columns = matrix.shape
     if rows <= columns:
@@ -184,12 +217,19 @@ def dense_svd(matrix: Float[Array, "n p"]) -> SVD:
 
 
 def range_finder_svd(matmul: Matmul, rmatmul: Rmatmul, test_matrix: Float[Array, "n l"]) -> SVD:
-    """The `l` leading singular triplets, from `Q = orth(F^T M)` and the SVD of `F Q`; needs `l <= min(n, p)`.
+    """Approximations of the `k = l` leading singular triplets, from `Q = orth(F^T M)` and the SVD of `F Q`.
 
-    Halko, Martinsson and Tropp (2011), algorithms 4.1 and 5.1, and their theorem 10.6: the expected spectral error
-    `||F - F Q Q^T||` is within a modest factor of the best possible, where section 4.1 of the paper has the same for
-    the Gramian `F^T F`, whose singular values are squared: there everything below the root of the machine precision
-    times the first singular value of `F` is rounding, here nothing above the machine precision is.
+    These are algorithms 4.1 and 5.1 of Halko, Martinsson and Tropp (2011). By their theorem 10.6 the expected spectral
+    error `||F - F Q Q^T||` is within a modest factor of the smallest error of that rank.
+
+    Section 4.1 of the paper has the corresponding bound for the Gramian `F^T F`. A sketch of the Gramian loses all
+    singular values of `F` below the root of the machine precision times the first one. A sketch of `F` resolves them
+    down to the machine precision times the first one.
+
+    - `matmul`, `rmatmul`: the products `F @ Y` and `F.T @ Z` with blocks of `l` columns.
+    - `test_matrix`: the test matrix `M`, shape `(n, l)` with `l <= min(n, p)`.
+
+    Each of the two products is taken once. The work beside them is `4 p l^2 + 4 n l^2 + 20 l^3` operations, about.
     """
     basis = orthonormal_basis(rmatmul(test_matrix))
     frame, triangle = jnp.linalg.qr(matmul(basis))
@@ -198,12 +238,19 @@ def range_finder_svd(matmul: Matmul, rmatmul: Rmatmul, test_matrix: Float[Array,
 
 
 def kernel_svd(kernel: Float[Array, "n n"], factor: Products) -> KernelSVD:
-    """All singular triplets from the symmetric matrix `F F^T`, in some ten times `n^3`."""
+    """All `k = n` singular triplets from the kernel `F F^T`, shape `(n, n)`, in about `10 n^3` operations.
+
+    - `factor`: the products with `F`, from which products with `V` are made.
+    """
     values, vectors = eigh(kernel)
     return KernelSVD(vectors[:, ::-1], jnp.sqrt(jnp.maximum(values[::-1], 0.0)), factor)
 
 
 def sketched_svd(sketch: Float[Array, "n l"], columns: Products) -> SketchedSVD:
-    """All singular triplets of `sketch = F M`, by way of `dense_svd`."""
+    """All `k = min(n, l)` singular triplets of a sketch `F M`, by `dense_svd`.
+
+    - `sketch`: the sketch `F M`, shape `(n, l)`.
+    - `columns`: the products `M @ z` and `M.T @ x` of the test matrix with single vectors.
+    """
     exact = dense_svd(sketch)
     return SketchedSVD(exact.singular_values, exact, columns)
