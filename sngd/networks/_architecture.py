@@ -1,4 +1,4 @@
-"""Networks named by a short text."""
+"""Networks that are named by a short text such as `"4x20"`."""
 
 import re
 
@@ -12,10 +12,14 @@ _WIDTHS = re.compile(r"[1-9]\d*(-[1-9]\d*)+")
 
 
 def widths_of(architecture: str, inputs: int, outputs: int) -> tuple[int, ...]:
-    """The layer widths that `architecture` means for a problem with these numbers of inputs and outputs.
+    """The widths of all layers, from the input to the output, of the network that `architecture` names.
 
-    `"4x20"` is four hidden layers of 20, between whatever the problem has; `"2-64-64-1"` names every width. Either may
-    end in `"+periodic"`. Raises `ValueError` for any other text, and for widths that do not fit the problem.
+    - `architecture`: `"4x20"` means four hidden layers with 20 units each. `"2-64-64-1"` names every width. Both forms
+      may end in `"+periodic"`.
+    - `inputs`, `outputs`: how many inputs and outputs the problem has.
+
+    Raises `ValueError` for any other text. Raises `ValueError` if the first and the last width are not `inputs` and
+    `outputs`.
     """
     architecture = architecture.removesuffix(_PERIODIC)
     if match := _DEPTH_BY_WIDTH.fullmatch(architecture):
@@ -47,10 +51,17 @@ def make_network(
     frequencies: tuple[float, ...] | None = None,
     scale: float = 1.0,
 ) -> MLP:
-    """The `MLP` that `architecture` names (see `widths_of`) on the box with these bounds, as in `Box.bounds`.
+    """The `MLP` that `architecture` names, with random initial parameters.
 
-    - `periodic`: the axes that may be periodic, by their indices; they are where `architecture` ends in `"+periodic"`,
-      as in `"4x20+periodic"`. Raises `ValueError` where it does and there are none.
+    - `architecture`: a text as in `widths_of`, such as `"4x20"`.
+    - `bounds`: a lower and an upper bound for each input, as in `Box.bounds`.
+    - `outputs`: the number of outputs.
+    - `key`, `gain`, `bias`, `frequencies`, `scale`: as in `MLP`.
+    - `periodic`: the indices of the axes that have a `Periodic` condition. The network is periodic along these axes if
+      `architecture` ends in `"+periodic"`, as in `"4x20+periodic"`.
+
+    Raises `ValueError` as `widths_of` and `MLP` do. Raises `ValueError` if `architecture` ends in `"+periodic"` and
+    `periodic` is empty.
     """
     wanted = architecture.endswith(_PERIODIC)
     if wanted and not periodic:

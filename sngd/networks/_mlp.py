@@ -1,4 +1,4 @@
-"""Multilayer perceptrons with inputs scaled to the domain."""
+"""Multilayer perceptrons whose inputs are scaled to the domain."""
 
 import itertools
 from collections.abc import Callable
@@ -15,44 +15,53 @@ Activation = Callable[[Array], Array]
 
 
 def _relu(x: Array) -> Array:
-    """`max(x, 0)`, with derivative 0 at 0.
+    """The function `max(x, 0)`, elementwise, with the derivative 0 at 0.
 
-    Unlike `jax.nn.relu`, it has no derivative of its own, so that its occurrences in a residual are known to be equal.
+    `jax.nn.relu` has a custom derivative rule, which hides from the graph of a residual that two occurrences are equal.
     """
     return jnp.where(x <= 0, 0.0, x)
 
 
 ACTIVATIONS: dict[str, Activation] = {"tanh": jnp.tanh, "sin": sine, "relu": _relu, "gelu": jax.nn.gelu}
 
-# Chosen by measurement; see docs/choices.md.
+# Both numbers were chosen by measurement; docs/choices.md has the measurements.
 DEFAULT_GAIN = 1.3
 DEFAULT_BIAS = 0.5
 
-# Weights of the first layer at a frequency of one, at most. Glorot's bound would fall with the width of the layer, but
-# how finely a unit oscillates is not a matter of how many others there are. It is 1.3 times Glorot's for two inputs and
-# twenty units, the network of the paper.
+# The bound of the weights of the first layer at a frequency of one. Glorot's bound falls with the width of the layer,
+# but the frequency of a unit should not depend on how many other units there are. The number is 1.3 times Glorot's
+# bound for two inputs and twenty units, the first layer of the paper's network.
 _FIRST_BOUND = 2 / 3
 
 
 class MLP(eqx.Module):
     """A fully connected network on a box: `x -> scale (W_k a(... a(W_1 s(x) + b_1) ...) + b_k)`.
 
-    `s` maps the box to `[-1, 1]^d` and is not trained; a coordinate `s` of a periodic axis enters as `cos(pi s)` and
-    `sin(pi s)`, so that the network has the period of the box. With one output the network returns a scalar.
+    The fixed affine map `s` takes the box to `[-1, 1]^d`. Along a periodic axis, the coordinate `s` enters the network
+    as `cos(pi s)` and `sin(pi s)`. So the network has the period of the box along that axis.
 
-    - `widths`: from the input dimension to the number of outputs, for instance `(2, 20, 20, 20, 20, 1)`.
+    A network maps one point, shape `(d,)`, to a scalar if it has one output, and otherwise to an array of shape `(m,)`.
+    `jax.vmap` evaluates it at many points. The trained parameters are `weights`, of shapes `(fan_out, fan_in)`, and
+    `biases`, of shapes `(fan_out,)`.
+
+    - `widths`: the widths of all layers, from the number of inputs to the number of outputs, for instance
+      `(2, 20, 20, 20, 20, 1)`.
     - `bounds`: a lower and an upper bound for each input, as in `Box.bounds`.
-    - `activation`: a name in `ACTIVATIONS`; a name so that a saved model can be read back.
-    - `periodic`: the periodic axes, by their indices.
-    - `scale`: the size of the solution, for one that is very large or very small; not trained.
-    - `key`: the source of the initial parameters, float64 wherever JAX allows it.
-    - `gain`: weights between hidden layers are uniform with `gain` times Glorot's bound `sqrt(6 / (fan_in + fan_out))`.
-    - `bias`: hidden biases are uniform in `[-bias, bias]`; the output bias starts at zero.
-    - `frequencies`: one for each input; the first layer's weights are uniform up to two thirds of these, whatever its
-      width, and its biases are multiplied by the largest.
+    - `key`: the source of the initial parameters. They are float64 if JAX has 64-bit types enabled, else float32.
+    - `activation`: a name in `ACTIVATIONS`. It is a name so that a file can hold it.
+    - `periodic`: the indices of the periodic axes.
+    - `gain`: a factor on the initial weights between hidden layers. They are uniform up to `gain` times Glorot's bound
+      `sqrt(6 / (fan_in + fan_out))`. The weights of the output layer are uniform up to Glorot's bound itself.
+    - `bias`: the hidden biases are initially uniform in `[-bias, bias]`. The output bias starts at zero.
+    - `frequencies`: one positive number for each input, by default 1. The weights of the first layer for an input are
+      uniform up to two thirds of its frequency, for any width. The largest frequency multiplies the biases of the
+      first layer.
+    - `scale`: a fixed factor on the output, for a solution that is much larger or much smaller than one.
 
-    The defaults, sine units a little steeper than Glorot's and spread by their biases, were chosen by measurement
-    (docs/choices.md).
+    Raises `ValueError` if an argument does not fit the others, or if `activation` is unknown.
+
+    Glorot's bound is from Glorot and Bengio, AISTATS 2010. The defaults of `activation`, `gain` and `bias` were chosen
+    by measurement (docs/choices.md).
     """
 
     weights: tuple[Float[Array, "_fan_out _fan_in"], ...]
@@ -92,7 +101,7 @@ class MLP(eqx.Module):
         self.bounds, self.activation, self.periodic, self.scale = bounds, activation, periodic, scale
         weights, biases = [], []
         pairs = list(itertools.pairwise((widths[0] + len(periodic), *widths[1:])))
-        # One draw for all layers and NumPy for the rest: eager JAX would compile something for every shape.
+        # One draw serves all layers, and NumPy does the rest: eager JAX would compile operations for every shape.
         count = sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairs)
         draws = iter(np.split(np.asarray(jax.random.uniform(key, (count,), float, -1.0, 1.0)), _ends(pairs)))
         for layer, (fan_in, fan_out) in enumerate(pairs):
@@ -112,11 +121,14 @@ class MLP(eqx.Module):
 
     @property
     def untrained(self) -> bool:
-        """Whether the output biases are zero, as they are at first: a step of training changes them."""
+        """Whether all output biases are zero, as in a new network. A step of training changes them."""
         return not np.any(np.asarray(self.biases[-1]))
 
     def remade(self, key: PRNGKeyArray, frequencies: tuple[float, ...]) -> "MLP":
-        """A network of the same widths, bounds, activation, periodic axes and scale with other initial parameters."""
+        """A new network with the same widths, bounds, activation, periodic axes and scale.
+
+        Its initial parameters come from `key` and `frequencies`, with the default `gain` and `bias`.
+        """
         return MLP(
             self.widths,
             self.bounds,
@@ -137,7 +149,10 @@ class MLP(eqx.Module):
         return output[0] if output.shape == (1,) else output
 
     def _features(self, scaled: Float[Array, " d"]) -> Float[Array, " features"]:
-        """The coordinates in `[-1, 1]`, periodic ones by their cosines, and then the sines of the periodic ones."""
+        """The inputs of the first layer, from the coordinates in `[-1, 1]`.
+
+        Cosines replace the periodic coordinates, and the sines of the periodic coordinates follow at the end.
+        """
         if not self.periodic:
             return scaled
         axes = np.array(self.periodic)
@@ -146,5 +161,5 @@ class MLP(eqx.Module):
 
 
 def _ends(pairs: list[tuple[int, int]]) -> list[int]:
-    """Where the weights and biases of the layers end in one long vector, but for the last ones."""
+    """The indices at which one long vector is split into the weights and biases of all layers, in turn."""
     return list(itertools.accumulate(size for pair in pairs for size in (pair[0] * pair[1], pair[1])))[:-1]

@@ -1,9 +1,9 @@
-"""A sine that costs a processor as little as a tanh.
+"""A sine that costs a CPU as little as a tanh.
 
-On a CPU, XLA computes the float64 sine of an array one number at a time; sums, products and roundings it vectorizes. So
-here is the textbook sine made of those: reduce the argument to `[-pi/2, pi/2]`, then sum the Taylor series, whose first
-neglected term is below 2e-18 there (Muller, "Elementary Functions", 2016, chapters 3 and 11). The absolute error stays
-below 4e-16 for arguments up to 1e8.
+On a CPU, XLA computes the float64 sine of an array one number at a time, while it vectorizes sums, products and
+roundings. So this sine is made of sums, products and roundings. It reduces the argument to `[-pi/2, pi/2]` and then
+sums the Taylor series (Muller, "Elementary Functions", 2016, chapters 3 and 11). The first neglected term is below
+2e-18 there. The absolute error stays below 4e-16 for arguments up to 1e8.
 """
 
 import math
@@ -15,15 +15,18 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
-# Cody and Waite's reduction: pi as a sum of three floats, the first two of 24 bits, so that their products with a whole
-# number of up to 29 bits are exact.
+# The reduction of Cody and Waite writes pi as a sum of three floats. The first two have 24 bits, so that their products
+# with an integer of up to 29 bits are exact.
 _PI = tuple(map(float.fromhex, ("0x1.921fb6p+1", "-0x1.777a5cp-24", "-0x1.ee59d9cceba4p-49")))
 _SINE_SERIES = [(-1) ** i / math.factorial(2 * i + 1) for i in range(11)]
 _COSINE_SERIES = [(-1) ** i / math.factorial(2 * i) for i in range(12)]
 
 
 def sine(x: Array) -> Array:
-    """`sin(x)`, elementwise; integers become floating-point numbers."""
+    """The sine of each entry of `x`, an array of any shape.
+
+    The result has the shape and the floating-point type of `x`. Integers become JAX's default floating-point type.
+    """
     return _sine_and_cosine(jax.lax.convert_element_type(x, jnp.result_type(x, float)))[0]
 
 
@@ -32,8 +35,8 @@ def _sine_and_cosine(x: Array) -> tuple[Array, Array]:
     return sine, cosine
 
 
-# Traced once for each shape, not once for each layer and derivative: a trace of so many small operations takes longer
-# than their compilation.
+# `jax.jit` traces this function once for each shape, not once for each layer and derivative. A trace of so many small
+# operations takes longer than their compilation.
 @jax.jit
 def _evaluate(x: Array) -> tuple[Array, Array]:
     rest, sign = _reduce(x)
@@ -41,8 +44,8 @@ def _evaluate(x: Array) -> tuple[Array, Array]:
     return sign * (rest + rest * square * _horner(_SINE_SERIES[1:], square)), sign * _horner(_COSINE_SERIES, square)
 
 
-# Each is the other's derivative, so that neither is evaluated again for a derivative of any order: less to compute, and
-# less to compile. The derivatives of the series would also be less accurate than the functions themselves.
+# Sine and cosine are each other's derivatives up to sign. So a derivative of any order evaluates nothing again, and
+# there is less to compile. The derivatives of the series would also be less accurate than sine and cosine.
 def _derivative(points: Sequence[Array], tangents: Sequence[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     ((x,), (tangent,)) = points, tangents
     values = _sine_and_cosine(x)
@@ -57,8 +60,8 @@ def _batched(arguments: Sequence[Array], axes: Sequence[int]) -> tuple[tuple[Arr
 def _primitive() -> Primitive:
     """Sine and cosine as one operation.
 
-    A primitive and not a `jax.custom_jvp`: two occurrences of a primitive are equal where their inputs and parameters
-    are, which the graph of a residual needs to know (`sngd/linearize/_graph.py`).
+    The operation is a primitive and not a `jax.custom_jvp`. Two occurrences of a primitive are equal if their inputs
+    and their parameters are equal. The graph of a residual uses this equality (`sngd/linearize/_graph.py`).
     """
     primitive = Primitive("sngd_sine_and_cosine")
     primitive.multiple_results = True
@@ -74,7 +77,7 @@ _SINE_AND_COSINE = _primitive()
 
 
 def _reduce(x: Array) -> tuple[Array, Array]:
-    """`x - k pi` for the nearest whole `k`, and `(-1)^k`."""
+    """The remainder `x - k pi`, where `k` is the integer nearest to `x / pi`, and the sign `(-1)^k`."""
     turns = jnp.round(x / math.pi)
     rest = ((x - turns * _PI[0]) - turns * _PI[1]) - turns * _PI[2]
     return rest, 1 - 2 * (turns - 2 * jnp.floor(turns / 2))

@@ -166,7 +166,7 @@ class SketchedSVD(AbstractSVD):
     The test matrix `M`, shape `(p, l)`, has so many columns that the singular values of `F M` resemble those of `F`.
     The columns of `V` span a random subspace of dimension `k`, and `F V = U S` holds to rounding errors. So damped
     least-squares problems in this subspace are solved to all digits. The columns of `V` are not orthonormal: their
-    norms are about `sqrt(p / l)`. Updates are longer by that factor than those of the decomposition of `F`.
+    norms are about `sqrt(p / l)`, so updates are longer than those of the decomposition of `F`.
 
     - `singular_values`: the singular values of `F M`, shape `(k,)`, in falling order.
     - `sketch`: the decomposition of `F M`, shape `(n, l)`.
