@@ -1,4 +1,9 @@
-"""What to solve: differential operators, domains, quadrature, conditions, and the two forms of a problem."""
+"""What to solve: domains, differential operators, conditions, quadrature, and the two forms of a problem.
+
+A `Problem` is a set of conditions in the sense of weighted least squares. An `Energy` is an integral to minimize.
+Coordinates, lengths and values are in the user's units; the library assumes none. Points are float64 arrays of shape
+`(n, d)` for `n` points of a domain with `d` axes. A single point has the shape `(d,)`.
+"""
 
 from sngd.problem._conditions import (
     AbstractBoundaryCondition,

@@ -1,16 +1,19 @@
 """Conditions: what an unknown must satisfy, and where.
 
-A condition is a residual that should vanish on the interior or on some faces of the domain. All share three keywords:
+A condition is a residual that should vanish in the interior or on some faces of the domain. All conditions share three
+keywords:
 
-- `weight`: a positive factor on the condition's term of the loss.
-- `quadrature`: the points for this condition, in place of the problem's. Arrays `(points, weights)` hold points of
-  the domain, shape `(n, d)`, where the condition holds. It is taken to hold between these points too.
-- `name`: what messages call it.
+- `weight`: a positive factor on the condition's term of the loss. A weight that is not positive or not finite raises
+  `ValueError`.
+- `quadrature`: the points for this condition, in place of the problem's points. Arrays `(points, weights)` of shapes
+  `(n, d)` and `(n,)` hold points of the domain at which the condition holds. The condition is assumed to hold between
+  these points too.
+- `name`: the name of the condition in messages.
 
 The data of a condition are numbers or functions of one point `x`. A function of `jax.numpy` becomes a part of the
 compiled residual. Any other function, of NumPy or SciPy for instance, is evaluated once at each of the points.
 
-Two conditions are equal only if they are the same object: their data may be arrays, which have no equality to go by.
+Two conditions are equal only if they are the same object, because their data may be arrays.
 """
 
 import abc
@@ -36,9 +39,10 @@ Component = int | Sequence[int] | None
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractCondition(abc.ABC):
-    """The interface of a condition; a new kind of condition implements `faces` and `residual`.
+    """The interface of a condition. A subclass defines `faces` and `residual`.
 
-    - `data`: the names of its arguments that are data.
+    - `data`: the names of the subclass's fields that are numbers or functions of a point.
+    - `weight`, `quadrature`, `name`: as in the description of this module.
     """
 
     data: ClassVar[tuple[str, ...]] = ()
@@ -50,7 +54,7 @@ class AbstractCondition(abc.ABC):
     def __post_init__(self):
         if not (np.isfinite(self.weight) and self.weight > 0):
             raise ValueError(f"weight of {self.label} is {self.weight}; it must be positive and finite")
-        # Points that cannot be used are refused here, whatever becomes of the condition.
+        # The property raises an error for points that cannot be used, so that the constructor does.
         _ = self.points
 
     @property
@@ -59,23 +63,33 @@ class AbstractCondition(abc.ABC):
 
     @property
     def points(self) -> AbstractPoints | None:
-        """The condition's own points, or `None` for the problem's."""
+        """The condition's own points. `None` means that the points of the problem serve."""
         return None if self.quadrature is None else as_points(self.quadrature, f"quadrature of {self.label}")
 
     @abc.abstractmethod
     def faces(self, domain: Box) -> tuple[Face, ...] | None:
-        """The faces on which the condition holds, or `None` for the interior."""
+        """The faces of `domain` on which the condition holds. `None` means the interior."""
 
     @abc.abstractmethod
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        """What should vanish at `x`: a scalar, or a vector of equations. `normal` is zero in the interior."""
+        """The residual at one point: a scalar for one equation, or a vector with one entry for each equation.
+
+        - `u`: the unknown.
+        - `x`: the point, shape `(d,)`.
+        - `normal`: the outward unit normal at `x`, shape `(d,)`. It is zero in the interior.
+
+        JAX traces this method and differentiates it. Sums over the points and weights are formed elsewhere.
+        """
 
     def tabulated(
         self, points: Float[np.ndarray, "n d"], parameters: Mapping[str, Any]
     ) -> dict[str, Float[np.ndarray, "n ..."]]:
-        """The values at these points of the data that JAX cannot trace, by the names of the arguments.
+        """The values at all points of those data that JAX cannot trace, by the names of the data.
 
-        - `parameters`: those of the problem.
+        - `points`: the points of this condition, shape `(n, d)`.
+        - `parameters`: the parameters of the problem.
+
+        Raises `TypeError` and `ValueError` as `evaluate_on_host` and `bind` do.
         """
         data = {name: getattr(self, name) for name in self.data}
         labels = {name: f"{name} of {self.label}" for name in data}
@@ -87,9 +101,12 @@ class AbstractCondition(abc.ABC):
         }
 
     def datum(self, u: Field, name: str, x: Point, shape: tuple[int, ...], unknown: str = "u") -> Array | float:
-        """The data called `name` at `x`. `u`: the unknown, with the parameters of the problem.
+        """The value at `x` of the data called `name`: a number, or an array of this `shape`.
 
-        Raises `ValueError` where the data are neither a number nor of this `shape`.
+        - `u`: the unknown, which holds the parameters of the problem.
+        - `unknown`: the name in messages of what has the `shape`.
+
+        Raises `ValueError` for data of another shape, and `TypeError` for data that are not numbers.
         """
         data, label = getattr(self, name), f"{name} of {self.label}"
         data = bind(data, 1, u.parameters, label) if callable(data) else data
@@ -98,9 +115,12 @@ class AbstractCondition(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Interior(AbstractCondition):
-    """`equation(u, x) = value` in the interior. Left out, `value` is zero.
+    """The equation `equation(u, x) = value` in the interior.
 
-    The equation is differentiated, so it is written with `jax.numpy`. A right-hand side of NumPy or SciPy is a `value`.
+    - `equation`: a function of the unknown `u` and one point `x`, shape `(d,)`. It returns a scalar, or a vector with
+      one entry for each equation of a system. It is differentiated, so it must be written with `jax.numpy`.
+    - `value`: a number, an array of the shape of the equation, or a function of one point. If it is left out, it is
+      zero. It may be a function of NumPy or SciPy.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
@@ -119,9 +139,10 @@ class Interior(AbstractCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractBoundaryCondition(AbstractCondition):
-    """A condition on faces: those of all space axes, or those in `on`.
+    """A condition on faces of the domain.
 
-    - `on`: a face, several faces, or `"lower"` or `"upper"` for those faces of all space axes.
+    - `on`: a face, or a sequence of faces. `"lower"` and `"upper"` mean the lower and the upper faces of all space
+      axes. If `on` is left out, the condition holds on all faces of the space axes.
     """
 
     on: Faces = None
@@ -132,7 +153,12 @@ class AbstractBoundaryCondition(AbstractCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Boundary(AbstractBoundaryCondition):
-    """`equation(u, x, normal) = value` on faces, with `normal` the outward unit normal. Left out, `value` is zero."""
+    """The equation `equation(u, x, normal) = value` on faces.
+
+    - `equation`: a function of the unknown `u`, one point `x` and the outward unit normal, both of shape `(d,)`. It is
+      otherwise as in `Interior`.
+    - `value`: as in `Interior`.
+    """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
 
@@ -147,10 +173,15 @@ class Boundary(AbstractBoundaryCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dirichlet(AbstractBoundaryCondition):
-    """`u = value` on faces.
+    """The boundary condition `u = value` on faces.
 
-    - `value`: a number or a function of a point. For a system it is one number, or one for each component.
-    - `component`: one output of a system, or several, like `(0, 1)`. Left out, all of them.
+    - `value`: a number, an array, or a function of one point `x`, shape `(d,)`. For a system the value is one number
+      for all components, or an array with one number for each component.
+    - `component`: the index of one output of a system, or several indices like `(0, 1)`. If it is left out, the
+      condition holds for all outputs.
+
+    A value whose shape is not that of the unknown, and a component that does not exist, raise `ValueError` when the
+    residual is first evaluated.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
@@ -165,7 +196,10 @@ class Dirichlet(AbstractBoundaryCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neumann(AbstractBoundaryCondition):
-    """The outward normal derivative of `u` equals `value` on faces; `component` as in `Dirichlet`."""
+    """The boundary condition `du/dn = value` on faces, with the outward normal derivative `du/dn` of the unknown.
+
+    - `value`, `component`: as in `Dirichlet`.
+    """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
 
@@ -179,7 +213,10 @@ class Neumann(AbstractBoundaryCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Robin(AbstractBoundaryCondition):
-    """`coefficient * u + du/dn = value` on faces; `component` as in `Dirichlet`."""
+    """The boundary condition `coefficient * u + du/dn = value` on faces, with the outward normal derivative `du/dn`.
+
+    - `coefficient`, `value`, `component`: as `value` and `component` in `Dirichlet`.
+    """
 
     data: ClassVar[tuple[str, ...]] = ("coefficient", "value")
 
@@ -196,9 +233,13 @@ class Robin(AbstractBoundaryCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Initial(AbstractCondition):
-    """`u = value` at the first instant; with `derivative=k`, the k-th time derivative of `u` instead.
+    """The initial condition `u = value` at the first instant of the time axis.
 
-    `component` as in `Dirichlet`.
+    - `value`, `component`: as in `Dirichlet`.
+    - `derivative`: with `derivative=k` the condition holds for the k-th time derivative of `u` instead. An order that
+      is not a whole number of at least 0 raises `ValueError`.
+
+    A domain without a time axis raises `ValueError`.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
@@ -218,9 +259,14 @@ class Initial(AbstractCondition):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Periodic(AbstractCondition):
-    """`u` takes the same values on both faces of `axis`; `derivatives=(0, 1)` matches the first derivative too.
+    """The condition that `u` has the same values on both faces of `axis`.
 
-    A system has one equation for each derivative and each output.
+    - `axis`: the name of an axis of the domain.
+    - `derivatives`: the orders of the derivatives along `axis` that are equal on both faces. `(0, 1)` means the values
+      and the first derivatives.
+
+    The residual has one entry for each order and each output. An unknown axis, and orders that are not whole numbers of
+    at least 0, raise `ValueError`.
     """
 
     axis: str
@@ -261,7 +307,7 @@ def _derivative(u: Field, axis: str, order: int, name: str) -> Field:
 
 
 def _component(value: Array, component: Component) -> Array:
-    """Some entries of the value of a system. Raises `ValueError` where there are no such entries."""
+    """The entries of `value` that `component` names. Raises `ValueError` if there are no such entries."""
     if component is None:
         return value
     indices = tuple(component) if isinstance(component, Sequence) else (component,)

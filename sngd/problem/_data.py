@@ -1,7 +1,7 @@
 """Data of a condition: numbers, or functions of a point.
 
-A function that JAX can trace becomes a part of the compiled residual. One that it cannot trace, like a function of
-NumPy or a spline of SciPy, is evaluated outside of traces: once at each point, when the points are chosen.
+A function that JAX can trace becomes a part of the compiled residual. A function that JAX cannot trace, like a function
+of NumPy or a spline of SciPy, is evaluated on the host, once at each point, when the points are chosen.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Data = float | Array | np.ndarray | Callable[[Point], Any]
 
 
 def is_traceable(function: Callable, dimension: int) -> bool:
-    """Whether JAX can trace `function` at a point of shape `(d,)`. Nothing is computed."""
+    """Whether JAX can trace `function` at a point of shape `(d,)` with `d = dimension`. No value is computed."""
     try:
         jax.eval_shape(lambda x: jnp.asarray(function(x)), jax.ShapeDtypeStruct((dimension,), jnp.result_type(float)))
     # A function of another library may raise anything when it is given a tracer.
@@ -27,10 +27,13 @@ def is_traceable(function: Callable, dimension: int) -> bool:
 
 
 def evaluate_on_host(function: Callable, points: Float[np.ndarray, "n d"], name: str) -> Float[np.ndarray, "n ..."]:
-    """`function` of each of the `points`, outside of traces: it gets NumPy arrays of shape `(d,)`.
+    """The values of `function` at all `points`, evaluated on the host: a float64 array of shape `(n, ...)`.
 
-    Raises `TypeError` where the function fails or returns anything but real numbers, and `ValueError` where its values
-    have different shapes. `name` is what messages call the function.
+    - `function`: a function of a NumPy array of shape `(d,)`, which returns real numbers.
+    - `name`: the name of the function in messages.
+
+    Raises `TypeError` if the function fails or returns anything but real numbers. Raises `ValueError` if its values
+    have different shapes.
     """
     values = []
     for point in points:
@@ -54,8 +57,11 @@ def evaluate_on_host(function: Callable, points: Float[np.ndarray, "n d"], name:
 def datum_at(data: Data, x: Point, shape: tuple[int, ...], name: str, unknown: str) -> Array | float:
     """The value of `data` at one point: a number, or an array of this `shape`.
 
-    `name` and `unknown` are what messages call the data and what they belong to. Raises `TypeError` for anything but
-    numbers, and `ValueError` for another shape, which would be broadcast.
+    - `name`: the name of the data in messages.
+    - `unknown`: the name in messages of what has the `shape`.
+
+    Raises `TypeError` for anything but numbers. Raises `ValueError` for any other shape, because such a value would be
+    broadcast silently.
     """
     value = data(x) if callable(data) else data
     if not isinstance(value, float | int):

@@ -9,19 +9,19 @@ import numpy as np
 
 Side = Literal["lower", "upper"]
 
-# The name of the axis that is time in the domains made by `interval` and `space_time`.
+# The name of the time axis in the domains that `interval` and `space_time` make.
 _TIME = "t"
 
 
 @dataclasses.dataclass(frozen=True)
 class Box:
-    """An axis-parallel box of any dimension. Made by `interval`, `box` or `space_time`.
+    """An axis-parallel box of any dimension `d`. The functions `interval`, `box` and `space_time` make one.
 
-    - `axes`: the axis names, in the order of a point's coordinates.
-    - `lower`, `upper`: one bound for each axis.
-    - `time_axis`: the axis that is time, or `None`.
+    - `axes`: the names of the axes, in the order of a point's coordinates.
+    - `lower`, `upper`: one lower and one upper bound for each axis, in the user's units.
+    - `time_axis`: the name of the axis that is time, or `None`.
 
-    Raises `ValueError` for no axes, repeated names, or bounds that are not finite and increasing.
+    Raises `ValueError` for no axes, for repeated names, and for bounds that are not finite and increasing.
     """
 
     axes: tuple[str, ...]
@@ -57,13 +57,16 @@ class Box:
         return math.prod(high - low for low, high in zip(self.lower, self.upper, strict=True))
 
     def index(self, axis: str) -> int:
-        """The position of `axis` among the coordinates. Raises `ValueError` for an axis the domain does not have."""
+        """The index of `axis` among the coordinates. Raises `ValueError` for an axis that the domain does not have."""
         if axis not in self.axes:
             raise ValueError(f"axis {axis!r} is not an axis of this domain; its axes are {', '.join(self.axes)}")
         return self.axes.index(axis)
 
     def face(self, axis: str, side: Side) -> "Face":
-        """The face on which `axis` is at its `"lower"` or `"upper"` bound."""
+        """The face on which `axis` is at its `"lower"` or `"upper"` bound.
+
+        Raises `ValueError` for an unknown axis or side.
+        """
         self.index(axis)
         if side not in ("lower", "upper"):
             raise ValueError(f'side is {side!r}; it must be "lower" or "upper"')
@@ -71,7 +74,7 @@ class Box:
 
     @property
     def faces(self) -> tuple["Face", ...]:
-        """All faces, those of the time axis included."""
+        """All `2 d` faces, including the two faces of the time axis."""
         return tuple(Face(self, axis, side) for axis in self.axes for side in ("lower", "upper"))
 
     @property
@@ -81,29 +84,37 @@ class Box:
 
     @property
     def initial(self) -> "Face":
-        """The face at the first instant. Raises `ValueError` where no axis is time."""
+        """The face at the first instant. Raises `ValueError` if no axis is time."""
         if self.time_axis is None:
             raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
         return Face(self, self.time_axis, "lower")
 
     @property
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds, each of shape `(d,)`."""
+        """The lower and the upper bounds, each of shape `(d,)`."""
         return np.array(self.lower), np.array(self.upper)
 
     def embed(self, points: np.ndarray) -> np.ndarray:
-        """The points themselves: those of a box are not on a face, whose `embed` adds a coordinate."""
+        """The points themselves, shape `(n, d)`. The method of the same name of a `Face` adds a coordinate."""
         return points
 
     def grid(self, count: int) -> np.ndarray:
-        """A uniform grid with `count` points an axis, bounds included: shape `(count ** d, d)`, last axis fastest."""
+        """A uniform grid with `count` points for each axis, including the bounds.
+
+        The shape is `(count ** d, d)`. The last coordinate varies fastest.
+        """
         coordinates = [np.linspace(low, high, count) for low, high in zip(self.lower, self.upper, strict=True)]
         return np.stack(np.meshgrid(*coordinates, indexing="ij"), axis=-1).reshape(-1, self.dimension)
 
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """One side of a box."""
+    """One side of a box: the points at which one axis is at its lower or upper bound.
+
+    - `box`: the box.
+    - `axis`: the name of that axis.
+    - `side`: `"lower"` or `"upper"`.
+    """
 
     box: Box
     axis: str
@@ -115,7 +126,7 @@ class Face:
 
     @property
     def position(self) -> float:
-        """The value of the face's axis on the face."""
+        """The coordinate along `axis` of all points of the face."""
         return (self.box.lower if self.side == "lower" else self.box.upper)[self.index]
 
     @property
@@ -125,22 +136,24 @@ class Face:
 
     @property
     def extent(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper bounds of the other axes, each of shape `(d - 1,)`."""
+        """The lower and the upper bounds of the other axes, each of shape `(d - 1,)`."""
         return np.delete(self.box.lower, self.index), np.delete(self.box.upper, self.index)
 
     def embed(self, points: np.ndarray) -> np.ndarray:
-        """Points of the face's own coordinates, shape `(n, d - 1)`, as points of the box, shape `(n, d)`."""
+        """Points of the box, shape `(n, d)`, from their coordinates along the other axes, shape `(n, d - 1)`."""
         return np.insert(points, self.index, self.position, axis=1)
 
 
 Faces = Face | Sequence[Face] | Side | None
-"""Which faces: one, several, those of all space axes on one side, or those of all space axes."""
+"""Which faces a condition holds on: one face, several faces, or the faces of all space axes on one or both sides."""
 
 
 def select_faces(domain: Box, on: Faces, label: str) -> tuple[Face, ...]:
-    """The faces of `domain` that `on` stands for, in a condition that messages call `label`.
+    """The faces of `domain` that the argument `on` of a condition stands for.
 
-    Raises `TypeError` for anything but faces, and `ValueError` for none, or for those of another domain.
+    - `label`: the name of the condition in messages.
+
+    Raises `TypeError` for anything but faces. Raises `ValueError` for no face, and for a face of another domain.
     """
     if on is None or isinstance(on, str):
         return _all_faces(domain, on, label)
@@ -157,7 +170,7 @@ def select_faces(domain: Box, on: Faces, label: str) -> tuple[Face, ...]:
 
 
 def _all_faces(domain: Box, side: str | None, label: str) -> tuple[Face, ...]:
-    """The faces of all space axes, or those on one side."""
+    """The faces of all space axes on the given side, or on both sides if `side` is `None`."""
     if side not in (None, "lower", "upper"):
         raise ValueError(
             f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes, or a face like "
@@ -173,7 +186,10 @@ def _all_faces(domain: Box, side: str | None, label: str) -> tuple[Face, ...]:
 
 
 def box(**bounds: tuple[float, float]) -> Box:
-    """A box in space: `box(x=(0, 1), y=(0, 1))`. The order of the arguments is the order of the coordinates."""
+    """A box in space: `box(x=(0, 1), y=(0, 1))`. The order of the arguments is the order of the coordinates.
+
+    Raises `ValueError` for bounds that are not two finite, increasing numbers. So do `interval` and `space_time`.
+    """
     return _make(bounds, time_axis=None)
 
 
@@ -190,8 +206,8 @@ def interval(**bounds: tuple[float, float]) -> Box:
 def space_time(**bounds: tuple[float, float]) -> Box:
     """A box in space and time: `space_time(t=(0, 1), x=(0, 1))`. The axis called `t` is time.
 
-    With time alone, for an ordinary differential equation, it is the same domain as `interval(t=(0, 1))`. Raises
-    `ValueError` where there is no axis `t`.
+    If `t` is the only axis, as for an ordinary differential equation, the domain equals `interval(t=(0, 1))`. Raises
+    `ValueError` if there is no axis `t`.
     """
     if _TIME not in bounds:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A function of a point whose coordinates have names."""
+"""Functions of a point whose coordinates have names."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -12,11 +12,14 @@ from sngd.problem._domain import Box
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """A scalar or vector function of one point `x` of shape `(d,)` of a domain, which names the coordinates.
+    """A function of one point `x`, shape `(d,)`, of a domain that names the coordinates.
 
-    A residual receives its unknown as a `Field`: call it to evaluate it, or pass it to a differential operator.
-    `function` maps a point of shape `(d,)` to an array of any fixed shape. `parameters` are those of the problem, by
-    their names.
+    A residual receives its unknown as a `Field`. Call the field to evaluate it, or pass it to a differential operator.
+
+    - `function`: a function from a point of shape `(d,)` to an array of any fixed shape: `()` for a scalar unknown,
+      `(m,)` for a system.
+    - `domain`: the domain of the point.
+    - `parameters`: the parameters of the problem, by their names.
     """
 
     function: Callable[[Float[Array, " d"]], Array]
@@ -24,14 +27,17 @@ class Field:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
-        """The value at one point. Raises `ValueError` for a point that has not the shape `(d,)`."""
+        """The value at one point. Raises `ValueError` for a point that does not have the shape `(d,)`."""
         x = x if hasattr(x, "shape") else jnp.asarray(x)
         if x.shape != (self.domain.dimension,):
             raise ValueError(self._wrong_point(x.shape))
         return self.function(x)
 
     def like(self, function: Callable[[Float[Array, " d"]], Array]) -> "Field":
-        """Another function of the same coordinates, for instance a flux: `u.like(lambda x: k(x) * gradient(u)(x))`."""
+        """The field of another function of the same coordinates.
+
+        A flux, for instance, is `u.like(lambda x: k(x) * gradient(u)(x))`.
+        """
         return Field(function, self.domain, self.parameters)
 
     def _wrong_point(self, shape: tuple[int, ...]) -> str:
@@ -46,17 +52,17 @@ class Field:
 
 @runtime_checkable
 class HasField(Protocol):
-    """A function of many points, such as a solution, to which differential operators apply as to its field."""
+    """A function of many points, such as a solution, that has a field to which differential operators apply."""
 
     def map_field(self, operator: Callable[[Field], Field]) -> "FieldAtPoints":
-        """What an operator makes of the field, as a function of many points."""
+        """The result of `operator` on the field, as a function of many points."""
         ...
 
 
 @runtime_checkable
 class FieldAtPoints(HasField, Protocol):
-    """What a differential operator makes of a solution."""
+    """The result of a differential operator on a solution: a function of many points."""
 
     def __call__(self, points: Any) -> Any:
-        """The values at points of shape `(n, d)`, with a first axis of length `n`."""
+        """The values at points of shape `(n, d)`: an array of shape `(n, ...)`."""
         ...

@@ -1,6 +1,7 @@
-"""Points that a user brings: arrays, or a rule that knows nothing but its own points.
+"""Points that a user brings: arrays, or a rule without methods for a staggered and a finer rule.
 
-Neither knows of other points, so that those between are found from the points themselves.
+Validation needs points between these points, and refinement needs more points. Both are computed from the points
+themselves.
 """
 
 import abc
@@ -16,19 +17,26 @@ from sngd.problem._points import AbstractPoints, HasRule, Place, Rule, is_inside
 from sngd.problem._quadrature import Sobol
 
 Quadrature = AbstractPoints | HasRule | tuple[ArrayLike, ArrayLike]
-"""How points are chosen: by a rule of this library or of a user's, or by arrays `(points, weights)`."""
+"""How points are chosen: by a rule of this library, by a user's rule, or by arrays `(points, weights)`.
 
-# The weights of a rule for boxes sum to the measure of the box, to this relative accuracy.
+The arrays have the shapes `(n, d)` and `(n,)`.
+"""
+
+# The weights of a quadrature rule sum to the measure of the box, to this relative accuracy.
 _CONSTANTS = 1e-6
 
-# How many times as far off as the nearest point a neighbor may be: diagonal ones of a grid, but none two steps off.
+# The largest distance of a neighbor, in units of the distance of the nearest point. On a grid, diagonal neighbors are
+# near enough (1.41 in two dimensions), and points two steps away are not.
 _NEAR = 1.5
 
 
 def as_points(given: Any, name: str) -> AbstractPoints:
-    """The points that `given` stands for, in the argument called `name`.
+    """The points that the argument called `name` stands for.
 
-    Raises `TypeError` for anything else, and `ValueError` for arrays that cannot be used.
+    - `given`: points of this library, a user's rule, or arrays `(points, weights)`.
+
+    Raises `TypeError` for anything else. Raises `ValueError` for arrays of other shapes, for points that are not
+    finite, and for weights that are not positive and finite.
     """
     if isinstance(given, AbstractPoints):
         return given
@@ -45,7 +53,11 @@ def as_points(given: Any, name: str) -> AbstractPoints:
 
 
 def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> None:
-    """Raises `ValueError` where arrays have a point in none of the places, or one of another dimension."""
+    """Check that each point of given arrays lies in one of the boxes or on one of the faces in `places`.
+
+    Points of a rule are not checked here. Raises `ValueError` for a point in none of the places, and for points of
+    another dimension.
+    """
     if not isinstance(points, _Given):
         return
     box = places[0].box if isinstance(places[0], Face) else places[0]
@@ -65,11 +77,11 @@ def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> No
 
 
 class _AbstractSampled(AbstractPoints):
-    """Points from which others are made."""
+    """Points from which a staggered and a refined set of points are computed."""
 
     @abc.abstractmethod
     def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
-        """As many points in other places, of the same total weight."""
+        """As many points at other positions, with the same total weight."""
 
     def staggered(self) -> "AbstractPoints":
         return _Derived(self, keep=False)
@@ -80,7 +92,7 @@ class _AbstractSampled(AbstractPoints):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Given(_AbstractSampled):
-    """Arrays of points, shape `(n, d)`, and weights, `(n,)`. On a face there are those that lie on it."""
+    """Arrays of points, shape `(n, d)`, and weights, shape `(n,)`. A face has those points that lie on the face."""
 
     points: np.ndarray
     weights: np.ndarray
@@ -99,10 +111,11 @@ class _Given(_AbstractSampled):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _UserRule(_AbstractSampled):
-    """A rule that knows its own points only.
+    """A user's rule, which has no method for other points.
 
-    Other points are Sobol points where its weights sum to the measure of the box, as those of a quadrature rule do. A
-    rule for a part of the box has other weights; then they lie between its points.
+    If the weights of the rule sum to the measure of the box, the rule is a quadrature rule for the whole box, and the
+    other points are Sobol points. Otherwise the rule may cover only a part of the box, and the other points are
+    midpoints between the points of the rule.
     """
 
     rule: HasRule
@@ -118,13 +131,17 @@ class _UserRule(_AbstractSampled):
         lower, upper = place.extent
         if not np.isclose(weights.sum(), np.prod(upper - lower), rtol=_CONSTANTS):
             return _midpoints(place, points), weights
-        # Sequences of one seed begin with the same points, which are no others.
+        # Sobol sequences of one seed begin with the same points. The seed is the number of points, so that rules of
+        # different sizes have different points.
         return Sobol(len(weights), seed=len(weights)).on(place)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Derived(_AbstractSampled):
-    """The points between those of `base`; with `keep`, those of `base` too, in equal shares of the weight."""
+    """Points that are computed from those of `base`.
+
+    - `keep`: whether the points of `base` are included. If so, both sets of points share the weight equally.
+    """
 
     base: _AbstractSampled
     keep: bool
@@ -165,7 +182,7 @@ def _given(points: Any, weights: Any, name: str) -> _Given:
 
 
 def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
-    """Whether each of the points, shape `(n, d)`, lies in a box or on a face, but for rounding errors."""
+    """Whether each of the points, shape `(n, d)`, lies in a box or on a face, up to rounding errors."""
     if isinstance(place, Box):
         return is_inside(points, *place.extent)
     lower, upper = (np.array(bound) for bound in (place.box.lower, place.box.upper))
@@ -174,8 +191,10 @@ def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
 
 
 def _midpoints(place: Place, points: np.ndarray) -> np.ndarray:
-    """For each point, the midpoint between it and a neighbor, which is drawn at random so that all axes take part.
-    A point that is alone stays. Faces are flat, so midpoints between points on a face lie on it.
+    """The midpoint between each point and one of its neighbors, shape `(n, d)`.
+
+    The neighbor is drawn at random, so that midpoints lie along all axes. A single point has no neighbor and is
+    returned itself. Faces are flat, so the midpoint of two points on a face lies on the face.
     """
     from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which rules of this library do not need
 
@@ -185,7 +204,7 @@ def _midpoints(place: Place, points: np.ndarray) -> np.ndarray:
     box = place.box if isinstance(place, Face) else place
     scaled = points / np.subtract(box.upper, box.lower)
     distances, neighbors = (np.asarray(found)[:, 1:] for found in KDTree(scaled).query(scaled, k=count + 1))
-    # Half way to a point two steps off there may be another one.
+    # Half way to a point that is two steps away there may be another point.
     near = distances <= _NEAR * distances[:, :1]
     chosen = np.argmax(np.where(near, np.random.default_rng(0).random(near.shape), -1.0), axis=1)
     return (points + points[neighbors[np.arange(len(points)), chosen]]) / 2

@@ -1,8 +1,8 @@
 """Differential operators: each maps a `Field` to a `Field`, and a solution to a function of many points.
 
-All of them push tangents forward (nested `jax.jvp`). The derivatives of one network that a residual combines share
-their lower orders, which XLA merges when it compiles: a residual in `u`, `u_t`, `u_x` and `u_xx` costs about four
-forward evaluations, and reverse mode is kept for the derivative with respect to the parameters.
+All operators use forward mode (nested `jax.jvp`). The derivatives of one network in a residual share their lower
+orders, which XLA merges when it compiles. So a residual in `u`, `u_t`, `u_x` and `u_xx` costs about four forward
+evaluations. Reverse mode is used only for the derivative with respect to the parameters.
 """
 
 import functools
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 
 @runtime_checkable
 class _Operator(Protocol[P]):
-    """A differential operator, of fields and of solutions."""
+    """A differential operator, which applies to fields and to solutions."""
 
     @overload
     def __call__(self, u: Field, *args: P.args, **kwargs: P.kwargs) -> Field: ...
@@ -35,7 +35,7 @@ class _Operator(Protocol[P]):
 
 
 def _of_solutions_too(operator: Callable[Concatenate[Field, P], Field]) -> _Operator[P]:
-    """The operator, which applies to the field of a solution as well."""
+    """The operator, extended to solutions: it applies to the field of a solution."""
 
     @functools.wraps(operator)
     def apply(u: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -48,9 +48,10 @@ def _of_solutions_too(operator: Callable[Concatenate[Field, P], Field]) -> _Oper
 
 @_of_solutions_too
 def partial(u: Field, *axes: str) -> Field:
-    """The partial derivative of `u` along one or more named axes: `partial(u, "x", "x")` is the second one in x.
+    """The partial derivative of `u` along one or more named axes.
 
-    The result has the shape of `u(x)`. Raises `ValueError` for an unknown axis or none.
+    `partial(u, "x", "x")` is the second derivative along the axis `x`. At a point, the result has the shape of `u(x)`.
+    Raises `ValueError` for no axis and for an unknown axis.
     """
     if not axes:
         raise ValueError('partial needs at least one axis, for instance partial(u, "x")')
@@ -61,9 +62,11 @@ def partial(u: Field, *axes: str) -> Field:
 
 @_of_solutions_too
 def directional(u: Field, direction: Direction) -> Field:
-    """The derivative of `u` along `direction`, a vector of shape `(d,)` or a function from a point to one.
+    """The derivative of `u` along `direction`. At a point, the result has the shape of `u(x)`.
 
-    The direction is not normalized. A direction that depends on the point is held fixed while differentiating.
+    - `direction`: a vector of shape `(d,)`, or a function from a point to such a vector. It is not normalized. A
+      direction that depends on the point is held fixed in the differentiation.
+
     Raises `ValueError` for a direction of another shape.
     """
 
@@ -80,9 +83,10 @@ def directional(u: Field, direction: Direction) -> Field:
 
 @_of_solutions_too
 def gradient(u: Field) -> Field:
-    """The derivatives of `u` along the space axes, in their order, as a new last axis.
+    """The derivatives of `u` along all space axes, in the order of the axes, as a new last axis of the value.
 
-    Raises `ValueError` where time is the only axis; so do `divergence` and `laplacian`.
+    With `s` space axes the result has the shape `(s,)` for a scalar `u`, and `(m, s)` for a system with `m` outputs.
+    Raises `ValueError` if time is the only axis.
     """
     _require_space(u, "gradient")
     return u.like(lambda x: _along_space_axes(u, lambda e: directional(u, e)(x), out_axis=-1))
@@ -90,7 +94,12 @@ def gradient(u: Field) -> Field:
 
 @_of_solutions_too
 def divergence(flux: Field) -> Field:
-    """The divergence of a vector field: the last axis of `flux(x)` runs over the space axes."""
+    """The divergence of a vector field along the space axes.
+
+    - `flux`: a field whose value has the shape `(..., s)` with `s` space axes. The divergence has the shape `(...)`.
+
+    Raises `ValueError` if time is the only axis.
+    """
     _require_space(flux, "divergence")
 
     def trace(x: Float[Array, " d"]) -> Array:
@@ -101,7 +110,10 @@ def divergence(flux: Field) -> Field:
 
 @_of_solutions_too
 def laplacian(u: Field) -> Field:
-    """The sum of the second derivatives of `u` along the space axes, of the shape of `u(x)`."""
+    """The sum of the second derivatives of `u` along the space axes. At a point, it has the shape of `u(x)`.
+
+    Raises `ValueError` if time is the only axis.
+    """
     _require_space(u, "laplacian")
 
     def trace(x: Float[Array, " d"]) -> Array:
@@ -112,7 +124,10 @@ def laplacian(u: Field) -> Field:
 
 
 def _along_space_axes(u: Field, derivative: Callable[[Array], Array], out_axis: int) -> Array:
-    """`derivative` for the unit vector of each space axis, as one batch: fewer and larger products."""
+    """The function `derivative` of the unit vector of each space axis.
+
+    The unit vectors form one batch, so that the derivatives take fewer and larger matrix products.
+    """
     units = np.eye(u.domain.dimension)[[u.domain.index(axis) for axis in u.domain.space_axes]]
     return jax.vmap(derivative, out_axes=out_axis)(jnp.asarray(units))
 

@@ -1,6 +1,6 @@
-"""Known coefficients of a problem, which its functions take by name.
+"""Known coefficients of a problem, which the functions of the problem take as arguments of the same names.
 
-Their values are data of the compiled code, so that another value compiles nothing again.
+The values of the coefficients are data of the compiled code, so that another value compiles nothing again.
 """
 
 import functools
@@ -18,14 +18,16 @@ _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONL
 
 
 def names_in(function: Callable, positional: int, parameters: Mapping[str, Any], label: str) -> tuple[str, ...]:
-    """The parameters that `function` takes beside its first `positional` arguments, by their names.
+    """The names of the parameters that `function` takes after its first `positional` arguments.
 
-    Raises `TypeError` for an argument without a default that is no parameter. `label` is what messages call the
-    function.
+    - `label`: the name of the function in messages.
+
+    Raises `TypeError` for an argument that has no default and is no parameter of the problem. A function that is
+    written in C and does not tell its arguments has no parameters.
     """
     try:
         arguments = list(inspect.signature(function).parameters.values())
-    # Functions that are written in C need not say what they take.
+    # A function that is written in C need not have a signature.
     except (TypeError, ValueError):
         return ()
     found = []
@@ -44,16 +46,21 @@ def names_in(function: Callable, positional: int, parameters: Mapping[str, Any],
 
 
 def bind(function: Callable, positional: int, parameters: Mapping[str, Any], label: str) -> Callable:
-    """`function` of its first `positional` arguments, with the parameters that it names.
+    """The function of the first `positional` arguments alone, with the values of the parameters that it names.
 
-    A function that names none is returned itself. Raises `TypeError` as `names_in` does.
+    - `function`: a function of these arguments and of any parameters, by their names.
+    - `parameters`: the values of the parameters of the problem, by their names.
+    - `label`: the name of the function in messages.
+
+    A function that names no parameter is returned itself. Raises `TypeError` for an argument that has no default and is
+    no parameter of the problem.
     """
     names = names_in(function, positional, parameters, label)
     return functools.partial(function, **{name: parameters[name] for name in names}) if names else function
 
 
 def as_pytree(function: Callable, positional: int, parameters: Mapping[str, Any], label: str) -> Callable:
-    """What `bind` returns, as a PyTree whose leaves are the values of the parameters."""
+    """The result of `bind` as a PyTree, whose leaves are the values of the parameters."""
     names = names_in(function, positional, parameters, label)
     if not names:
         return function
@@ -61,10 +68,10 @@ def as_pytree(function: Callable, positional: int, parameters: Mapping[str, Any]
 
 
 def checked(parameters: Any) -> dict[str, np.ndarray]:
-    """The values as arrays, by their names.
+    """The values of the parameters as float64 arrays, by their names.
 
-    Raises `TypeError` for anything but a mapping of names to real numbers, and `ValueError` for a name that is no
-    identifier or is taken, and for values that are not finite.
+    Raises `TypeError` for anything but a mapping from names to real numbers. Raises `ValueError` for a name that is no
+    identifier, for a name that residuals use otherwise, and for values that are not finite.
     """
     if not isinstance(parameters, Mapping):
         raise TypeError(f'parameters is {parameters!r}; give names and values, for instance {{"nu": 0.1}}')

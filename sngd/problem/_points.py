@@ -1,4 +1,4 @@
-"""Points with weights, in a box or on one of its faces: what every way to choose them has in common."""
+"""Points with weights in a box or on a face of a box: the interface of all ways to choose them."""
 
 import abc
 from typing import Any, Protocol, runtime_checkable
@@ -11,16 +11,20 @@ Rule = tuple[np.ndarray, np.ndarray]
 
 Place = Box | Face
 
-# Points may lie outside of a box by this fraction of its sides: by rounding errors.
+# Rounding errors may put points outside of a box by this fraction of its sides.
 _ROUNDING = 1e-12
 
 
 @runtime_checkable
 class HasRule(Protocol):
-    """A quadrature rule of a user's: any object with this method."""
+    """A user's quadrature rule: any object with the method `rule`."""
 
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
-        """Points of shape `(n, d)` and weights of shape `(n,)` on the box with these bounds, each of shape `(d,)`."""
+        """The points, shape `(n, d)`, and the weights, shape `(n,)`, for the box with these bounds.
+
+        - `lower`, `upper`: the bounds, each of shape `(d,)`. For a face of a domain with `d` axes they have the shape
+          `(d - 1,)`, and so do the points.
+        """
         ...
 
 
@@ -30,34 +34,37 @@ class AbstractPoints(abc.ABC):
     @property
     @abc.abstractmethod
     def fit_faces(self) -> bool:
-        """Whether a way that was chosen for the interior serves for the faces too."""
+        """Whether points that were chosen for the interior serve for the faces too."""
 
     @abc.abstractmethod
     def on(self, place: Place) -> Rule:
-        """Points of shape `(n, d)` and weights of shape `(n,)`, in a box or on a face of it.
+        """The points, shape `(n, d)`, and the positive weights, shape `(n,)`, in a box or on a face of a box.
 
-        The weights are positive. Raises `ValueError` for points or weights that cannot be used.
+        On a face too, a point has all `d` coordinates of the box. Raises `ValueError` for points of another shape or
+        outside of the box, and for weights that are not positive and finite.
         """
 
     @abc.abstractmethod
     def staggered(self) -> "AbstractPoints":
-        """As many points in other places, to check a solution between the points: of the same number where that is
-        possible, so that nothing is compiled for them.
+        """Other points, at which a solution is validated.
+
+        Their number is the same where that is possible, so that nothing is compiled again.
         """
 
     @abc.abstractmethod
     def refined(self) -> "AbstractPoints":
-        """More points, at least half as many more where the number is free."""
+        """More points: at least 1.5 times as many, where the number can be chosen freely."""
 
 
 def rule_on(rule: HasRule, place: Place) -> Rule:
-    """What `rule` gives for a box, or for a face, which is a box of one dimension less.
+    """The points and weights of `rule` for a box, or for a face, which is a box of one dimension less.
 
-    Raises `ValueError` where the rule fails, and for points or weights that cannot be used.
+    The points have the shape `(n, d)`, also on a face, and the weights have the shape `(n,)`. Raises `ValueError` if
+    the rule fails, for points of another shape or outside of the box, and for weights that are not positive and finite.
     """
     lower, upper = place.extent
     if not len(lower):
-        # An end of an interval is a point, whatever the rule.
+        # A face of an interval is one point, for every rule.
         return place.embed(np.zeros((1, 0))), np.ones(1)
     if isinstance(place, Face):
         where = f"on the face {place.axis} = {place.position}, a box of dimension {len(lower)}"
@@ -90,6 +97,6 @@ def require_positive(weights: np.ndarray, owner: str) -> None:
 
 
 def is_inside(points: np.ndarray, lower: Any, upper: Any) -> np.ndarray:
-    """Whether each of the points, shape `(n, d)`, lies in the box with these bounds, but for rounding errors."""
+    """Whether each of the points, shape `(n, d)`, lies in the box with these bounds, up to rounding errors."""
     slack = _ROUNDING * np.maximum(np.subtract(upper, lower), np.maximum(np.abs(lower), np.abs(upper)))
     return np.all((points >= lower - slack) & (points <= upper + slack), axis=1)

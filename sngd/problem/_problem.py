@@ -1,4 +1,4 @@
-"""What to solve: a problem in least-squares form, or an energy to minimize."""
+"""The two forms of a problem: least squares, and an energy to minimize."""
 
 import abc
 import dataclasses
@@ -24,9 +24,13 @@ AnyProblem = TypeVar("AnyProblem", bound="AbstractProblem")
 
 @dataclasses.dataclass(frozen=True)
 class Collocation:
-    """Points with outward unit normals (zero in the interior), both `(n, d)`, and positive weights, `(n,)`.
+    """The points at which one condition is imposed.
 
-    - `tabulated`: data of a condition that are known at the points only, by their names: arrays of shape `(n, ...)`.
+    - `points`: shape `(n, d)`.
+    - `normals`: the outward unit normals on faces, and zeros in the interior, shape `(n, d)`.
+    - `weights`: positive numbers, shape `(n,)`. A weighted sum over the points approximates an integral.
+    - `tabulated`: the values at the points of data that JAX cannot trace, by their names. Each array has the shape
+      `(n, ...)`.
     """
 
     points: np.ndarray
@@ -37,19 +41,26 @@ class Collocation:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractProblem(abc.ABC):
-    """What both forms share.
+    """The fields that both forms of a problem share.
 
-    - `quadrature`: points for the interior: a rule, any object with a method `rule(lower, upper)`, or two arrays
-      `(points, weights)` of shapes `(n, d)` and `(n,)`. Left out, `default_quadrature` chooses by the dimension and the
-      network.
-    - `boundary_quadrature`: points for the faces; arrays hold points of the domain, `(n, d)`, on any of its faces. Left
-      out, it is `quadrature`, or the default for faces where that is left out too or holds arrays.
-    - `exact`: the exact solution as a function of one point, if known. Reports use it, training never does. A function
-      that JAX cannot trace, like one of NumPy or SciPy, is evaluated point by point.
-    - `outputs`: the number of components of `u`. With one, `u(x)` is a scalar, else a vector.
-    - `parameters`: known coefficients by their names, numbers or arrays. Equations, data and `exact` take them as
-      arguments of these names: `Interior(lambda u, x, nu: ...)` with `parameters={"nu": 0.1}`. For another value,
-      `dataclasses.replace(problem, parameters={"nu": 0.2})` compiles nothing again.
+    - `domain`: a domain that `interval`, `box` or `space_time` makes.
+    - `quadrature`: the points for the interior: a rule, any object with a method `rule(lower, upper)`, or two arrays
+      `(points, weights)` of shapes `(n, d)` and `(n,)`. If it is left out, `default_quadrature` chooses a rule by the
+      dimension and the size of the network.
+    - `boundary_quadrature`: the points for the faces. Arrays hold points of the domain, shape `(n, d)`, each on any of
+      the faces. If it is left out, the rule `quadrature` serves for the faces too. If `quadrature` is left out or holds
+      arrays, the default rule for faces serves.
+    - `exact`: the exact solution as a function of one point, if it is known. It serves to report errors and never
+      enters the training. A function that JAX cannot trace, like a function of NumPy or SciPy, is evaluated point by
+      point.
+    - `outputs`: the number `m` of components of `u`. With one output `u(x)` is a scalar, otherwise it has the shape
+      `(m,)`.
+    - `name`: the name of the problem in reports and files.
+    - `parameters`: known coefficients by their names, each a number or an array. Equations, data and `exact` take them
+      as arguments of these names: `Interior(lambda u, x, nu: ...)` with `parameters={"nu": 0.1}`. The same problem with
+      another value is `dataclasses.replace(problem, parameters={"nu": 0.2})`, for which nothing is compiled again.
+
+    A field of another type raises `TypeError`. A value that cannot be used raises `ValueError`.
     """
 
     domain: Box = dataclasses.field(kw_only=False)
@@ -62,16 +73,19 @@ class AbstractProblem(abc.ABC):
 
     @property
     def exact_solution(self) -> Callable[[Point], Any] | None:
-        """The exact solution as a function of one point alone, if known."""
+        """The exact solution as a function of one point, with the values of the parameters, or `None`."""
         return None if self.exact is None else as_pytree(self.exact, 1, self.parameters, "exact")
 
     @property
     @abc.abstractmethod
     def periodic_axes(self) -> tuple[int, ...]:
-        """The axes with a `Periodic` condition, by their indices."""
+        """The indices of the axes that have a `Periodic` condition."""
 
     def with_points(self: AnyProblem, points: float) -> AnyProblem:
-        """The same problem with rules where it names none. `points`: about how many points the interior gets."""
+        """The same problem with default rules in place of those that were left out.
+
+        - `points`: about how many points the interior gets, as in `default_quadrature`.
+        """
         interior, boundary = default_quadrature(self.domain.dimension, points)
         changes: dict[str, Any] = {}
         if self.quadrature is None:
@@ -81,10 +95,12 @@ class AbstractProblem(abc.ABC):
         return dataclasses.replace(self, **changes) if changes else self
 
     def interior(self, own: Quadrature | None = None) -> Collocation:
-        """The points in the interior, or those of a condition's `own` quadrature.
+        """The points in the interior.
 
-        A problem that names no rule has the fewest points that are chosen by default. Raises `ValueError` for points or
-        weights that cannot be used.
+        - `own`: the quadrature of one condition, if that condition has its own.
+
+        If the problem names no rule, the points are the fewest that `default_quadrature` chooses. Raises `ValueError`
+        for points or weights that cannot be used.
         """
         given = as_points(own, "quadrature") if own is not None else self._points or self._fewest[0]
         points, weights = given.on(self.domain)
@@ -140,10 +156,15 @@ class AbstractProblem(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem(AbstractProblem):
-    """Find `u` such that all `conditions` hold, in the sense of weighted least squares.
+    """The problem to find `u` such that all `conditions` hold, in the sense of weighted least squares.
 
-    The loss is `sum_i w_i r_i(u)^2 / 2` over the residuals of all conditions at their points: half the discretization
-    of eq. (3) of the paper. Raises `ValueError` for empty conditions and `TypeError` for anything else among them.
+    The loss is `sum_i w_i r_i(u)^2 / 2` over the residuals of all conditions at their points. It is half the
+    discretized loss of eq. (3) of the paper.
+
+    - `conditions`: one condition, or several in a sequence.
+    - All other fields are as in `AbstractProblem`.
+
+    Raises `ValueError` for no conditions. Raises `TypeError` for anything that is not a condition.
     """
 
     conditions: Sequence[AbstractCondition]
@@ -166,9 +187,10 @@ class Problem(AbstractProblem):
         return tuple(sorted(axes))
 
     def collocation(self, condition: AbstractCondition) -> Collocation:
-        """The points at which `condition` is imposed; their weights include the condition's own.
+        """The points at which `condition` is imposed.
 
-        Data that JAX cannot trace are evaluated at these points.
+        The weights include the condition's own factor `weight`. Data that JAX cannot trace are evaluated at these
+        points. Raises `ValueError` for points or weights that cannot be used.
         """
         faces = condition.faces(self.domain)
         found = self.interior(condition.quadrature) if faces is None else self._on_faces(faces, condition.quadrature)
@@ -178,15 +200,20 @@ class Problem(AbstractProblem):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Energy(AbstractProblem):
-    """Minimize the integral of `density(u, x)` over the domain; boundary conditions are the natural ones.
+    """The problem to minimize the integral of `density(u, x)` over the domain, with natural boundary conditions.
 
-    The loss is that energy, which may be negative. The density may depend on `x`, `u` and the first derivatives of `u`.
-    Its Gramian comes from the second variation, given by its factor:
-    `metric(u, v, x)` is linear in the direction `v`, and its squared norm integrates to the second derivative of the
-    energy at `u` along `v`. For the density `u'^2 / 2 + u^4 / 4` (section 5.3 of the paper) it is the vector
-    `(v', sqrt(3) u v)`.
+    The loss is the energy, that is the integral, which may be negative.
 
-    Its gradient is that of the first variation integrated by parts, not `J^T r` with the Jacobian `J` of the metric.
+    - `density`: a function of the unknown `u` and one point `x`, which returns a scalar. It may depend on `x`, `u` and
+      the first derivatives of `u`.
+    - `metric`: a function `metric(u, v, x)` of the unknown, of a direction `v` (a field like `u`) and of one point. It
+      returns a number or a vector, and it is linear in `v`. The integral of its squared norm is the second derivative
+      of the energy at `u` along `v`. For the density `u'^2 / 2 + u^4 / 4` (section 5.3 of the paper) the metric is the
+      vector `(v', sqrt(3) u v)`.
+    - All other fields are as in `AbstractProblem`.
+
+    The Gramian is `J^T J` with the Jacobian `J` of the metric (Mueller and Zeinhofer, ICML 2023). The gradient comes
+    from the first variation of the energy, integrated by parts. It is not `J^T r`, because an energy has no residual.
     """
 
     density: Callable[[Field, Point], Array]
@@ -204,12 +231,12 @@ class Energy(AbstractProblem):
         return ()
 
     def natural_boundary(self) -> Collocation:
-        """The points on all faces, where the natural boundary conditions hold."""
+        """The points on all faces, at which the natural boundary conditions hold."""
         return self._on_faces(self.domain.faces)
 
 
 def with_other_points(problem: AbstractProblem, other: Callable[[AbstractPoints], AbstractPoints]) -> AbstractProblem:
-    """The same problem with `other(points)` for all of its points, those of its conditions included."""
+    """The same problem with `other(points)` in place of all points that the problem and its conditions name."""
     names = ("quadrature", "boundary_quadrature")
     given = {name: getattr(problem, name) for name in names if getattr(problem, name) is not None}
     changes: dict[str, Any] = {name: other(as_points(points, name)) for name, points in given.items()}
@@ -223,7 +250,7 @@ def with_other_points(problem: AbstractProblem, other: Callable[[AbstractPoints]
 
 
 def _sequence(conditions: Any) -> tuple:
-    """Several conditions, or one."""
+    """The conditions as a tuple. Raises `TypeError` for anything but a condition or an iterable."""
     if isinstance(conditions, AbstractCondition):
         return (conditions,)
     if isinstance(conditions, str) or not isinstance(conditions, Iterable):

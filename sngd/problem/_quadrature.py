@@ -12,14 +12,18 @@ from sngd.problem._points import AbstractPoints, Place, Rule, rule_on
 
 
 class AbstractQuadrature(AbstractPoints):
-    """A quadrature rule for boxes of any dimension, which knows a staggered and a finer one.
+    """A quadrature rule for boxes of any dimension, with a staggered and a finer rule of the same kind.
 
-    A user's rule need not be of this class: any object with a method `rule` will do.
+    A subclass defines `rule`, `staggered` and `refined`. A user's rule need not be of this class: any object with a
+    method `rule` is accepted.
     """
 
     @abc.abstractmethod
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
-        """Points of shape `(n, d)` and weights of shape `(n,)` on the box with these bounds, each of shape `(d,)`."""
+        """The points, shape `(n, d)`, and the weights, shape `(n,)`, for the box with these bounds.
+
+        - `lower`, `upper`: the bounds, each of shape `(d,)`.
+        """
 
     @property
     def fit_faces(self) -> bool:
@@ -36,7 +40,10 @@ def _require_count(name: str, count: int, least: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class UniformGrid(AbstractQuadrature):
-    """Equispaced points with `points_per_axis` an axis, bounds included, and trapezoidal weights."""
+    """A grid of equispaced points, including the bounds, with the weights of the trapezoidal rule.
+
+    - `points_per_axis`: the number of points along each axis. An integer below 2 raises `ValueError`.
+    """
 
     points_per_axis: int
 
@@ -58,7 +65,10 @@ class UniformGrid(AbstractQuadrature):
 
 @dataclasses.dataclass(frozen=True)
 class Midpoint(AbstractQuadrature):
-    """The midpoints of `points_per_axis` equal intervals an axis, with equal weights."""
+    """The midpoints of equal intervals along each axis, with equal weights.
+
+    - `points_per_axis`: the number of intervals along each axis. An integer below 1 raises `ValueError`.
+    """
 
     points_per_axis: int
 
@@ -78,9 +88,11 @@ class Midpoint(AbstractQuadrature):
 
 @dataclasses.dataclass(frozen=True)
 class GaussLegendre(AbstractQuadrature):
-    """The tensor product of Gauss-Legendre rules with `points_per_axis` an axis.
+    """The tensor product of Gauss-Legendre rules (`numpy.polynomial.legendre.leggauss`).
 
-    Exact for polynomials up to degree `2 * points_per_axis - 1` in each coordinate (`numpy.polynomial.legendre`).
+    It is exact for polynomials up to degree `2 * points_per_axis - 1` in each coordinate.
+
+    - `points_per_axis`: the number of points along each axis. An integer below 1 raises `ValueError`.
     """
 
     points_per_axis: int
@@ -100,7 +112,11 @@ class GaussLegendre(AbstractQuadrature):
 
 @dataclasses.dataclass(frozen=True)
 class Sobol(AbstractQuadrature):
-    """`points` scrambled Sobol points with equal weights (`scipy.stats.qmc.Sobol`); best with a power of two."""
+    """Scrambled Sobol points with equal weights (`scipy.stats.qmc.Sobol`).
+
+    - `points`: the number of points, best a power of two. An integer below 1 raises `ValueError`.
+    - `seed`: the seed of the scrambling.
+    """
 
     points: int
     seed: int = 0
@@ -125,7 +141,11 @@ class Sobol(AbstractQuadrature):
 
 @dataclasses.dataclass(frozen=True)
 class UniformRandom(AbstractQuadrature):
-    """`points` independent uniform points with equal weights."""
+    """Independent, uniformly distributed random points with equal weights.
+
+    - `points`: the number of points. An integer below 1 raises `ValueError`.
+    - `seed`: the seed of the random numbers.
+    """
 
     points: int
     seed: int = 0
@@ -145,12 +165,15 @@ class UniformRandom(AbstractQuadrature):
 
 
 def default_quadrature(dimension: int, points: float) -> tuple[AbstractQuadrature, AbstractQuadrature]:
-    """The rules for the interior and for the faces where a problem names none.
+    """The default rules for the interior and for the faces.
 
-    The rules are Gauss-Legendre's up to dimension three: they are exact to the highest degree for their number of
-    points, as suits smooth functions. Tensor rules grow too fast beyond, so Sobol points take over.
+    Up to three dimensions both are Gauss-Legendre rules, which suit smooth functions: they have the highest degree of
+    exactness for their number of points. In more dimensions a tensor product has too many points, so both are Sobol
+    points.
 
-    - `points`: about how many there are in the interior in two and three dimensions, within bounds.
+    - `dimension`: the number of axes of the domain.
+    - `points`: about how many points the interior has in two dimensions (between 256 and 1,600) and in three dimensions
+      (between 512 and 2,744). The interior has 64 points in one dimension, and 4,096 in more than three.
     """
     match dimension:
         case 1:
@@ -166,17 +189,17 @@ def default_quadrature(dimension: int, points: float) -> tuple[AbstractQuadratur
 
 
 def _off_center() -> AbstractQuadrature:
-    """One point that is not the midpoint."""
+    """A rule of one random point, which is not the midpoint."""
     return UniformRandom(1)
 
 
 def _more(count: int) -> int:
-    """Half as many more."""
+    """The number of points of a refined rule: 1.5 times `count`, rounded, and at least one more than `count`."""
     return max(count + 1, round(1.5 * count))
 
 
 def _tensor_product(nodes: np.ndarray, weights: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Rule:
-    """The product on a box of a rule given on [-1, 1]. In dimension zero: one point of weight one."""
+    """The tensor product on a box of a rule on `[-1, 1]`. In dimension zero it is one point of weight one."""
     dimension = len(lower)
     halves = (np.asarray(upper) - lower) / 2
     unit = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij"), axis=-1) if dimension else np.zeros((1, 0))

@@ -1,4 +1,4 @@
-"""Functions that take the place of an unknown."""
+"""Functions that replace the unknown in an equation."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,13 +10,18 @@ from sngd.problem._field import Field
 
 
 def in_place_of(u: Field, values: Callable[[Float[Array, " d"]], Array]) -> Field:
-    """A field with these values that an equation may take for `u`: `function` has all the attributes of that of `u`."""
+    """A field with other values that an equation accepts in place of `u`.
+
+    Its `function` has all attributes of the function of `u`, such as a coefficient that a network holds.
+
+    - `values`: a function from a point of shape `(d,)` to an array of the shape of `u(x)`.
+    """
     return u.like(_StandIn(values, u.function))
 
 
 @dataclasses.dataclass(frozen=True)
 class _StandIn:
-    """Values of one function, and attributes of another, such as a coefficient that a network holds."""
+    """A function with the values of one function and the attributes of another function."""
 
     values: Callable
     original: Any

@@ -1,9 +1,10 @@
 """The first variation of an energy, integrated by parts.
 
-For a density `phi(u, grad u, x)` the variation along `v` is the integral of `a_0 v + a . grad v`, where `a_0` and `a`
-are the derivatives of `phi` by `u` and by `grad u`. By parts it is the integral of `(a_0 - div a) v` plus that of
-`a . n v` over the boundary: the Euler-Lagrange equation and the natural boundary condition. Both factors vanish at the
-solution, where the first form is a sum of terms that cancel.
+For a density `phi(u, grad u, x)` the variation along `v` is the integral of `a_0 v + a . grad v`. Here `a_0` and `a`
+are the derivatives of `phi` with respect to `u` and `grad u`. Integration by parts gives the integral of `(a_0 - div a)
+v` over the domain plus the integral of `(a . n) v` over the boundary. The factors `a_0 - div a` and `a . n` are the
+residuals of the Euler-Lagrange equation and of the natural boundary condition. Both factors vanish at the solution. The
+first form is there a sum of terms that cancel, and so less accurate.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,12 @@ Density = Callable[[Field, Point], Array]
 
 
 def euler_lagrange(density: Density, u: Field, x: Point) -> Array:
-    """`a_0 - div a` at `x`, of the shape of `u(x)`."""
+    """The residual `a_0 - div a` of the Euler-Lagrange equation at `x`. It has the shape of `u(x)`.
+
+    - `density`: a function of the unknown and one point, which reads `u` and its first derivatives.
+    - `u`: the unknown.
+    - `x`: the point, shape `(d,)`.
+    """
     u = _expanded(u, x)
 
     def flux_along(axis: int) -> Callable[[Point], Array]:
@@ -34,13 +40,21 @@ def euler_lagrange(density: Density, u: Field, x: Point) -> Array:
 
 
 def natural_flux(density: Density, u: Field, x: Point, normal: Point) -> Array:
-    """`a . n` at `x`, of the shape of `u(x)`."""
+    """The residual `a . n` of the natural boundary condition at `x`. It has the shape of `u(x)`.
+
+    - `density`, `u`, `x`: as in `euler_lagrange`.
+    - `normal`: the outward unit normal `n`, shape `(d,)`.
+    """
     u = _expanded(u, x)
     return _by_components(u, x, lambda e: _variation(density, u, lambda z: jnp.dot(z - x, normal) * e, x))
 
 
 def second_order_part(density: Density, u: Field, x: Point) -> Array:
-    """The derivatives of the density by the second derivatives of `u`: zero for the densities this module is for."""
+    """The derivatives of the density with respect to the second derivatives of `u` at `x`.
+
+    They are zero if the density depends on `u` and its first derivatives only, as `euler_lagrange` assumes. The result
+    has the shape `(d (d + 1) / 2, ...)`, where `...` is the shape of `u(x)`.
+    """
 
     def along(row: int, column: int) -> Array:
         return _by_components(u, x, lambda e: _variation(density, u, lambda z: (z - x)[row] * (z - x)[column] * e, x))
@@ -49,8 +63,10 @@ def second_order_part(density: Density, u: Field, x: Point) -> Array:
 
 
 def _expanded(u: Field, x: Point) -> Field:
-    """The Taylor polynomial of second order of `u` around `x`: the variation at `x` is the same, and however many
-    derivatives it takes, a network is evaluated once.
+    """The Taylor polynomial of second order of `u` around `x`, as a field.
+
+    The variation of the density at `x` is the same for the polynomial as for `u`. The polynomial takes one evaluation
+    of the network, and all derivatives of the variation are those of the polynomial.
     """
     units = jnp.eye(len(x))
 
@@ -77,7 +93,7 @@ def _variation(density: Density, u: Field, v: Callable[[Point], Array], x: Point
 
 
 def _by_components(u: Field, x: Point, function: Callable[[Array], Array]) -> Array:
-    """`function` of each unit vector of the values of `u`, in the shape of `u(x)`."""
+    """The values of `function` at all unit vectors of the space of `u(x)`, in the shape of `u(x)`."""
     shape = jax.eval_shape(u, x).shape
     units = np.eye(int(np.prod(shape))).reshape(-1, *shape)
     return jnp.stack([function(jnp.asarray(unit)) for unit in units]).reshape(shape)
