@@ -1,4 +1,8 @@
-"""Methods: each turns one linearization into a curve of trial updates."""
+"""Descents: each turns one linearization of the residual into a curve of trial updates.
+
+Axes: `n` rows of the factor, `p` parameters, `l` columns of a sketch, `k` singular triplets. Work is counted in
+floating-point operations, memory in bytes. "The paper" is the paper on sketchy natural gradients that the README names.
+"""
 
 from sngd._cost import Cost
 from sngd._curve import AbstractCurve, Ray

@@ -12,11 +12,11 @@ from sngd.linearize import AbstractFactor, Linearization
 
 
 class CurveReport(NamedTuple):
-    """What a descent learns of its last curve.
+    """What a descent is told about its last curve. All entries are numbers on the host.
 
-    - `rank`: that of the point which was chosen on the curve. `numerical_rank`: that of the curve. Each is -1 where it
-      has no meaning.
-    - `predicted_reduction`: the part of the optimality gap that the boldest point of the curve is predicted to remove.
+    - `rank`: the rank of the point that the search chose on the curve (`AbstractCurve.rank`), or -1 without a meaning.
+    - `numerical_rank`: the numerical rank of the curve (`AbstractCurve.numerical_rank`), or -1 without a meaning.
+    - `predicted_reduction`: the predicted reduction at the boldest point, divided by the optimality gap.
     """
 
     rank: int = -1
@@ -25,44 +25,58 @@ class CurveReport(NamedTuple):
 
 
 class AbstractDescent(eqx.Module):
-    """Turns one linearization into a curve of trial updates.
+    """A method that turns one linearization into a curve of trial updates.
 
-    A descent is configuration, frozen and hashable. What changes from step to step is its state, a PyTree of plain
-    numbers: they are sizes, and so part of the compiled step. A descent knows nothing of the problem or of how a point
-    on its curve is chosen.
+    A descent is a frozen and hashable configuration. Its state is what changes from step to step: a hashable PyTree of
+    plain numbers, such as the size of a sketch. The state is static in the compiled step, so each new state compiles
+    the step once. A descent knows neither the problem nor how a search chooses a point of its curve.
 
-    A subclass defines `cost` and `step`. It replaces the other methods where their defaults do not suit.
+    A subclass defines `cost` and `step`. It may replace the other methods, which have defaults.
     """
 
     @property
     def wants_fast_features(self) -> bool:
-        """Whether initial features should oscillate as fast as the equation allows; by default not.
+        """Whether initial features should oscillate as fast as the equation allows. The default is `False`.
 
-        Fast features have more singular values above rounding, for which some methods run out of directions.
+        With fast features the factor has more singular values above rounding errors. A run of some methods ends because
+        no such singular values are left.
         """
         return False
 
     def init(self, rows: int, parameters: int) -> PyTree:
-        """The state before the first step, for a factor of this shape. By default there is none.
+        """The state before the first step. The default is an empty state.
 
-        Raises `ValueError` where the descent does not fit such a factor.
+        - `rows`, `parameters`: the shape `(n, p)` of the factor.
+
+        Raises `ValueError` if the descent cannot work with a factor of this shape.
         """
         return ()
 
     @abc.abstractmethod
     def cost(self, factor: AbstractFactor, state: PyTree) -> Cost:
-        """What a step takes beside the linearization. Reads the shapes of `factor` only."""
+        """The predicted memory and work of a step, without those of the linearization.
+
+        This method reads only the shape and the storage of `factor`, not its numbers. The plan of a run and the
+        stopping rules use the prediction.
+        """
 
     @abc.abstractmethod
     def step(self, linearization: Linearization, state: PyTree, key: PRNGKeyArray) -> AbstractCurve:
-        """The curve at one linearization. Called under `jax.jit`, with a state that is static."""
+        """The curve of trial updates at one linearization. It is called under `jax.jit`.
+
+        - `linearization`: the loss, its gradient, shape `(p,)`, the factor, shape `(n, p)`, and for least squares the
+          residual, shape `(n,)`.
+        - `state`: the state from `init`, `update` or `widen`, which is static.
+        - `key`: a new key for each step.
+        """
 
     def update(self, state: PyTree, report: CurveReport) -> PyTree:
-        """The state for the next step. Called on the host. By default it stays as it is."""
+        """The state for the next step. It is called on the host. By default the state stays the same."""
         return state
 
     def widen(self, state: PyTree, report: CurveReport) -> PyTree:
-        """The state for a next step that is to leave the neighborhood, which may need more directions. Called on the
-        host. By default it is that for any step.
+        """The state for a next step that is nonmonotone. It is called on the host.
+
+        A nonmonotone step may need more directions than other steps. By default the state is that of `update`.
         """
         return self.update(state, report)

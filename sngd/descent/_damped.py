@@ -8,21 +8,29 @@ from sngd._curve import AbstractCurve
 from sngd.linearize import Linearization
 from sngd.sketch import AbstractSVD
 
-# Where an energy's gradient is still known: its rounding errors do not shrink with the singular values.
+# The gradient of an energy is unknown along directions with singular values below this part of the first one, because
+# its rounding errors do not shrink with the singular values.
 _GRADIENT_RESOLUTION = 1e-12
 
 
 def damped(linearization: Linearization, svd: AbstractSVD, *, twice: bool = False) -> "Damped":
-    """The curve at `linearization`, from a decomposition of its factor."""
+    """The Levenberg-Marquardt curve at `linearization`.
+
+    - `svd`: a decomposition of the factor of the linearization.
+    - `twice`: whether a step takes a second point, as in `Damped`.
+    """
     return Damped(svd, coordinates_of(svd, linearization.residual, linearization.energy_gradient), twice)
 
 
 def coordinates_of(
     svd: AbstractSVD, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None
 ) -> Float[Array, " k"]:
-    """`b = U^T r`; for an energy, which has no residual, `b = S^-1 V^T g`.
+    """The coordinates `b` of the right-hand side in the basis of the left singular vectors, shape `(k,)`.
 
-    The norm of the latter is that of the gradient in the dual of the Gramian's norm.
+    For least squares `b = U^T r` with the residual `r`. For an energy, which has no residual, `b = S^-1 V^T g` with the
+    gradient `g`. Its norm is the dual norm of the gradient with respect to the norm of the Gramian.
+
+    One of `residual` and `energy_gradient` is `None`.
     """
     if residual is not None:
         return svd.left_rmatmul(residual)
@@ -33,14 +41,18 @@ def coordinates_of(
 
 
 class Damped(AbstractCurve):
-    """The Levenberg-Marquardt updates `t -> -V s / (s^2 + lambda) b`, with `sqrt(lambda) = e s_1 / t`.
+    """The Levenberg-Marquardt curve `t -> -V (s / (s^2 + lambda)) b`, with `sqrt(lambda) = e s_1 / t`.
 
-    `e` is the resolution of the decomposition: at `t = 1` the damping is at the rounding error of the singular values.
-    Every factor of ten below is ten times the damping in `s`, and from `t = e` down the update is a small multiple of
-    the gradient.
+    Here `s` are the singular values and `e` is the resolution of the decomposition. At `t = 1`, `sqrt(lambda)` is as
+    large as the rounding errors of the singular values. For ten times smaller `t`, `sqrt(lambda)` is ten times larger.
+    For `t <= e` the update is nearly a multiple of the gradient.
 
-    - `coordinates`: `b`, shape `(k,)`, the residual in the basis of the left singular vectors.
-    - `twice`: whether a step takes a second point, from the first one's end and with the same decomposition.
+    Source: More, "The Levenberg-Marquardt algorithm", Lect. Notes Math. 630, 1978.
+
+    - `svd`: the decomposition of the factor.
+    - `coordinates`: the vector `b`, shape `(k,)`, the residual in the basis of the left singular vectors.
+    - `twice`: whether a step takes a second point. The second point begins at the parameters that the first point leads
+      to, and uses the same decomposition.
     """
 
     svd: AbstractSVD
@@ -59,11 +71,11 @@ class Damped(AbstractCurve):
         return jnp.sum((kept - kept**2 / 2) * self.coordinates**2)
 
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
-        """The number of singular values above the root of the damping."""
+        """The number of singular values above `sqrt(lambda)`."""
         return jnp.sum(self.svd.filter_factors(t) > 0.5)
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        """`sqrt(lambda) / s_1`."""
+        """The relative damping `sqrt(lambda) / s_1`."""
         return self.svd.resolution / t
 
     def moved(self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None) -> "Damped | None":

@@ -1,4 +1,4 @@
-"""Energy natural gradient descent, the method that the paper sketches."""
+"""Energy natural gradient descent, of which the paper's method is a randomized version."""
 
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
@@ -11,19 +11,19 @@ from sngd.sketch import dense
 
 
 class ENGD(AbstractDescent):
-    """The natural gradient with the dense Gramian and its pseudoinverse, eqs. (4) and (5) of the paper.
+    """The natural gradient `G^+ g` from the dense Gramian `G`, shape `(p, p)`; eqs. (4) and (5) of the paper.
 
-    Mueller and Zeinhofer, "Achieving high accuracy with PINNs via energy natural gradients", ICML 2023. The reference
-    for the sketched methods: memory `O(p^2)`, work `O(n p^2 + p^3)`.
+    The method is that of Mueller and Zeinhofer, "Achieving high accuracy with PINNs via energy natural gradients", ICML
+    2023. It is the reference for the sketched methods. Memory `O(p^2)`, work `O(n p^2 + p^3)`.
 
-    - `tolerance`: eigenvalues at most this times the largest count as zero. Left out, it is the machine precision times
-      `p`, the usual cutoff of a least-squares solver.
+    - `tolerance`: eigenvalues at most `tolerance` times the largest eigenvalue count as zero. If it is left out, it is
+      the machine precision times `p`, the usual truncation tolerance of a least-squares solver.
     """
 
     tolerance: float | None = None
 
     def cost(self, factor: AbstractFactor, state: tuple[()]) -> Cost:
-        """The Gramian, its eigenvectors, and one copy of workspace."""
+        """The memory is that of the Gramian, of its eigenvectors and of one workspace of the same size."""
         rows, parameters = factor.shape
         return Cost(3 * 8 * parameters**2, 2 * rows * parameters**2 + 9 * parameters**3)
 

@@ -1,4 +1,4 @@
-"""Natural gradients from the factor of the Gramian, not from its square."""
+"""Natural gradients from a singular value decomposition of the factor `F` of the Gramian `F^T F`."""
 
 from typing import Literal
 
@@ -15,9 +15,10 @@ from sngd.sketch import AbstractSVD, TestMatrix, gaussian, range_finder_svd
 
 _FAMILIES = ("damped", "truncated")
 
-# A stored factor is decomposed in full while its shorter side is at most this.
+# A stored factor is decomposed in full if its shorter side is at most 1,000 and it has at most 2^30 bytes.
 _LARGEST_EXACT = 1000
 _LARGEST_STORED = 2**30
+# The numbers of columns of the first and of the smallest sketch.
 _FIRST_SKETCH = 512
 _SMALLEST_SKETCH = 128
 
@@ -25,25 +26,32 @@ _SMALLEST_SKETCH = 128
 class FactorDescent(AbstractDescent):
     """The natural gradient from a singular value decomposition `F = U S V^T` of the factor of the Gramian `F^T F`.
 
-    The singular values of `F` are known down to the machine precision times the first, the Gramian's eigenvalues, their
-    squares, no further: of the singular values the Gramian keeps half of the digits. With `b = U^T r` the updates are
-    `-V f(S) b`, a family in `t`:
+    The absolute errors of the singular values `s` of `F` are the machine precision times the first one, `s_1`. The
+    eigenvalues of the Gramian are the squares `s^2`, with the same relative errors. So the Gramian resolves singular
+    values only down to the root of the machine precision times `s_1`, which is half of the digits.
 
-    - `"damped"`: `f = s / (s^2 + lambda)`, the Levenberg-Marquardt steps, with `sqrt(lambda) = eps s_1 / t`. A
-      step takes two points, the second with the residual at the first and the same decomposition.
-    - `"truncated"`: `f = t / s` above `tolerance` times `s_1`, else 0: the ray of the truncated natural gradient.
+    The updates are `-V f(S) b`. For least squares `b = U^T r`. For an energy, which has no residual, `b = S^-1 V^T g`.
+    The argument `family` chooses the function `f`, which depends on the point `t` of the curve:
 
-    For an energy, which has no residual, `b = S^-1 V^T g`.
+    - `"damped"`: `f = s / (s^2 + lambda)` with `sqrt(lambda) = eps s_1 / t`, the Levenberg-Marquardt curve (`Damped`).
+      A step takes two points. The second point uses the residual at the first point and the same decomposition.
+    - `"truncated"`: `f = t / s` for singular values above `tolerance` times `s_1`, and `f = 0` for the others. This is
+      the straight curve of the truncated natural gradient.
 
-    - `tolerance`: of `"truncated"`, relative to the largest singular value.
-    - `sketch_size`: columns of the first sketch. Left out, a stored factor with `min(n, p) <= 1000` is decomposed in
-      full, and any other starts with 512. Later sketches have a quarter more columns than the rank of the last step,
-      the singular values above its damping, rounded up to a power of two: early steps, heavily damped, are cheap. Where
-      all columns were used, and to leave a neighborhood, the size doubles. `init` raises `ValueError` where it exceeds
-      `min(n, p)`.
-    - `test_matrix`: how the sketch is drawn, fresh in every step.
+    The other arguments are:
 
-    Work `4 n p m` and some twenty `m^3` in full, with `m = min(n, p)`; sketched `4 n p l + 4 p l^2`, memory `O(p l)`.
+    - `tolerance`: the truncation tolerance of `"truncated"`, relative to the largest singular value, in `[0, 1)`.
+    - `sketch_size`: the number of columns of the first sketch. If it is left out, a stored factor with
+      `min(n, p) <= 1000` is decomposed in full, and any other factor starts with 512 columns. `init` raises
+      `ValueError` if `sketch_size` exceeds `min(n, p)`.
+    - `test_matrix`: a function that draws the test matrix of the sketch, with a new key in every step.
+
+    The size of a later sketch is 1.25 times the rank of the last step, at least 128, rounded up to a power of two. The
+    rank of a damped step is the number of singular values above `sqrt(lambda)`, so the heavily damped early steps are
+    cheap. If the last step used all columns, or if the next step is nonmonotone, the size doubles.
+
+    With `m = min(n, p)`, the work of a full decomposition is about `4 n p m + 20 m^3`. The work of a sketch is
+    `4 n p l + 4 p l^2`, and its memory is `O(p l)`. An argument that cannot be used raises `ValueError`.
     """
 
     family: Literal["damped", "truncated"] = "damped"

@@ -10,10 +10,12 @@ from sngd.linearize import AbstractFactor, Linearization
 
 
 class GradientDescent(AbstractDescent):
-    """Steepest descent: the full step is the gradient itself, times `scale`.
+    """Steepest descent: the full step is the gradient times `-scale`.
 
-    The simplest descent, for comparison. With the Gramian ill-conditioned as it is, the loss falls fast along its
-    largest eigenvectors and hardly at all along the others (appendix A of the paper).
+    It is the simplest descent, for comparison. Since the Gramian is ill-conditioned, the loss falls fast along the
+    eigenvectors of its largest eigenvalues and hardly along the others (appendix A of the paper).
+
+    - `scale`: the step size of the full step, in units of a parameter squared over the loss.
     """
 
     scale: float = 1.0

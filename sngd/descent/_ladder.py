@@ -1,4 +1,4 @@
-"""Sketch sizes: few of them, so that few are ever compiled."""
+"""Sketch sizes on a short ladder, so that a run compiles few of them."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 class SketchState(NamedTuple):
-    """How large the next sketch is.
+    """The size of the next sketch: the state of `SNGD` and `FactorDescent`.
 
-    - `size`: its columns; zero where the factor is decomposed in full.
-    - `largest`: the most columns that make sense, `min(n, p)`.
-    - `oversampling`: columns beyond the rank; -1 where that is not known before the first step.
+    - `size`: the number of columns `l`. Zero means that the factor is decomposed in full.
+    - `largest`: the largest number of columns, `min(n, p)`.
+    - `oversampling`: the number of columns beyond the rank. It is -1 before the first step if that step sets it.
     """
 
     size: int
@@ -19,10 +19,10 @@ class SketchState(NamedTuple):
 
 
 def sketch_size_on_ladder(wanted: int, largest: int, rungs: int = 4) -> int:
-    """The smallest size on the ladder that is at least `wanted`, but never above `largest`.
+    """The smallest size on the ladder that is at least `wanted`, but at most `largest`.
 
-    The ladder is 32 times powers of the fourth root of two, or of whichever root `rungs` says: with four a size exceeds
-    what was asked for by a fifth at most (above 32), and each one that a run visits compiles once.
+    The ladder has the sizes `32 * 2^(i / rungs)`, rounded up, for `i = 0, 1, ...`. With four rungs to a factor of two,
+    a size above 32 exceeds `wanted` by a fifth at most. Each size that a run visits compiles once.
     """
     rung = max(0, int(np.ceil(rungs * np.log2(max(wanted, 1) / 32))))
     return min(int(np.ceil(32 * 2 ** (rung / rungs))), largest)

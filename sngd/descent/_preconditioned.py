@@ -1,4 +1,4 @@
-"""Natural gradients from the factor of a large network, by preconditioned iterations."""
+"""Natural gradients from the factor of a large network, by preconditioned conjugate gradients."""
 
 from typing import ClassVar
 
@@ -11,26 +11,33 @@ from sngd.descent._damped import damped
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, preconditioned_svd
 
-# What the plan counts: updates a step that a search tries, and iterations for each; a step takes twelve at most.
+# The plan counts this many updates for the search of one step, and this many iterations for each update. The iterations
+# of an update are at most twelve.
 _TYPICAL_TRIALS, _TYPICAL_ITERATIONS = 3, 8
 
 
 class Preconditioned(AbstractDescent):
-    """The Levenberg-Marquardt steps of a factor kept as outer products, as bold as double precision allows.
+    """The Levenberg-Marquardt curve of a factor that is kept as outer products, down to the rounding of double
+    precision.
 
-    `FactorDescent` needs a basis of `p l` numbers, and the kernel of `ResidualSpace` is a square that loses half of the
-    digits. Here a sketch of the columns, which outer products make cheap, only preconditions: conjugate gradients find
-    each update of the factor itself in a few products with vectors (`PreconditionedSVD`). The memory is `O(p + n^2)`.
+    `FactorDescent` stores a basis of `p l` numbers. The kernel of `ResidualSpace` squares the factor and so loses half
+    of the digits. This descent uses a sketch of the columns of the factor, which outer products make cheap, only as a
+    preconditioner. Conjugate gradients find each update of the factor itself in a few products with vectors
+    (`PreconditionedSVD`). The memory is `O(p + n^2)`.
 
-    Few iterations are enough, and better: they damp the directions that the sketch confuses. A stored factor is
-    decomposed in full instead; of one that is recomputed in blocks there is no cheap sketch.
+    A few iterations are enough. More iterations would not be better, because few iterations damp the directions that
+    the sketch does not separate. A stored factor is decomposed in full. A factor that is recomputed in blocks has no
+    cheap sketch: `cost` and `step` raise `ValueError` for it.
 
-    - `test_matrix`: how the sketch is drawn, fresh in every step.
-    - `columns`: of the sketch, for every row. `shared`: vectors that share a group; with more of them the sketch of a
-      narrow network preconditions less well.
+    - `test_matrix`: a function that draws the test matrix of the sketch, with a new key in every step.
+    - `columns`: the number of columns of the sketch for each row of the factor.
+    - `shared`: the number `g` of random vectors in a group, from which `g^2` columns of the test matrix are made. A
+      larger group takes fewer products, but the sketch of a narrow network then preconditions less well.
 
-    Work: some `40 n^3` for the sketch, and two products with the factor an iteration, some eight for every trial of the
-    search; for at most `LARGEST` rows.
+    The sketch takes about `40 n^3` operations. Each update that the search tries takes about eight iterations of two
+    products with the factor. The factor may have at most `LARGEST` rows; `init` raises `ValueError` for more rows.
+
+    Source: Meng, Saunders and Mahoney, SIAM J. Sci. Comput. 36, 2014 (sketch and precondition).
     """
 
     LARGEST: ClassVar[int] = 4096

@@ -1,4 +1,4 @@
-"""Natural gradients from the kernel of the residual rows."""
+"""Natural gradients from the kernel `F F^T` of the rows of the factor."""
 
 from typing import ClassVar, NamedTuple
 
@@ -11,38 +11,52 @@ from sngd.descent._damped import damped
 from sngd.linearize import AbstractFactor, Linearization
 from sngd.sketch import AbstractSVD, TestMatrix, gaussian, kernel_svd, sketched_svd
 
-# The kernel is at its limit where the directions that it knows hold a smaller part of the loss than this.
+# If the directions that the kernel resolves hold a smaller part of the loss than this, the next step uses the factor.
 _SEEN = 0.5
 
-# Matrices of `n x n` numbers at a time: of a step from the kernel, and of one from the sketch, as measured with 1,720
-# to 8,008 rows.
+# How many matrices of shape `(n, n)` a step holds at a time, from the kernel and from the sketch. Both numbers were
+# measured with 1,720 to 8,008 rows.
 _SQUARES, _SKETCHED = 12, 27
 
 
 class SpaceState(NamedTuple):
-    """Whether the next step comes from the factor itself, and not from its kernel."""
+    """The state of `ResidualSpace`.
+
+    - `uses_factor`: whether the next step comes from the factor itself, and not from its kernel.
+    """
 
     uses_factor: bool
 
 
 class ResidualSpace(AbstractDescent):
-    """The natural gradient from the eigenvectors of the kernel `F F^T`, of as many rows as the residual.
+    """The natural gradient from the eigenvectors of the kernel `F F^T`, shape `(n, n)`.
 
-    Woodbury's identity gives the damped step from an `n x n` matrix, `F^T (F F^T + lambda)^-1 r` (ENGD-W in
-    arXiv:2505.12149). For a factor kept as outer products its cost hardly grows with the parameters.
+    Woodbury's identity gives the damped update `-F^T (F F^T + lambda)^-1 r` from a matrix with as many rows as the
+    residual (ENGD-W in arXiv:2505.12149). If the factor is kept as outer products, the cost hardly grows with the
+    number of parameters.
 
-    The kernel is a square: it knows singular values down to the root of the machine precision only. So the next step
-    comes from the factor itself where the last one was as bold as that, where most of the loss lies in directions that
-    the kernel does not know, and where it is a nonmonotone step. A stored factor is decomposed in full. A factor kept
-    as outer products is decomposed by a sketch of its columns, whose steps are longer than need be (`SketchedSVD`). For
-    a factor that is recomputed in blocks all steps come from the kernel.
+    The kernel squares the factor, so it resolves singular values only down to the root of the machine precision times
+    the first one. The next step therefore comes from the factor itself in each of these cases:
 
-    - `adapts`: whether steps may come from the factor itself. If not, all come from the kernel, as those of ENGD-W do.
-    - `test_matrix`: how the sketch is drawn, fresh in every step.
-    - `columns`: of the sketch, for every row: with two its singular values are those of the factor within a factor of
-      three. `shared`: vectors that share a group: as many times fewer products, which are most of its work.
+    - The last step was so bold that its damping was below the resolution of the kernel.
+    - Directions that the kernel does not resolve hold most of the loss.
+    - The next step is nonmonotone.
 
-    Work: the kernel's, and some ten `n^3`, for at most `LARGEST` rows.
+    How a step from the factor itself works depends on the storage of the factor. A stored factor is decomposed in full.
+    A factor that is kept as outer products is decomposed by a sketch of its columns, whose updates are longer than
+    necessary (`SketchedSVD`). A factor that is recomputed in blocks has no such step: all its steps come from the
+    kernel. After a step from the factor itself the next one comes from the kernel.
+
+    - `adapts`: whether steps may come from the factor itself. If it is `False`, all steps come from the kernel, as in
+      ENGD-W.
+    - `test_matrix`: a function that draws the test matrix of the sketch, with a new key in every step.
+    - `columns`: the number of columns of the sketch for each row of the factor. With two columns for each row, the
+      singular values of the sketch are those of the factor within a factor of three.
+    - `shared`: the number `g` of random vectors in a group, from which `g^2` columns of the test matrix are made. The
+      products, which are most of the work of the sketch, are fewer by the factor `g`.
+
+    The work is that of forming the kernel and about `10 n^3` operations. The factor may have at most `LARGEST` rows;
+    `init` raises `ValueError` for more rows.
     """
 
     LARGEST: ClassVar[int] = 8192
@@ -54,7 +68,8 @@ class ResidualSpace(AbstractDescent):
 
     @property
     def wants_fast_features(self) -> bool:
-        # ENGD-W ends sooner, at the root of the machine precision, and starts where the paper's methods do.
+        # Without adaptation this is ENGD-W. It ends at the root of the machine precision, before it could use more
+        # singular values, and has the same initial parameters as the methods of the paper.
         return self.adapts
 
     def init(self, rows: int, parameters: int) -> SpaceState:

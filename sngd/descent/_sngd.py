@@ -1,4 +1,4 @@
-"""Sketchy natural gradient descent, Algorithm 1 of the paper."""
+"""Sketchy natural gradient descent, which is Algorithm 1 of the paper."""
 
 from typing import Literal
 
@@ -20,22 +20,26 @@ _PASSES = ("two-pass", "single-pass")
 class SNGD(AbstractDescent):
     """The natural gradient from a randomized eigendecomposition of the Gramian.
 
-    The direction is the pseudoinverse of the sketched Gramian, truncated at `tolerance`, times the gradient. The
-    sketch has `rank + oversampling` columns: `rank` is what the last step found above the tolerance, and `oversampling`
-    is set once, by the first step, to the number of eigenvalues that stand out from rounding (section 5, "Choosing the
-    hyperparameters"). So that few sizes are ever compiled, the size is rounded up to the next one on a ladder.
+    The direction is the pseudoinverse of the sketched Gramian, truncated at `tolerance`, times the gradient. The curve
+    is straight: the update at `t` is `-t` times the direction.
 
-    - `passes`: `"two-pass"` or `"single-pass"`.
-    - `tolerance`: relative to the largest eigenvalue. Left out, it is 1e-16 for least squares and 1e-12 for an energy:
-      the gradient of an energy is a sum of terms that cancel, and its rounding errors take over the directions of
-      small eigenvalues earlier. The paper's 1e-13 is absolute; a relative one means the same for a problem and its
-      multiples.
-    - `sketch_size`: the columns of the first sketch, the paper's hand-selected size. Left out, it is 256, or as many as
-      fit. `init` raises `ValueError` where it exceeds `min(n, p)`.
-    - `oversampling`: left out, the first step sets it.
-    - `test_matrix`: how the sketch is drawn, fresh in every step.
+    The sketch has `rank + oversampling` columns. The rank is the number of eigenvalues above the tolerance in the last
+    step. The oversampling is set once, after the first step, to the number of eigenvalues above rounding errors
+    (section 5 of the paper, "Choosing the hyperparameters"). The size is rounded up to the next size on a ladder, so
+    that few sizes are compiled.
 
-    Memory `O(p l)`; work `4 n p l` for the sketch, `4 p l^2` for its basis, `2 n p l` for a second pass.
+    - `passes`: `"two-pass"` or `"single-pass"` (`sngd.sketch.two_pass` and `sngd.sketch.single_pass`).
+    - `tolerance`: the truncation tolerance, relative to the largest eigenvalue, in `[0, 1)`. If it is left out, it is
+      1e-16 for least squares and 1e-12 for an energy. The gradient of an energy is a sum of terms that cancel, so its
+      rounding errors dominate the directions of small eigenvalues earlier. The paper's tolerance of 1e-13 is absolute.
+      A relative tolerance means the same for a problem and its multiples.
+    - `sketch_size`: the number of columns of the first sketch, which the paper selects by hand. If it is left out, it
+      is 256, or `min(n, p)` if that is smaller. `init` raises `ValueError` if it exceeds `min(n, p)`.
+    - `oversampling`: the number of columns beyond the rank. If it is left out, the first step sets it.
+    - `test_matrix`: a function that draws the test matrix of the sketch, with a new key in every step.
+
+    The memory is `O(p l)`. The work is `4 n p l` for the sketch, `4 p l^2` for its basis, and `2 n p l` for the core of
+    two passes. An argument that cannot be used raises `ValueError`.
     """
 
     passes: Literal["two-pass", "single-pass"] = "two-pass"
@@ -67,7 +71,8 @@ class SNGD(AbstractDescent):
     def cost(self, factor: AbstractFactor, state: SketchState) -> Cost:
         (rows, parameters), size = factor.shape, state.size
         products = 6 if self.passes == "two-pass" else 4
-        # The test matrix, the sketch, and its basis by blocks: three more, while their triangles are put together.
+        # Six arrays of shape `(p, l)` are held: the test matrix, the sketch, the basis, and three more while the
+        # triangles of the blocks are combined.
         return Cost(8 * 6 * parameters * size, products * rows * parameters * size + 4 * parameters * size**2)
 
     def step(self, linearization: Linearization, state: SketchState, key: PRNGKeyArray) -> Ray:
@@ -82,7 +87,8 @@ class SNGD(AbstractDescent):
         if tolerance is None:
             tolerance = _ENERGY_TOLERANCE if linearization.residual is None else _LEAST_SQUARES_TOLERANCE
         direction = gramian.pinv_matmul(gradient, tolerance)
-        # On the kept subspace the sketched Gramian times the direction is the gradient, so slope and curvature agree.
+        # On the subspace that is kept, the sketched Gramian times the direction is the gradient. So the slope and the
+        # curvature are equal.
         slope = gradient @ direction
         numerical_rank = gramian.rank(float(jnp.finfo(gradient.dtype).eps))
         norm = jnp.linalg.norm(gradient)

@@ -42,7 +42,8 @@ def _require_count(name: str, count: int, least: int) -> None:
 class UniformGrid(AbstractQuadrature):
     """A grid of equispaced points, including the bounds, with the weights of the trapezoidal rule.
 
-    - `points_per_axis`: the number of points along each axis. An integer below 2 raises `ValueError`.
+    - `points_per_axis`: the number of points along each axis. Anything but an integer of at least 2 raises
+      `ValueError`.
     """
 
     points_per_axis: int
@@ -67,7 +68,8 @@ class UniformGrid(AbstractQuadrature):
 class Midpoint(AbstractQuadrature):
     """The midpoints of equal intervals along each axis, with equal weights.
 
-    - `points_per_axis`: the number of intervals along each axis. An integer below 1 raises `ValueError`.
+    - `points_per_axis`: the number of intervals along each axis. Anything but an integer of at least 1 raises
+      `ValueError`.
     """
 
     points_per_axis: int
@@ -92,7 +94,8 @@ class GaussLegendre(AbstractQuadrature):
 
     It is exact for polynomials up to degree `2 * points_per_axis - 1` in each coordinate.
 
-    - `points_per_axis`: the number of points along each axis. An integer below 1 raises `ValueError`.
+    - `points_per_axis`: the number of points along each axis. Anything but an integer of at least 1 raises
+      `ValueError`.
     """
 
     points_per_axis: int
@@ -114,7 +117,7 @@ class GaussLegendre(AbstractQuadrature):
 class Sobol(AbstractQuadrature):
     """Scrambled Sobol points with equal weights (`scipy.stats.qmc.Sobol`).
 
-    - `points`: the number of points, best a power of two. An integer below 1 raises `ValueError`.
+    - `points`: the number of points, best a power of two. Anything but an integer of at least 1 raises `ValueError`.
     - `seed`: the seed of the scrambling.
     """
 
@@ -143,7 +146,7 @@ class Sobol(AbstractQuadrature):
 class UniformRandom(AbstractQuadrature):
     """Independent, uniformly distributed random points with equal weights.
 
-    - `points`: the number of points. An integer below 1 raises `ValueError`.
+    - `points`: the number of points. Anything but an integer of at least 1 raises `ValueError`.
     - `seed`: the seed of the random numbers.
     """
 
