@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The command line `sngd`: it parses arguments, calls the library and prints the result."""
 
 from sngd.cli._main import main
 

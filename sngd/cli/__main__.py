@@ -1,4 +1,4 @@
-"""`python -m sngd.cli`."""
+"""The entry point of `python -m sngd.cli`, which is the same as that of the command `sngd`."""
 
 import sys
 

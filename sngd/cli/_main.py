@@ -1,4 +1,4 @@
-"""Run, solve, measure, list; and the way to the rest."""
+"""The commands `run`, `solve`, `resume` and `list`."""
 
 import dataclasses
 import importlib.metadata
@@ -42,16 +42,16 @@ _UNITS = {"": 1e0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 @dataclasses.dataclass(frozen=True)
 class _Options(Settings):
-    """What `run` and `solve` share."""
+    """The options that the commands `run` and `solve` share."""
 
     out: Path | None = None
-    """Folder for result.json, history.csv, solution.png and the model; by default a folder under runs."""
+    """The folder for result.json, history.csv, solution.png and the model. By default it is a new folder under runs."""
     force: bool = False
     """Overwrite the run that the folder holds."""
     resume: bool = False
-    """Go on with the run that the folder holds, from its last checkpoint; with the options that it began with."""
+    """Continue the run that the folder holds from its last checkpoint. Give the same options as at its start."""
     json: bool = False
-    """Print result.json to standard output, and nothing else there."""
+    """Print result.json, and nothing else, to standard output."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,34 +59,37 @@ class Run(_Options):
     """Solve a problem of the library."""
 
     problem: tyro.conf.Positional[str] = dataclasses.field(kw_only=True)
-    """A name from `sngd list`."""
+    """The name of a problem. The command `sngd list` prints all names."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Solve(_Options):
-    """Solve the problem that a Python file defines. The file is executed: run only files that you trust."""
+    """Solve the problem that a Python file defines. The command executes the file, so run only files that you trust."""
 
     file: tyro.conf.Positional[Path] = dataclasses.field(kw_only=True)
-    """A file that assigns a Problem or an Energy to `problem`, and may assign a network to `network`."""
+    """A Python file that assigns a Problem or an Energy to `problem`. It may assign a network to `network`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Resume:
-    """Go on with a run that was interrupted, killed, or out of iterations or seconds. Executes nothing it finds."""
+    """Continue a run that was interrupted, was killed, or used up its iterations or seconds.
+
+    The command executes no code from the folder.
+    """
 
     folder: tyro.conf.Positional[Path]
     """The folder of the run."""
     iterations: int | None = None
-    """The most iterations in all; by default as many as the run began with."""
+    """The largest number of iterations, including those before. By default it is the number of the original command."""
     seconds: float | None = None
-    """The most seconds in all; by default as many as the run began with."""
+    """The largest time in seconds, including the time before. By default it is the time of the original command."""
     json: bool = False
-    """Print result.json to standard output, and nothing else there."""
+    """Print result.json, and nothing else, to standard output."""
 
 
 @dataclasses.dataclass(frozen=True)
 class List:
-    """List problems, optimizers and networks."""
+    """List the problems, optimizers and networks that have names."""
 
 
 Command = (
@@ -98,7 +101,13 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit status: 0, that of the run's result, 2 for bad input, 130 for Ctrl-C."""
+    """Run the command line, and return the exit status.
+
+    The status is 0 for success, that of `Result.exit_status` for other ends of a run, 2 for arguments that cannot be
+    used, and 130 for Ctrl-C.
+
+    - `arguments`: the words after `sngd`. By default they are those of the process.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if list(arguments) == ["--version"]:
         print(f"sngd {importlib.metadata.version('sngd')}")
@@ -106,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
     jax.config.update("jax_enable_x64", True)
     return_freed_memory()
-    # A batch system ends a job by this signal: a run ends as by Ctrl-C, with what it has reached.
+    # A batch system ends a job by the signal SIGTERM. The run then ends as after Ctrl-C and keeps its results.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         match command:
@@ -169,7 +178,7 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
     folder = options.out or Path("runs") / f"{problem.name}-{options.optimizer}-{label}-seed{options.seed}"
     checkpoints = Checkpoints(folder / CHECKPOINTS, seconds=options.checkpoint_every, resume=options.resume)
     if not options.json:
-        # The plan is said before the run, on standard error.
+        # The log shows the plan before the run, on standard error.
         logging.basicConfig(format="%(message)s")
         logging.getLogger("sngd").setLevel(logging.INFO)
     with run_folder(folder, overwrite=options.force, resume=options.resume, way_on=way_on):
@@ -198,7 +207,10 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
 
 
 def _settings_writer(options: Run | Solve, folder: Path) -> Callback:
-    """A callback that writes `settings.json` once the run stands at its start: bad input leaves no folder behind."""
+    """A callback that writes `settings.json` at iteration 0.
+
+    The file is not written earlier, so that arguments that cannot be used leave no folder behind.
+    """
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     if isinstance(options, Run):
         saved = Saved(options.problem, settings)

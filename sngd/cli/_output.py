@@ -1,4 +1,4 @@
-"""What the command line writes into the folder of a run."""
+"""The files that the command line writes into the folder of a run."""
 
 import csv
 import dataclasses
@@ -12,9 +12,12 @@ from sngd.solver import Solution, plot, save
 
 
 def write_folder(solution: Solution, path: Path, summary: dict[str, Any]) -> None:
-    """Write `result.json`, `history.csv`, `solution.png` and `solution.npz` into the folder, each one atomically.
+    """Write `result.json`, `history.csv`, `solution.png` and `solution.npz` into the folder `path`, each atomically.
 
-    `result.json` comes last: where it is, everything else is. Raises `OSError` where one cannot be written.
+    `result.json` is written last, so a folder with this file has all others. Raises `OSError` if a file cannot be
+    written.
+
+    - `summary`: the content of `result.json`.
     """
     save(solution, path / MODEL)
     write_atomically(path / HISTORY, lambda partial: _write_history(solution.history, partial))

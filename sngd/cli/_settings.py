@@ -1,4 +1,4 @@
-"""What makes a run of the command line, as it is written into its folder, and how to go on with it."""
+"""The settings of a run of the command line, as its folder holds them, and the command that continues the run."""
 
 import dataclasses
 import math
@@ -13,38 +13,44 @@ from sngd.solver import AUTO, DEFAULT_NETWORK, Result, Stopping
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What makes a run: together with its problem, all that decides how it goes."""
+    """The settings of a run. Together with the problem they determine the run."""
 
     optimizer: str = AUTO
-    """Damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs, l-bfgs; or auto."""
+    """One of auto, damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs, l-bfgs.
+    The default auto chooses by the problem and the size of the network."""
     network: str = DEFAULT_NETWORK
     """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
     seed: int = 0
-    """For the network's initial parameters and the sketches."""
+    """The seed of the initial parameters of the network and of the sketches."""
     iterations: int | None = None
-    """The most iterations; left out, 1000, and a run that meets this limit ends with a status of its own."""
+    """The largest number of iterations. The default is 1000. A run that reaches the default ends with another exit
+    status than a run that reaches a number given here."""
     seconds: float = math.inf
-    """The most seconds, compilation included."""
+    """The largest time of the run in seconds, including compilation."""
     restarts: int = 2
-    """How often a run that led nowhere starts again; 0 keeps the parameters of a network that a file assigns."""
+    """How often a run without success starts again from other initial parameters. With 0, the run keeps the parameters
+    of a network that a file assigns."""
     memory: str | None = None
-    """The most memory, as predicted, for instance 4GB; by default what the machine has."""
+    """The largest predicted memory, for instance 4GB. By default it is the memory of the machine."""
     devices: int = 1
-    """How many devices divide the points between them."""
+    """The number of devices between which the points are divided."""
     points: int | None = None
-    """Gauss-Legendre points an axis; by default the problem's own, or as many as suit the network."""
+    """The number of Gauss-Legendre points along each axis. By default the points are those of the problem, or as many
+    as suit the network."""
     error_every: int = 10
-    """Iterations between two measurements of the error, where there is an exact solution."""
+    """The number of iterations between two measurements of the error, if the exact solution is known."""
     checkpoint_every: float = 60.0
-    """Seconds between two checkpoints, from which a killed run goes on."""
+    """The number of seconds between two checkpoints. A killed run continues from its last checkpoint."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Saved:
-    """What `settings.json` holds.
+    """The content of `settings.json`.
 
-    - `problem`: the name of the problem, where it is one of the library; `file`: of the user's file, where it is not.
-      The file is named in messages only: nothing that a folder names is executed.
+    - `problem`: the name of a problem of the library. It is `None` for a problem of a user's file.
+    - `settings`: the settings of the run.
+    - `file`: the path of the user's file, or `None`. It appears in messages only: the library executes no file that a
+      folder names.
     """
 
     problem: str | None
@@ -53,7 +59,7 @@ class Saved:
 
 
 def read_settings(folder: Path) -> Saved:
-    """The settings of the run in a folder. Raises `ValueError` where they cannot be read."""
+    """The settings of the run in a folder. Raises `ValueError` if they cannot be read."""
     try:
         return from_json((folder / SETTINGS).read_text(), Saved)
     except (OSError, ValueError) as error:
@@ -63,7 +69,7 @@ def read_settings(folder: Path) -> Saved:
 
 
 def way_on(folder: Path) -> str | None:
-    """The command that goes on with the run in a folder; `None` where none does."""
+    """The command that continues the run in a folder. It is `None` if the run cannot be continued."""
     result = folder / RESULT
     try:
         saved = read_settings(folder)
@@ -80,9 +86,11 @@ def way_on(folder: Path) -> str | None:
 
 
 def command_to_resume(folder: Path, saved: Saved, more: dict[str, Any] | None = None) -> str:
-    """The command that goes on with a run.
+    """The command that continues a run.
 
-    - `more`: the part of the budget that is to be larger than that of the run.
+    - `folder`: the folder of the run.
+    - `saved`: the settings of the run.
+    - `more`: settings of the budget that replace those of the run, by their names.
     """
     if saved.problem is not None:
         return _command(["sngd", "resume", str(folder)], more or {})
@@ -92,7 +100,7 @@ def command_to_resume(folder: Path, saved: Saved, more: dict[str, Any] | None = 
 
 
 def _more(settings: Settings, ended: str | None) -> dict[str, Any]:
-    """Twice of what the run ran out of."""
+    """Twice the iterations or the seconds, whichever the run used up."""
     if ended in (Result.ITERATIONS_EXHAUSTED.value, Result.LIMIT_REACHED.value):
         return {"iterations": max(1, 2 * Stopping(settings.iterations).most_iterations)}
     return {"seconds": 2 * settings.seconds} if ended == Result.SECONDS_EXHAUSTED.value else {}
@@ -104,5 +112,5 @@ def _command(words: list[str], options: dict[str, Any]) -> str:
 
 
 def _may_resume(ended: str) -> bool:
-    """Whether a run with this result may go on."""
+    """Whether a run with this result can be continued."""
     return ended in [result.value for result in Result if result.may_resume]

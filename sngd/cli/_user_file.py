@@ -1,4 +1,4 @@
-"""A user's own file: executed, and named where it fails."""
+"""A user's file: its execution, and error messages with the lines that fail."""
 
 import linecache
 import runpy
@@ -9,18 +9,18 @@ from typing import Any
 
 from sngd.problem import AbstractProblem
 
-# How many lines of a file a message shows.
+# The largest number of lines of a file that a message shows.
 _LINES = 4
 
 
 class UserError(Exception):
-    """An exception that has something to do with lines of a user's file; its text begins with these lines."""
+    """An exception that lines of a user's file led to. Its message begins with these lines."""
 
 
 def read_problem(file: Path) -> tuple[AbstractProblem, Any]:
-    """The problem that a file defines, and its network or `None`. The file is executed.
+    """The problem that a file defines, and its network or `None`. The function executes the file.
 
-    Raises `ValueError` where there is no such file, or no problem in it; and what the file raises.
+    Raises `ValueError` if there is no such file, or if the file assigns no problem. Raises any exception of the file.
     """
     if not file.is_file():
         raise ValueError(f"file is {str(file)!r}, which is not a file; give a Python file that assigns problem")
@@ -32,7 +32,10 @@ def read_problem(file: Path) -> tuple[AbstractProblem, Any]:
 
 
 def blamed(error: Exception, file: Path) -> UserError | None:
-    """The same error with the lines of the file that led to it, the innermost first; `None` where there are none."""
+    """The same error with the lines of the file that led to it, the innermost line first.
+
+    It is `None` if no line of the file led to the error.
+    """
     lines = list(dict.fromkeys(_lines(error, file)))
     if not lines:
         return None

@@ -1,4 +1,4 @@
-"""Pictures of a solution, and the progress of a run in a terminal, a notebook or a file."""
+"""Figures of a solution, and the progress of a run in a terminal, a notebook or a file."""
 
 from sngd.display._plot import draw
 from sngd.display._progress import ProgressDisplay

@@ -1,4 +1,4 @@
-"""A picture of a function on a box: curves or maps, and the history of the run that found it."""
+"""A figure of a function on a box, as curves or maps, with the history of the run that found it."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,11 @@ from sngd.problem import Box
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Points on each axis of a curve and of a map.
+# The numbers of points along each axis, for a curve and for a map.
 _CURVE, _MAP = 401, 121
 
-# The colors of an error begin at this part of the largest one. A logarithmic map shows the structure of an error.
+# The color scale of an error is logarithmic, to show the structure of the error. It begins at this part of the largest
+# error.
 _SMALLEST_SHOWN = 1e-3
 
 
@@ -29,19 +30,23 @@ def draw(
     component: int = 0,
     title: str | None = None,
 ) -> "Figure":
-    """A figure with the function, the exact solution, the absolute error and the history, one panel each.
+    """A figure with one panel each for the function, the exact solution, the absolute error and the history.
 
-    The panels of one axis are curves, those of two axes are maps. The other axes are held at the middle of the domain.
-    The figure is made without the state of pyplot.
+    With one axis the panels are curves, with two axes they are maps. The other coordinates are those of the center of
+    the domain. The figure does not use the state of pyplot.
 
-    - `function`, `exact`: map points of shape `(n, d)` to values of shape `(n,)` or `(n, m)`.
-    - `axes`: the names of the one or two axes to vary; left out, the first one or two of the domain.
-    - `component`: which of the `m` outputs to draw.
-    - `title`: of the whole figure.
+    - `function`: a function from points, shape `(n, d)`, to values, shape `(n,)` or `(n, m)`.
+    - `domain`: the domain of the points.
+    - `history`: the history of the run.
+    - `exact`: the exact solution, a function like `function`. If it is left out, the exact solution and the error are
+      not drawn.
+    - `axes`: the names of the one or two axes that vary. By default they are the first one or two axes of the domain.
+    - `component`: the index of the output to draw, from 0 to `m - 1`.
+    - `title`: the title of the whole figure.
 
-    Raises `ValueError` for axes that the domain does not have, or more than two, and for a component that there is not.
+    Raises `ValueError` for an unknown axis, for no axis or more than two, and for a component that does not exist.
     """
-    # Matplotlib takes a second to import, and a run needs it only at its end.
+    # The import of Matplotlib takes a second, and a run needs Matplotlib only at its end.
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     shown = _positions(domain, axes)
@@ -68,7 +73,7 @@ def draw(
 
 
 def _positions(domain: Box, axes: Sequence[str] | None) -> list[int]:
-    """The positions of the axes to vary."""
+    """The indices of the axes that vary."""
     if axes is None:
         return list(range(min(domain.dimension, 2)))
     names = [axes] if isinstance(axes, str) else list(axes)
@@ -78,7 +83,10 @@ def _positions(domain: Box, axes: Sequence[str] | None) -> list[int]:
 
 
 def _slice(domain: Box, shown: list[int]) -> tuple[Float[np.ndarray, "n d"], int]:
-    """Points of a grid on the axes to vary, in the middle of all others, and how many there are on each axis."""
+    """The points of a grid along the axes that vary, and the number of points along each of these axes.
+
+    The other coordinates are those of the center of the domain.
+    """
     count = _CURVE if len(shown) == 1 else _MAP
     grid = np.meshgrid(*[np.linspace(*domain.bounds[axis], count) for axis in shown], indexing="ij")
     points = np.tile(np.mean(domain.bounds, axis=1), (grid[0].size, 1))
@@ -107,7 +115,7 @@ def _draw_map(figure: "Figure", place: Any, image: np.ndarray, bounds: Sequence,
 def _draw_history(place: Any, history: History) -> None:
     place.set_title("training")
     place.set_xlabel("iteration")
-    # An energy may be negative: its distance to the lowest value shows the same descent.
+    # An energy may be negative. The difference from its lowest value shows the same descent.
     least_squares = np.all(history.loss >= 0)
     loss = history.loss if least_squares else history.loss - history.loss.min()
     positive = loss > 0

@@ -1,4 +1,4 @@
-"""The progress of a run, as it goes."""
+"""A display of the progress of a run."""
 
 import math
 import sys
@@ -10,19 +10,19 @@ from rich.text import Text
 
 from sngd._history import Record
 
-# Seconds between two plain lines.
+# The time between two plain lines, in seconds.
 _BETWEEN = 10.0
 
 
 class ProgressDisplay:
     """A callback that shows the iteration, the loss, the error, the rank, the step size and the time left.
 
-    It is a context manager, and writes to standard error, so that standard output stays free for results. In a terminal
-    and in a notebook it is one line that changes. Elsewhere, as into a pipe or a file, it is a plain line every ten
-    seconds.
+    The display is also a context manager, which must be entered before the run. In a terminal and in a notebook the
+    display is one line that changes. In a pipe or a file the display is a new plain line every ten seconds.
 
     - `iterations`, `seconds`: the budget of the run.
-    - `console`: where to write; left out, standard error.
+    - `console`: the console to write to. By default it writes to standard error, so that standard output stays free for
+      results.
     """
 
     def __init__(self, iterations: int, seconds: float = math.inf, console: Console | None = None):
@@ -56,7 +56,7 @@ class ProgressDisplay:
         self._progress.stop()
 
     def __call__(self, state: object, record: Record) -> None:
-        """Show one record. The state of the run is not looked at."""
+        """Show one record of the history. The first argument is not used."""
         if not math.isnan(record.error):
             self._error = record.error
         error = "" if math.isnan(self._error) else f"error {self._error:.2e}"
@@ -71,14 +71,14 @@ class ProgressDisplay:
 
 
 class _Rate(ProgressColumn):
-    """Iterations a second."""
+    """A column with the number of iterations per second."""
 
     def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.1f} it/s" if task.speed else "- it/s")
 
 
 class _TimeLeft(ProgressColumn):
-    """The time until the first of the two budgets is spent."""
+    """A column with the time until the iterations or the seconds of the budget are used up, whichever comes first."""
 
     def __init__(self, seconds: float):
         super().__init__()

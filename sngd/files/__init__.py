@@ -1,4 +1,7 @@
-"""Files: archives of arrays, descriptions of PyTrees, and the folder of a run. Nothing that is read is executed."""
+"""Files: archives of arrays, descriptions of PyTrees, checkpoints, and the folder of a run.
+
+No function here executes code that it reads from a file.
+"""
 
 from sngd.files._archive import from_json, read_archive, write_archive, write_atomically
 from sngd.files._checkpoints import CheckpointFolder, Checkpoints

@@ -1,4 +1,7 @@
-"""Files of arrays with a header, read as data: nothing in them is executed, and no array is larger than the file."""
+"""Files of arrays with a header.
+
+They are read as data: no code in them is executed, and no array may be larger than the file.
+"""
 
 import io
 import json
@@ -16,7 +19,7 @@ import numpy as np
 _HEADER = "header"
 _SUFFIX = ".npy"
 
-# What reading a file that is not one of ours may raise, besides our own errors.
+# The exceptions that reading a foreign or damaged file may raise.
 _UNREADABLE = (
     *(ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError, MemoryError, RecursionError),
     *(SyntaxError, RuntimeError, struct.error, zipfile.BadZipFile),
@@ -26,9 +29,12 @@ Header = TypeVar("Header")
 
 
 def write_archive(path: Path, header: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Write a dataclass and arrays to `path`, atomically: an `.npz` file, not compressed.
+    """Write a header and arrays to `path`, atomically, as an `.npz` file without compression.
 
-    Raises `OSError` where it cannot be written; then `path` is what it was before.
+    - `header`: a dataclass, which is written as JSON.
+    - `arrays`: arrays of any shape and numeric dtype, by their names.
+
+    Raises `OSError` if the file cannot be written. Then `path` is unchanged.
     """
     text = np.array(json.dumps(msgspec.to_builtins(header)))
 
@@ -40,12 +46,14 @@ def write_archive(path: Path, header: Any, arrays: dict[str, np.ndarray]) -> Non
 
 
 def read_archive(path: Path, kind: type[Header] | GenericAlias, what: str) -> tuple[Header, dict[str, np.ndarray]]:
-    """Read what `write_archive` wrote: a header of the dataclass `kind`, and arrays.
+    """The header and the arrays of a file that `write_archive` wrote.
 
-    Raises `ValueError`, saying that the file is not `what`, for one that is damaged, or not of this kind; and
-    `FileNotFoundError` where there is none.
+    - `kind`: the dataclass of the header.
+    - `what`: the words in messages for a file of this kind, such as "a checkpoint".
+
+    Raises `ValueError` for a file that is damaged or of another kind. Raises `FileNotFoundError` if there is no file.
     """
-    # From memory: in a file, an offset below zero would look like a failure of the disk.
+    # The archive is read from memory. In a file, an offset below zero would raise the same error as a failing disk.
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -65,7 +73,10 @@ def _array(content: bytes) -> np.ndarray:
 
 
 def from_json(text: str | bytes, kind: type[Header] | GenericAlias) -> Header:
-    """The dataclass `kind` from JSON; numbers may be `NaN` and `Infinity`. Raises `ValueError` for any other text."""
+    """The dataclass `kind` from JSON, whose numbers may be `NaN` and `Infinity`.
+
+    Raises `ValueError` for text that is not JSON, and for JSON that does not fit `kind`.
+    """
     try:
         return msgspec.convert(json.loads(text), kind)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -73,14 +84,17 @@ def from_json(text: str | bytes, kind: type[Header] | GenericAlias) -> Header:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` write a file beside `path`, then put it in its place: there is never half a file.
+    """Write a file such that `path` never holds a part of it.
 
-    Raises `OSError` where it cannot be written; then nothing is left of it.
+    - `write`: a function that writes to the path that it is given. This path lies in the folder of `path` and is
+      renamed to `path` afterwards.
+
+    Raises `OSError` if the file cannot be written. Then the file at the other path is removed, and `path` is unchanged.
     """
     partial = path.with_name(f".partial-{path.name}")
     try:
         write(partial)
-        # For writing: Windows does not flush a file that is open for reading alone.
+        # The file is opened for writing, because Windows does not flush a file that is open only for reading.
         with partial.open("r+b") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)

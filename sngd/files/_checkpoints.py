@@ -1,4 +1,4 @@
-"""A folder of checkpoints: archives by number, of which a damaged one is passed over."""
+"""A folder of checkpoints: numbered archives. Reading skips damaged ones."""
 
 import dataclasses
 import logging
@@ -22,15 +22,16 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoints:
-    """Where a run keeps what it needs to go on after it was killed, and how often.
+    """Where and how often a run writes checkpoints, from which it can continue after it was killed.
 
-    - `folder`: for files of this run alone; it is made if need be.
-    - `seconds`: between two checkpoints: what a kill loses, at most, and the time of one step.
-    - `keep`: how many of the last ones to keep.
-    - `resume`: whether to go on from the last one in the folder that can be read; where there is none, because the run
-      was killed before the first, it begins.
+    - `folder`: a folder for the files of this run alone. It is made if it does not exist.
+    - `seconds`: the time between two checkpoints. A run that is killed loses at most this time and that of one step.
+    - `keep`: the number of checkpoints that are kept. Older ones are deleted.
+    - `resume`: whether the run continues from the last checkpoint in the folder that can be read. If the folder holds
+      no checkpoint, the run starts from its beginning.
 
-    Raises `TypeError` for arguments of another kind, and `ValueError` for seconds below zero, or none to keep.
+    Raises `TypeError` for an argument of another type. Raises `ValueError` if `seconds` is negative or `keep` is below
+    one.
     """
 
     folder: Path | str
@@ -48,10 +49,10 @@ class Checkpoints:
 
 
 class CheckpointFolder:
-    """The checkpoints of one run."""
+    """The checkpoints of one run in a folder."""
 
     def __init__(self, options: Checkpoints):
-        """Raises `ValueError` for a folder with checkpoints of a run that is not to be resumed."""
+        """Raises `ValueError` if the folder holds checkpoints and `options.resume` is `False`."""
         self._options, self._folder = options, Path(options.folder)
         self._written = time.perf_counter()
         if self._files() and not options.resume:
@@ -62,16 +63,22 @@ class CheckpointFolder:
 
     @property
     def resumes(self) -> bool:
-        """Whether there is one to go on from."""
+        """Whether the run is to be resumed and the folder holds a checkpoint."""
         return self._options.resume and bool(self._files())
 
     @property
     def due(self) -> bool:
-        """Whether it is time for the next one."""
+        """Whether the time for the next checkpoint has come."""
         return time.perf_counter() - self._written >= self._options.seconds
 
     def write(self, number: int, header: Any, arrays: dict[str, np.ndarray]) -> None:
-        """Write one, atomically, and delete the oldest. Where that fails, say so, and let the run go on."""
+        """Write a checkpoint, atomically, and delete the oldest ones.
+
+        If the checkpoint cannot be written, a warning is logged and no error is raised, so that the run continues.
+
+        - `number`: the number in the name of the file, which orders the checkpoints.
+        - `header`, `arrays`: as in `write_archive`.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_archive(self._folder / f"{number:08d}.npz", header, arrays)
@@ -87,13 +94,15 @@ class CheckpointFolder:
         check: Callable[[str, Header], None],
         restore: Callable[[Header, dict[str, np.ndarray]], T],
     ) -> T:
-        """What `restore` makes of the last checkpoint that can be read.
+        """The result of `restore` for the last checkpoint that can be read.
 
-        - `kind`: the dataclass of the header. `check`: raises `ValueError` for a header that is not of this run, which
-          its first argument names.
-        - `restore`: raises `KeyError`, `TypeError` or `ValueError` for one that is damaged.
+        - `kind`: the dataclass of the header.
+        - `check`: a function of the path and the header. It raises `ValueError` for the header of another run.
+        - `restore`: a function of the header and the arrays. It raises `KeyError`, `TypeError` or `ValueError` for a
+          checkpoint that is damaged.
 
-        Raises `ValueError` where none can be read, and what `check` raises.
+        Damaged checkpoints are skipped with a warning. Raises `ValueError` if no checkpoint can be read. Raises any
+        exception of `check`.
         """
         for path in self._files():
             try:
@@ -109,5 +118,5 @@ class CheckpointFolder:
         raise ValueError(f"checkpoints is {str(self._folder)!r}, where none can be read; start the run anew")
 
     def _files(self) -> list[Path]:
-        """The last one first."""
+        """The paths of all checkpoints, the last one first."""
         return sorted(self._folder.glob("[0-9]*.npz"), reverse=True)

@@ -1,4 +1,4 @@
-"""The folder of a run: made, locked, and kept from being overwritten by accident."""
+"""The folder of a run: how it is made, locked and protected from being overwritten by accident."""
 
 import contextlib
 import sys
@@ -19,15 +19,15 @@ _LOCK = ".lock"
 
 
 def prepare_folder(path: Path) -> None:
-    """Make the folder, and check that it can be written, before any work is done.
+    """Make the folder, if it does not exist, and check that files can be written into it.
 
-    Raises `ValueError` where it cannot; then no folder is left of it.
+    Raises `ValueError` if not. Then no new folder is left behind.
     """
     _prepare(path)
 
 
 def _prepare(path: Path) -> list[Path]:
-    """Make the folder. Returns the folders that were missing, the innermost first."""
+    """Make the folder, and return the folders that did not exist, the innermost first."""
     made: list[Path] = []
     try:
         for folder in reversed([each for each in (path, *path.parents) if not each.exists()]):
@@ -45,7 +45,7 @@ def _prepare(path: Path) -> list[Path]:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders, the innermost first, up to one that holds something."""
+    """Remove folders, the innermost first, up to the first one that is not empty."""
     with contextlib.suppress(OSError):
         for folder in folders:
             folder.rmdir()
@@ -59,16 +59,22 @@ def run_folder(
     resume: bool = False,
     way_on: Callable[[Path], str | None] = lambda path: None,
 ) -> Iterator[None]:
-    """Have a folder for one run alone, until the context ends, or the process.
+    """A context in which one process alone uses the folder of a run. The lock ends with the context or the process.
 
-    - `overwrite`: whether an earlier run in it may be deleted; `resume`: whether it is to go on.
-    - `way_on`: the command that goes on with the run in a folder, if there is one, for a message.
+    - `overwrite`: whether an earlier run in the folder may be deleted.
+    - `resume`: whether an earlier run in the folder is to be continued.
+    - `way_on`: a function that returns the command that continues the run in a folder, or `None`. Messages show the
+      command.
 
-    A context that ends before the run has written its settings leaves the folder as it was, with the earlier run; a
-    folder that was missing is removed again. The lock file exists during the run only.
+    If the context ends before the run has written its settings, the folder with the earlier run is restored, and a new
+    folder is removed. The lock file exists only during the context.
 
-    Raises `ValueError` for a folder that cannot be written, that another process has, that holds a run already, or none
-    that can go on.
+    Raises `ValueError` in each of these cases:
+
+    - The folder cannot be written.
+    - Another process uses the folder.
+    - The folder holds an earlier run, and neither `overwrite` nor `resume` is set.
+    - `resume` is set, and the folder holds no run that can be continued.
     """
     if resume:
         _require_resumable(path)
@@ -92,7 +98,10 @@ def run_folder(
 
 @contextlib.contextmanager
 def _aside(held: list[Path], path: Path) -> Iterator[None]:
-    """Have these files out of the way, and delete them once the folder holds settings; put them back otherwise."""
+    """A context in which the files `held` are moved into a hidden folder.
+
+    At its end they are deleted if the folder holds new settings, and moved back otherwise.
+    """
     if not held:
         yield
         return
@@ -110,7 +119,7 @@ def _aside(held: list[Path], path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Keep other processes out of the folder. Raises `ValueError` where one of them has it."""
+    """A context in which other processes cannot lock the folder. Raises `ValueError` if one has locked it."""
     file = path / _LOCK
     try:
         lock = filelock.FileLock(file).acquire(blocking=False)
@@ -120,20 +129,20 @@ def _lock(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            # While the lock is held: a process that has opened the file already sees that it is gone, and makes another
-            # one. Windows deletes it on release.
+            # The file is deleted while the lock is held. A process that has opened the file already sees that it is
+            # gone, and makes another one. On Windows the file is deleted on release.
             if sys.platform != "win32":
                 file.unlink(missing_ok=True)
 
 
 def _held(path: Path) -> list[Path]:
-    """What a run has left in the folder."""
+    """The files of a run that exist in the folder."""
     files = [path / name for name in (SETTINGS, HISTORY, PICTURE, MODEL, RESULT)]
     return [file for file in files if file.exists()] + sorted((path / CHECKPOINTS).glob("*.npz"))
 
 
 def _require_resumable(path: Path) -> None:
-    """Raises `ValueError` for a folder without a run, or with one that ended by itself."""
+    """Raises `ValueError` for a folder without a run, and for a run whose result does not allow it to continue."""
     if not (path / SETTINGS).exists():
         raise ValueError(f"out is {str(path)!r}, which holds no run ({SETTINGS}); there is nothing to resume")
     if not (path / RESULT).exists():

@@ -1,4 +1,4 @@
-"""A PyTree as arrays and plain numbers, and back by a template of the same structure."""
+"""A PyTree as arrays and plain numbers, and its reconstruction from a template of the same structure."""
 
 from typing import Any, TypeVar
 
@@ -11,13 +11,15 @@ from jaxtyping import Array
 T = TypeVar("T")
 
 Plain = bool | int | float
-"""What a leaf that is no array must be."""
+"""The types of leaves that are neither arrays nor functions."""
 
 
 def pack(name: str, tree: Any) -> tuple[dict[str, np.ndarray], list[Plain]]:
-    """The arrays of a PyTree, by `name` and their number, and its other leaves.
+    """The arrays of a PyTree, and its other leaves.
 
-    Functions are part of the structure, and are left out. Raises `TypeError` for any other leaf that is no number.
+    The array number `i` has the name `{name}_{i}`. Functions are part of the structure and are left out. Random keys
+    become their data, arrays of integers. Raises `TypeError` for a leaf that is neither an array, a function nor a
+    plain number.
     """
     leaves = [leaf for leaf in jax.tree.leaves(tree) if not callable(leaf)]
     others = [leaf for leaf in leaves if not eqx.is_array(leaf)]
@@ -29,10 +31,14 @@ def pack(name: str, tree: Any) -> tuple[dict[str, np.ndarray], list[Plain]]:
 
 
 def unpack(name: str, template: T, arrays: dict[str, np.ndarray], others: list[Plain]) -> T:
-    """The PyTree of the structure of `template` with these leaves.
+    """The PyTree with the structure of `template` and the leaves that `pack` returned.
 
-    Arrays are placed on devices as those of the template are. Raises `KeyError` or `ValueError` where a leaf is
-    missing, or where its type, shape or dtype differs.
+    - `name`: as in `pack`.
+    - `template`: a PyTree of the same structure. Its arrays determine the devices of the new arrays.
+    - `arrays`, `others`: the arrays and the other leaves.
+
+    Raises `KeyError` for an array that is missing. Raises `ValueError` for another leaf that is missing, and for a leaf
+    of another type, shape or dtype.
     """
     leaves, structure = jax.tree.flatten(template)
     numbers, rest, found = iter(range(len(leaves))), iter(others), []
@@ -49,7 +55,10 @@ def unpack(name: str, template: T, arrays: dict[str, np.ndarray], others: list[P
 
 
 def restored(name: str, template: Array, arrays: dict[str, np.ndarray]) -> Array:
-    """The array of this name. Raises `KeyError` or `ValueError` where it is not like `template`."""
+    """The array called `name`, on the devices of `template`.
+
+    Raises `KeyError` if there is none. Raises `ValueError` if its shape or dtype is not that of `template`.
+    """
     expected, values = jax.random.key_data(template) if _is_key(template) else template, arrays[name]
     if values.shape != expected.shape or values.dtype != expected.dtype:
         raise ValueError(f"{name} is {values.dtype} {values.shape}, not {expected.dtype} {expected.shape}")

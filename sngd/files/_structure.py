@@ -1,4 +1,4 @@
-"""What a network is beside the values of its parameters, as plain text that can be compared."""
+"""The structure of a network, without the values of its parameters, as plain text that can be compared."""
 
 import dataclasses
 import functools
@@ -13,16 +13,18 @@ import numpy as np
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
-# How many differences a message names.
+# The largest number of differences that a message names.
 _NAMED = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Structure:
-    """A line of text for every part of a network, by its path, like `network.layers[0].weight`.
+    """One line of text for each part of a network, by its path, such as `network.layers[0].weight`.
 
-    - `arrays`: the dtype and the shape of an array, with a checksum of one that is not trained.
-    - `others`: the value of a number or a text, the name of a function, the type of any other object.
+    - `arrays`: the lines of arrays. A line has the dtype and the shape, and for an array that is not trained a
+      checksum.
+    - `others`: the lines of all other parts: the value of a number or a text, the name of a function, or the type of
+      any other object.
 
     The lines are the same in every process.
     """
@@ -31,14 +33,18 @@ class Structure:
     others: dict[str, str]
 
     def differences(self, other: "Structure") -> str:
-        """In what another one differs, in words. Other parts count where both have them: a class may gain fields."""
+        """The differences between this structure and `other`, in words. The text is empty if there are none.
+
+        A part that is no array counts only if both structures have it, because a class may gain fields in a later
+        version.
+        """
         both = self.others.keys() & other.others.keys()
         mine, theirs = ({name: each.others[name] for name in each.others if name in both} for each in (self, other))
         return differences(mine | self.arrays, theirs | other.arrays)
 
 
 def structure_of(network: Any) -> Structure:
-    """The structure of a callable PyTree."""
+    """The structure of a network, which is a callable PyTree."""
     trained = {id(leaf) for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))}
     parts = dict(_parts(network, "network"))
     arrays = {name: _array(part, is_trained=id(part) in trained) for name, part in parts.items() if _is_array(part)}
@@ -46,7 +52,10 @@ def structure_of(network: Any) -> Structure:
 
 
 def differences(here: dict[str, str], there: dict[str, str]) -> str:
-    """In what two descriptions differ, in words: the first few parts, each with its name and both values."""
+    """The differences between two descriptions, in words.
+
+    The text names the first four parts that differ, each with both values. It is empty if there are none.
+    """
     missing = "absent"
     names = [name for name in (here | there) if here.get(name, missing) != there.get(name, missing)]
     found = [f"{name} is {here.get(name, missing)} here and {there.get(name, missing)} there" for name in names]
@@ -55,7 +64,7 @@ def differences(here: dict[str, str], there: dict[str, str]) -> str:
 
 
 def _parts(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The object and its parts, by their paths."""
+    """The paths of an object and of all its parts, with the object and the parts."""
     yield path, node
     children = {} if _is_array(node) or _is_plain(node) else _children(node)
     for name, child in children.items():
@@ -97,10 +106,10 @@ def _array(array: Any, *, is_trained: bool) -> str:
 
 
 def _text(node: Any) -> str:
-    """A value as it is written; the name of a function, and of the type of any other object."""
+    """The text of a plain value, the name of a function, or the name of the type of any other object."""
     if isinstance(node, tuple) and _is_plain(node):
         return f"({', '.join(map(_text, node))}{',' * (len(node) == 1)})"
     if isinstance(node, _PLAIN):
-        # A bound of 1 is one of 1.0.
+        # A bound that is given as the integer 1 equals a bound of 1.0.
         return repr(node).removesuffix(".0")
     return getattr(node, "__name__", type(node).__name__)

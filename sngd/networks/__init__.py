@@ -1,8 +1,9 @@
 """Networks: functions of one point `x`, shape `(d,)`, whose parameters are the leaves of a PyTree.
 
-Any callable PyTree of floating-point arrays is a network, for instance an `equinox.Module`. It returns a scalar for a
-problem with one output, and an array of shape `(m,)` for a system with `m` outputs. The networks of this folder know
-neither an equation nor an optimizer.
+Any callable PyTree is a network, for instance an `equinox.Module`. Its float64 arrays are trained; `solve` raises
+`TypeError` for floating-point arrays of another type. A network returns a scalar, or an array of shape `(1,)`, for a
+problem with one output. It returns an array of shape `(m,)` for a system with `m` outputs. The networks of this folder
+know neither an equation nor an optimizer.
 """
 
 from sngd.networks._architecture import make_network, widths_of
