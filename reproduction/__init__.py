@@ -1,4 +1,7 @@
-"""The paper, reproduced: its tables, figures and claims beside our numbers."""
+"""The reproduction of the paper: its tables, figures and claims beside our numbers.
+
+The paper is McKay, Kaur, Greif and Wetton, "Near-optimal Sketchy Natural Gradients for PINNs", ICML 2025.
+"""
 
 from reproduction.cells import BUDGETS, Cell, read_cells, run_cell, select_cells
 from reproduction.figures import make_figure

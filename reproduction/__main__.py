@@ -1,4 +1,4 @@
-"""`python -m reproduction`: the paper's tables, figures and claims beside our numbers."""
+"""The command `python -m reproduction`: the paper's tables, figures and claims beside our numbers."""
 
 import dataclasses
 import sys
@@ -21,25 +21,28 @@ _Numbers = tuple[int, ...]
 @dataclasses.dataclass(frozen=True)
 class _Folder:
     out: Path = Path("results/paper")
-    """Folder of the finished cells, and for what is made of them."""
+    """The folder of the finished cells, into which tables, figures and the report are written too."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run(_Folder):
-    """Run the cells (problem x network x optimizer x seed) that are not finished; interrupt and go on at will."""
+    """Run the cells (problem x network x optimizer x seed) that are not finished.
+
+    The command may be interrupted and started again at any time.
+    """
 
     table: _Numbers = ()
-    """Only what these tables need."""
+    """Run only the cells that these tables need."""
     figure: _Numbers = ()
-    """Only what these figures need."""
+    """Run only the cells that these figures need."""
     cell: str = ""
-    """Only cells whose names contain this, such as poisson-4x20-two-pass-seed0."""
+    """Run only the cells whose names contain this text, such as poisson-4x20-two-pass-seed0."""
     budget: Literal["quick", "cpu", "paper"] = "cpu"
-    """Quick: a minute a cell. Cpu: five minutes or ten, in one case fifty. Paper: the paper's iterations."""
+    """quick: a minute for each cell. cpu: five or ten minutes, in one case fifty. paper: the paper's iterations."""
     seeds: int = 5
-    """Seeds 0 to this, less one; at most 3 for the network A2, 1 for A3."""
+    """The number of seeds, counted from 0. It is at most 3 for the network A2 and 1 for A3."""
     workers: int = 1
-    """Cells at a time, sharing the cores."""
+    """The number of cells that run at the same time and share the cores."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Tables(_Folder):
     """Print tables with our numbers beside the paper's, and write them as Markdown."""
 
     numbers: tyro.conf.Positional[_Numbers] = ()
-    """1 to 6; all of them, and the order of the optimizers, if left out."""
+    """Numbers from 1 to 6. By default, all tables and the order of the optimizers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,17 +58,17 @@ class Figure(_Folder):
     """Draw figures of the paper from our runs."""
 
     numbers: tyro.conf.Positional[_Numbers] = ()
-    """1 to 5; all of them if left out."""
+    """Numbers from 1 to 5. By default, all figures."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Theory(_Folder):
-    """Compute what the paper claims without an experiment, and write it as Markdown."""
+    """Check by computation what the paper claims without an experiment, and write the checks as Markdown."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Report(_Folder):
-    """Write all of it as one page of HTML that opens without a network."""
+    """Write the tables, the figures and the theory as one page of HTML that needs no other file."""
 
 
 Command = (
@@ -78,7 +81,10 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 1 where a cell failed, 2 for bad input, 130 for Ctrl-C."""
+    """Run one command, and return the exit status.
+
+    The status is 0 for success, 1 if a cell failed, 2 for arguments that cannot be used, and 130 for Ctrl-C.
+    """
     command = tyro.cli(Command, prog="python -m reproduction", args=arguments)
     jax.config.update("jax_enable_x64", True)
     try:
@@ -116,12 +122,12 @@ def _run(command: Command) -> int:
 
 
 def _print_tables(tables: Sequence[Table]) -> None:
-    """As tables on a terminal, as Markdown into a file or a pipe."""
+    """Print tables, formatted for a terminal, or as Markdown into a file or a pipe."""
     console = Console()
     for table in tables:
         if console.is_terminal:
             text = table.terminal()
-            # A line that is wider than the terminal can be read; a number that is cut off cannot.
+            # Numbers are not cut off, even if the lines become wider than the terminal.
             least = Measurement.get(console, console.options.update(max_width=sys.maxsize), text).minimum
             Console(width=max(console.width, least)).print(text)
         else:

@@ -1,7 +1,8 @@
-"""Matrices of the paper's appendices: piecewise linear functions on `N` equal intervals of `[-1, 1]`, zero at -1.
+"""Matrices of the paper's appendices, for piecewise linear functions on `N` equal intervals of `[-1, 1]`, zero at -1.
 
-They are spanned by hat functions `psi_i`, `i = 1 ... N`, the last one half a hat at 1, and by ReLU units
-`phi_i(x) = max(x - x_i, 0)`, `x_i = -1 + i h`, `i = 0 ... N-1`, with `h = 2 / N`.
+Two bases span these functions. One consists of the hat functions `psi_i`, `i = 1 ... N`, of which the last is half a
+hat at 1. The other consists of the ReLU units `phi_i(x) = max(x - x_i, 0)`, `i = 0 ... N-1`, with `x_i = -1 + i h` and
+`h = 2 / N`. All matrices have the shape `(N, N)`.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 
 
 def finite_element_mass(intervals: int) -> Float[np.ndarray, "N N"]:
-    """`M1`, the integrals of `psi_i psi_j`."""
+    """The matrix `M1` of the integrals of `psi_i psi_j`."""
     h = 2 / intervals
     matrix = h * (np.diag(np.full(intervals, 2 / 3)) + _beside_diagonal(intervals, 1 / 6))
     matrix[-1, -1] /= 2
@@ -17,7 +18,7 @@ def finite_element_mass(intervals: int) -> Float[np.ndarray, "N N"]:
 
 
 def finite_element_stiffness(intervals: int) -> Float[np.ndarray, "N N"]:
-    """`K1`, the integrals of `psi_i' psi_j'`."""
+    """The matrix `K1` of the integrals of `psi_i' psi_j'`."""
     h = 2 / intervals
     matrix = (np.diag(np.full(intervals, 2.0)) + _beside_diagonal(intervals, -1.0)) / h
     matrix[-1, -1] /= 2
@@ -25,7 +26,7 @@ def finite_element_stiffness(intervals: int) -> Float[np.ndarray, "N N"]:
 
 
 def relu_mass(intervals: int) -> Float[np.ndarray, "N N"]:
-    """`M2`, the integrals of `phi_i phi_j`."""
+    """The matrix `M2` of the integrals of `phi_i phi_j`."""
     starts = _starts(intervals)
     later, earlier = np.maximum.outer(starts, starts), np.minimum.outer(starts, starts)
     length = 1 - later
@@ -33,15 +34,18 @@ def relu_mass(intervals: int) -> Float[np.ndarray, "N N"]:
 
 
 def relu_stiffness(intervals: int) -> Float[np.ndarray, "N N"]:
-    """`K2`, the integrals of `phi_i' phi_j'`."""
+    """The matrix `K2` of the integrals of `phi_i' phi_j'`."""
     starts = _starts(intervals)
     return 1 - np.maximum.outer(starts, starts)
 
 
 def second_difference(intervals: int, *, as_printed: bool = False) -> Float[np.ndarray, "N N"]:
-    """`D2` on `c_0 ... c_(N-1)`: `c_(j-1) - 2 c_j + c_(j+1)` inside, `c_1 - c_0` first, `c_(N-2) - 2 c_(N-1)` last.
+    """The matrix `D2` of second differences of `c_0 ... c_(N-1)`.
 
-    - `as_printed`: the last row as in the paper, `2 c_(N-1) - c_(N-2)`, which has the other sign.
+    The first row is `c_1 - c_0`, the inner rows are `c_(j-1) - 2 c_j + c_(j+1)`, and the last row is
+    `c_(N-2) - 2 c_(N-1)`.
+
+    - `as_printed`: whether the last row is `2 c_(N-1) - c_(N-2)` as in the paper, which has the other sign.
     """
     matrix = np.diag(np.full(intervals, -2.0)) + _beside_diagonal(intervals, 1.0)
     matrix[0, 0] = -1.0
@@ -51,7 +55,7 @@ def second_difference(intervals: int, *, as_printed: bool = False) -> Float[np.n
 
 
 def hats_from_relu(intervals: int) -> Float[np.ndarray, "N N"]:
-    """`S` with `psi_i = sum_j S_ij phi_j`: `h psi_i` is the second difference of the `phi` around `x_i`."""
+    """The matrix `S` with `psi_i = sum_j S_ij phi_j`: `h psi_i` is the second difference of the `phi` around `x_i`."""
     h = 2 / intervals
     return (np.eye(intervals) + np.diag(np.full(intervals - 1, -2.0), 1) + np.diag(np.ones(intervals - 2), 2)) / h
 

@@ -1,4 +1,4 @@
-"""One cell in a process of its own: `python -m reproduction.cell_process NAME BUDGET FOLDER`."""
+"""The command `python -m reproduction.cell_process NAME BUDGET FOLDER`, which runs one cell in its own process."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Cells of the reproduction: problem x network x optimizer x seed, each one a file, none run twice."""
+"""Cells of the reproduction.
+
+A cell is one run, given by a problem, a network, an optimizer and a seed. Each finished cell is a file and is not run
+again.
+"""
 
 import dataclasses
 import datetime
@@ -22,8 +26,8 @@ from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import Problem
 from sngd.solver import Checkpoints, History, Record, Result, Snapshot, Stopping, solve, summarize
 
-# Entries of a history that a cell keeps, at most: as many spaced evenly in the logarithm of the iteration, and as many
-# with an error.
+# A cell keeps at most this many entries of a history that are spaced evenly in the logarithm of the iteration, and at
+# most this many entries with an error.
 _KEPT = 150
 
 # Figure 1 of the paper shows every 15th eigenvalue, every 400 iterations, of the second run on the transport equation.
@@ -31,23 +35,27 @@ SPECTRUM_EVERY, SPECTRUM_STRIDE = 400, 15
 _SPECTRUM_CELL = "transport-4x20-two-pass-seed1"
 
 SEEDS = {"A2": 3, "A3": 1}
-"""Seeds of the networks of which five would take too long on two cores."""
+"""The numbers of seeds for the networks whose five seeds would take too long on two cores."""
 
-# What tables, figures and the report read of a cell.
+# The entries of a cell that tables, figures and the report read.
 _KEYS = (
     *("relative_l2", "loss", "gramian_rank", "seed", "seconds", "iterations", "iterations_asked", "result"),
     *("budget", "history", "device", "cores", "versions", "date", "commit"),
 )
 
-# Seconds that the budget `cpu` gives; the longer ones to SNGD and BFGS on small networks, and the longest to two-pass
-# SNGD with a million parameters, of which five minutes are a few steps.
+# The seconds of a cell under the budget `cpu`. SNGD and BFGS on small networks have the long time. Two-pass SNGD with a
+# million parameters has the longest time, because it makes only a few steps in five minutes.
 _LONG, _SHORT, _LONGEST = 600.0, 300.0, 3000.0
 _LONG_OPTIMIZERS = ("two-pass", "single-pass", "bfgs", "l-bfgs")
 
 BUDGETS = ("quick", "cpu", "paper")
-"""A minute a cell; five or ten, in one case fifty; the paper's iterations, however long they take."""
+"""The budgets of a cell, in rising order.
 
-# Beside the paper's own: L-BFGS, since users will ask, as long as BFGS.
+`quick` is a minute. `cpu` is five or ten minutes, in one case fifty. `paper` is the number of iterations of the paper,
+without a limit of time.
+"""
+
+# L-BFGS is not in the paper. It has the same iterations and seconds as BFGS.
 _EXTRA = tuple(
     dataclasses.replace(
         line, optimizer="l-bfgs", median=None, least=None, largest=None, minutes=None, loss=None, rank=None
@@ -59,7 +67,7 @@ _EXTRA = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One run: a line of a table, and a seed."""
+    """One run: a line of a table of the paper, and a seed."""
 
     line: Published
     seed: int
@@ -69,7 +77,7 @@ class Cell:
         return f"{self.line.problem}-{self.line.network}-{self.line.optimizer}-seed{self.seed}"
 
     def seconds(self, budget: str) -> float:
-        """What the budget gives to this cell."""
+        """The largest time of this cell under a budget, in seconds."""
         if budget == "paper":
             return math.inf
         if budget == "quick":
@@ -81,7 +89,7 @@ class Cell:
 
 
 def all_cells(seeds: int = 5) -> Iterator[Cell]:
-    """Every cell, those of SNGD and of low seeds first."""
+    """All cells. The cells of SNGD come first, and for each line those with low seeds."""
     order = ("two-pass", "single-pass", "bfgs", "engd", "adam", "l-bfgs")
     lines = sorted((*LINES, *_EXTRA), key=lambda line: order.index(line.optimizer))
     for line in lines:
@@ -92,9 +100,10 @@ def all_cells(seeds: int = 5) -> Iterator[Cell]:
 def select_cells(
     seeds: int = 5, *, tables: Sequence[int] = (), figures: Sequence[int] = (), only: str = ""
 ) -> list[Cell]:
-    """The cells that these tables and figures need, or all of them; and whose names contain `only`.
+    """The cells that the given tables and figures need and whose names contain `only`.
 
-    Raises `ValueError` for a table or a figure that the paper does not have, and where no cell is left.
+    Without tables and figures, all cells count. If `only` is the full name of a cell, the result is that cell alone.
+    Raises `ValueError` for a table or a figure without runs in the paper, and if no cell is left.
     """
     for kind, numbers, known in (("table", tables, TABLE_PROBLEMS), ("figure", figures, FIGURE_PROBLEMS)):
         for number in numbers:
@@ -110,7 +119,7 @@ def select_cells(
 
 
 def read_cells(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is finished, by name. Raises `ValueError` for a file that does not hold a cell."""
+    """The results of the finished cells, by their names. Raises `ValueError` for a file that does not hold a cell."""
     return {path.stem: _read_cell(path) for path in sorted(folder.glob("*.json"))}
 
 
@@ -127,21 +136,22 @@ def _read_cell(path: Path) -> dict[str, Any]:
 
 
 def is_cut_short(cell: Cell, result: dict[str, Any]) -> bool:
-    """Whether the budget of seconds ended the run, whatever its verdict is."""
+    """Whether the seconds of the budget ended the run."""
     return result["iterations"] < result["iterations_asked"] and result["seconds"] >= cell.seconds(result["budget"])
 
 
 def is_finished(cell: Cell, result: dict[str, Any] | None, budget: str) -> bool:
-    """Whether a run under this budget would not go further than this result."""
+    """Whether the result is final: a run of the cell under this budget would not make more iterations."""
     if result is None:
         return False
     return not is_cut_short(cell, result) or BUDGETS.index(result["budget"]) >= BUDGETS.index(budget)
 
 
 def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
-    """Run a cell, and write `<name>.json` into the folder, atomically.
+    """Run a cell, write its result into the file `<name>.json` of the folder, atomically, and return the result.
 
-    A run that is interrupted or killed leaves its checkpoints in the folder, from which the next one goes on.
+    A run that is interrupted or killed leaves checkpoints in the folder, from which the next run of the cell continues.
+    Raises `KeyboardInterrupt` for a run that is interrupted.
     """
     line, place = cell.line, folder / CHECKPOINTS / cell.name
     problem, architecture = find_problem(line.problem), find_network(line.network)
@@ -156,18 +166,19 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
         architecture,
         key=jax.random.key(cell.seed),
         optimizer=line.optimizer,
-        # The paper takes all its iterations, from one start and on the same points.
+        # A run of the paper makes all iterations, from one set of initial parameters and on the same points.
         stopping=Stopping(
             line.iterations, cell.seconds(budget), patience=line.iterations + 1, refinements=0, restarts=0
         ),
         callbacks=[keep],
         error_every=max(1, line.iterations // _KEPT),
-        # The spectra are of states that a run sees on its way.
+        # The run whose spectra are drawn has no checkpoints, because the spectra of states before a checkpoint would
+        # be missing.
         checkpoints=None if cell.name == _SPECTRUM_CELL else Checkpoints(place, resume=True),
     )
     if solution.result is Result.INTERRUPTED:
         raise KeyboardInterrupt
-    # The paper's loss is not halved.
+    # The loss of the paper is twice the loss of the library, which has a factor of one half.
     scale = 2 if isinstance(problem, Problem) else 1
     summary = summarize(solution, network=line.network, seed=cell.seed)
     summary["loss"] = None if summary["loss"] is None else scale * summary["loss"]
@@ -216,7 +227,7 @@ def _thinned(history: History, scale: float) -> dict[str, list[float | None]]:
 
 
 def _commit() -> str | None:
-    """The commit of the source, where it lies in a repository, marked where files differ from it."""
+    """The commit of the source, with a mark if files differ from the commit. It is `None` outside of a repository."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() or None

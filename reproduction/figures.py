@@ -1,4 +1,4 @@
-"""`python -m reproduction figure`: the paper's figures from our runs."""
+"""The command `python -m reproduction figure`: the paper's figures from our runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,16 +34,16 @@ _LOOKS: dict[str, tuple[str, Any]] = {
 }
 _CONVERGED_DASHES = (0, (1, 3))
 
-# Eigenvalues below this are zero, as in the paper.
+# Eigenvalues below this are drawn as this, as in the paper.
 _ZERO = 1e-16
 
-# Of the line in the paper's Figure 1.
+# The exponential rate of the line in Figure 1 of the paper.
 _PAPERS_RATE = 1 / 18
 
-# A run whose loss ends above this times the initial one has not converged.
+# A run whose last loss is above this times its initial loss has not converged.
 _CONVERGED = 1e-3
 
-# The mean of losses needs them at the same iterations.
+# The number of iterations at which losses are averaged over the runs.
 _POINTS = 400
 
 _TITLES = {2: "Heat equation, network A2", 3: "Poisson's equation", 4: "Transport equation, c = 30"}
@@ -52,9 +52,9 @@ _SIZE = (7.0, 4.9)
 
 
 def make_figure(number: int, results: Results) -> Figure:
-    """Figure `number` of the paper, 1 to 5, from finished cells.
+    """Figure `number` of the paper, from 1 to 5, drawn from finished cells.
 
-    Raises `ValueError` for another number, and `LookupError` where no cell that it needs is finished.
+    Raises `ValueError` for another number. Raises `LookupError` if no cell that the figure needs is finished.
     """
     figures: dict[int, Callable[[Results], Figure]] = {
         1: _spectra,
@@ -69,7 +69,7 @@ def make_figure(number: int, results: Results) -> Figure:
 
 
 def _spectra(results: Results) -> Figure:
-    """Eigenvalues of the Gramian in the course of the second run on the transport equation."""
+    """Figure 1: eigenvalues of the Gramian in the course of the second run on the transport equation."""
     found = [result for result in results.values() if "eigenvalues" in result]
     if not found:
         raise LookupError("figure is 1, whose run is not finished; run `python -m reproduction run --figure 1` first")
@@ -99,9 +99,9 @@ def _draw_decay(axis: Axes, indices: np.ndarray, first: float, rate: float, styl
 
 
 def decay_fit(values: np.ndarray, stride: int = 1) -> tuple[float, float]:
-    """`c` and `a` of a least-squares fit `a exp(-c k)` to the eigenvalues above the rank's tolerance.
+    """The numbers `c` and `a` of a least-squares fit `a exp(-c k)` to the eigenvalues above the tolerance of the rank.
 
-    - `values`: every `stride`-th eigenvalue, falling.
+    - `values`: every `stride`-th eigenvalue, in falling order.
     """
     kept = values[values > RANK_TOLERANCE]
     slope, offset = np.polyfit(stride * np.arange(len(kept)), np.log(kept), 1)
@@ -109,7 +109,10 @@ def decay_fit(values: np.ndarray, stride: int = 1) -> tuple[float, float]:
 
 
 def _losses(number: int, results: Results, network: str) -> Figure:
-    """The loss against iterations, averaged over the runs; a cross where the longest run ended early."""
+    """Figures 2 to 4: the loss against iterations, averaged over the runs.
+
+    A cross marks the end of the longest run of an optimizer, if it ended before its last iteration.
+    """
     problem = FIGURE_PROBLEMS[number]
     measured = [item for item in measure(problem, results) if item.line.network == network]
     if not any(item.finished for item in measured):
@@ -127,7 +130,10 @@ def _losses(number: int, results: Results, network: str) -> Figure:
 
 
 def _draw_runs(axis: Axes, item: Measured, *, converged_too: bool) -> None:
-    """The mean loss of an optimizer's runs, or that there are none; and of those that converged, where not all did."""
+    """Draw the mean loss of the runs of one optimizer, or write that there are no runs.
+
+    - `converged_too`: whether to draw the mean over the runs that converged as well, if some runs did not.
+    """
     label, look = _LABELS[item.line.optimizer], _LOOKS[item.line.optimizer]
     histories = [result["history"] for _, result in item.finished]
     if not histories:
@@ -142,7 +148,7 @@ def _draw_runs(axis: Axes, item: Measured, *, converged_too: bool) -> None:
 
 def _draw_mean(axis: Axes, histories: list[dict[str, Any]], label: str, look: tuple[str, Any], asked: int) -> None:
     last = max(history["iteration"][-1] for history in histories)
-    # From iteration 1, since the axis is logarithmic.
+    # The curve begins at iteration 1, because the axis is logarithmic.
     iterations = np.unique(np.geomspace(1, max(last, 1), _POINTS).astype(int))
     losses = np.mean([_at(history, iterations) for history in histories], axis=0)
     axis.plot(iterations, losses, color=look[0], ls=look[1], label=label, lw=1.5)
@@ -155,15 +161,16 @@ def _last_loss(history: dict[str, Any]) -> float:
 
 
 def _at(history: dict[str, Any], iterations: np.ndarray) -> np.ndarray:
-    """The loss at these iterations: between those that were kept, the one before; after the last, the last."""
+    """The loss at these iterations, or at the last iteration before them that the history has."""
     losses = np.array([np.nan if loss is None else loss for loss in history["loss"]])
     return losses[np.searchsorted(history["iteration"], iterations, side="right") - 1]
 
 
 def _landscapes() -> Figure:
-    """Figure 5: the energy of two functions over its flattest and its steepest direction, with gradient descent on it.
+    """Figure 5: a quadratic energy over its flattest and its steepest direction, with the path of gradient descent.
 
-    Left with the mass matrix of finite elements, right with that of ReLU units, which span the same functions.
+    The left panel has the mass matrix of finite elements, the right panel that of ReLU units, which span the same
+    functions.
     """
     figure = Figure(figsize=(7.0, 4.1), layout="constrained")
     panels = (("Finite elements", finite_element_mass(2)), ("ReLU units", relu_mass(2)))
@@ -188,7 +195,7 @@ def _landscapes() -> Figure:
 def descend(
     matrix: Float[np.ndarray, "N N"], start: Float[np.ndarray, " N"], steps: int
 ) -> Float[np.ndarray, "steps+1 N"]:
-    """The points of gradient descent on `(U, M U) / 2` with the step `1 / lambda_max`."""
+    """The points of gradient descent on `(U, M U) / 2` with the step size `1 / lambda_max`, the start included."""
     contraction = np.eye(len(matrix)) - matrix / np.linalg.norm(matrix, 2)
     return np.array([np.linalg.matrix_power(contraction, step) @ start for step in range(steps + 1)])
 

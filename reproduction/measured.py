@@ -1,4 +1,4 @@
-"""What finished cells say about the lines of the paper's tables."""
+"""The measurements of finished cells for the lines of the paper's tables."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ from reproduction.published import LINES, OPTIMIZERS, Published
 
 Results = dict[str, dict[str, Any]]
 
-# The paper's optimizers in its order, and the one that we add.
+# The optimizers of the paper, in its order, and the one that the paper does not have.
 _SHOWN = (*OPTIMIZERS, "l-bfgs")
 
 _ENDINGS = {
@@ -26,7 +26,7 @@ _ENDINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A line of a table with the cells that are planned for it, and the results of those that are finished."""
+    """A line of a table with all its cells, and the results of the cells that are finished."""
 
     line: Published
     cells: tuple[Cell, ...]
@@ -34,42 +34,47 @@ class Measured:
 
     @property
     def finished(self) -> list[tuple[Cell, dict[str, Any]]]:
-        """Cells with their results, by seed."""
+        """The finished cells with their results, in the order of the seeds."""
         return [(cell, self.results[cell.name]) for cell in self.cells if cell.name in self.results]
 
     @property
     def label(self) -> str:
-        """The optimizer, with the network where the problem has several."""
+        """The optimizer, and the network if the problem has several networks."""
         networks = {line.network for line in LINES if line.problem == self.line.problem}
         return self.line.optimizer if len(networks) == 1 else f"{self.line.network} {self.line.optimizer}"
 
     @property
     def runs(self) -> str:
-        """How many of the planned runs are finished."""
+        """The number of finished cells and of all cells, as a text."""
         return f"{len(self.finished)} of {len(self.cells)}"
 
     @property
     def errors(self) -> list[float]:
-        """Relative L2 errors, infinite where a run left the finite numbers."""
+        """The relative L2 errors of the finished cells. The error of a run with numbers that are not finite is
+        infinite.
+        """
         return [finite(result["relative_l2"]) for _, result in self.finished]
 
     @property
     def median(self) -> float | None:
-        """The median error."""
+        """The median of the errors, or `None` without finished cells."""
         return statistics.median(self.errors) if self.finished else None
 
     @property
     def seconds(self) -> float:
-        """Median seconds until a run ended."""
+        """The median time until a run ended, in seconds."""
         return statistics.median(result["seconds"] for _, result in self.finished)
 
     @property
     def full_seconds(self) -> float:
-        """Median seconds of all iterations; those that a run did not make at the median pace of those it did."""
+        """The median time of all iterations, in seconds.
+
+        Iterations that a run did not make count with the median time of those that it made.
+        """
         return statistics.median(_full_seconds(result) for _, result in self.finished)
 
     def endings(self) -> list[str]:
-        """A sentence for every way in which runs ended before they had made all iterations."""
+        """One sentence for each way in which runs ended before they had made all iterations."""
         groups: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
         for cell, result in self.finished:
             if result["iterations"] < result["iterations_asked"]:
@@ -84,7 +89,7 @@ class Measured:
 
 
 def measure(problem: str, results: Results) -> list[Measured]:
-    """The lines of a problem in the paper's order, and those that we add."""
+    """The lines of a problem in the order of the paper, followed by those that the paper does not have."""
     cells: dict[Published, list[Cell]] = defaultdict(list)
     for cell in all_cells():
         if cell.line.problem == problem:
@@ -95,7 +100,7 @@ def measure(problem: str, results: Results) -> list[Measured]:
 
 
 def explain(measured: Sequence[Measured]) -> tuple[str, ...]:
-    """Why lines are missing, or rest on fewer runs or iterations than the paper's."""
+    """Sentences that say why lines are missing, or have fewer runs or iterations than those of the paper."""
     notes = [sentence for item in measured for sentence in item.endings()]
     missing = [item.label for item in measured if not item.finished]
     if missing:
@@ -121,17 +126,17 @@ def explain(measured: Sequence[Measured]) -> tuple[str, ...]:
 
 
 def finite(value: float | None) -> float:
-    """A number of a result, where `None` stands for one that is not finite."""
+    """A number of a result. `None` stands for a number that is not finite, and becomes infinity."""
     return math.inf if value is None else value
 
 
 def scientific(value: float | None) -> str:
-    """As the paper prints errors and losses; `-` for what is not known."""
+    """The text of an error or a loss as the paper prints it. It is `-` for a number that is not known."""
     return "-" if value is None else f"{value:.2e}"
 
 
 def rounded(ratio: float) -> str:
-    """A ratio to two digits, or to all before the point."""
+    """The text of a ratio with two digits, or with all digits before the decimal point."""
     return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.2g}"
 
 
@@ -144,13 +149,16 @@ def _ending(cell: Cell, result: dict[str, Any]) -> str:
 
 
 def _late_progress(group: Sequence[dict[str, Any]]) -> str:
-    """A sentence on what the last half of the iterations brought, which says whether more of them would matter."""
+    """A sentence on the progress in the last half of the iterations.
+
+    It shows whether more iterations would matter.
+    """
     factors = [factor for result in group if (factor := _late_factor(result["history"])) is not None]
     return f" In the last half of them the error fell by a factor of {_span(factors, ',.1f')}." if factors else ""
 
 
 def _late_factor(history: dict[str, list[Any]]) -> float | None:
-    """The error in the middle of a run over that at its end, where it was measured there."""
+    """The error in the middle of a run divided by the error at its end, or `None` without these measurements."""
     measured = [pair for pair in zip(history["iteration"], history["error"], strict=True) if None not in pair]
     half = history["iteration"][-1] / 2
     before = [error for iteration, error in measured if iteration <= half]
@@ -168,7 +176,7 @@ def _full_seconds(result: dict[str, Any]) -> float:
 
 
 def _pace(history: dict[str, list[float]]) -> float:
-    """Seconds an iteration takes: the median over the iterations, so that compilation does not count."""
+    """The median time of an iteration in seconds. The median is not affected by compilation."""
     steps, seconds = np.diff(history["iteration"]), np.diff(history["seconds"])
     if not len(steps):
         return math.inf

@@ -1,4 +1,4 @@
-"""Tables, figures and the theory's checks as files in the folder of the cells."""
+"""Tables, figures and the checks of the theory as files in the folder of the cells."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,10 @@ _FIGURES = range(1, 6)
 
 
 def write_tables(folder: Path, numbers: Sequence[int] = ()) -> list[Table]:
-    """Write `table<N>.md` for these tables, or for all and `ordering.md`; returns them."""
+    """Write `table<N>.md` for each of these tables, and return the tables.
+
+    Without numbers, all tables are written, and `ordering.md` with the order of the optimizers.
+    """
     results = read_cells(folder)
     made = {f"table{number}": make_table(number, results) for number in numbers or TABLES}
     if not numbers:
@@ -26,7 +29,10 @@ def write_tables(folder: Path, numbers: Sequence[int] = ()) -> list[Table]:
 
 
 def write_figures(folder: Path, numbers: Sequence[int] = ()) -> list[str]:
-    """Draw `figure<N>.png` for these figures, or for all that have runs; returns where they are, or what is missing."""
+    """Draw `figure<N>.png` for each of these figures, and return one line for each: its path, or what is missing.
+
+    Without numbers, all figures that have finished runs are drawn.
+    """
     results = read_cells(folder)
     lines = []
     for number in numbers or _FIGURES:
@@ -42,7 +48,7 @@ def write_figures(folder: Path, numbers: Sequence[int] = ()) -> list[str]:
 
 
 def write_theory(folder: Path) -> Table:
-    """Compute the theory's checks and write `theory.md`; returns them as a table."""
+    """Compute the checks of the theory, write them into `theory.md`, and return them as a table."""
     table = tabulate_checks(check_theory(read_cells(folder)))
     _write_markdown(folder / "theory.md", table)
     return table

@@ -1,22 +1,22 @@
-"""What the paper reports, tables 1 to 6, as printed.
+"""The numbers of the paper's tables 1 to 6, as printed.
 
-Errors are relative L2 errors over five random initializations; minutes are those of one A100.
+Errors are relative L2 errors over five random initializations. Minutes were measured on one A100.
 """
 
 import dataclasses
 
 OPTIMIZERS = ("adam", "bfgs", "engd", "single-pass", "two-pass")
-"""The optimizers of every table, in its order."""
+"""The optimizers of every table, in the order of the table."""
 
 RANK_TOLERANCE = 1e-13
-"""Eigenvalues of the Gramian above this count towards the rank."""
+"""The rank is the number of eigenvalues of the Gramian above this number."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """One line of a table: errors over five seeds, and where they are given minutes, loss and rank.
+    """One line of a table: the errors over five seeds, and the minutes, the loss and the rank if they are given.
 
-    - `iterations`: how many the optimizer was given.
+    - `iterations`: the number of iterations of the optimizer.
     """
 
     problem: str
@@ -33,7 +33,7 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class PublishedRun:
-    """One line of table 6: a single run on the transport equation."""
+    """One line of table 6, a single run on the transport equation."""
 
     optimizer: str
     run: int
@@ -43,7 +43,7 @@ class PublishedRun:
 
 
 LINES = (
-    # Tables 1 and 2. BFGS and two-pass SNGD have the same times there, for both networks.
+    # Tables 1 and 2. The printed times of BFGS and two-pass SNGD are equal, for both networks.
     Published("heat", "A1", "adam", 100_000, 1.39e-03, 8.69e-04, 1.65e-03, minutes=24.87),
     Published("heat", "A1", "bfgs", 3000, 1.99e-04, 5.0e-05, 1.77e-01, minutes=1.10),
     Published("heat", "A1", "engd", 2500, 2.78e-06, 1.95e-06, 8.94e-06, minutes=1.34),
@@ -74,7 +74,7 @@ LINES = (
     Published("bvp-energy", "4x20", "engd", 1000, 7.39e-08, 1.28e-08, 2.31e-07, minutes=4.56),
     Published("bvp-energy", "4x20", "single-pass", 1000, 3.66e-08, 1.34e-08, 5.56e-08, minutes=1.09),
     Published("bvp-energy", "4x20", "two-pass", 1000, 4.02e-08, 1.41e-08, 6.28e-08, minutes=1.32),
-    # Table 6, run by run in RUNS.
+    # Table 6. RUNS has its single runs.
     Published("transport", "4x20", "adam", 3000),
     Published("transport", "4x20", "bfgs", 3000),
     Published("transport", "4x20", "engd", 3000),
@@ -122,4 +122,4 @@ TABLES: dict[int, str] = {
 TABLE_PROBLEMS = {1: "heat", 2: "heat", 3: "poisson", 4: "poisson", 5: "bvp-energy", 6: "transport"}
 
 FIGURE_PROBLEMS = {1: "transport", 2: "heat", 3: "poisson", 4: "transport"}
-"""The problem whose runs a figure draws; figure 5 draws none."""
+"""The problem whose runs a figure shows. Figure 5 shows no runs."""

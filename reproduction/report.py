@@ -1,4 +1,4 @@
-"""`python -m reproduction report`: tables, figures and theory on one page of HTML that needs nothing else."""
+"""The command `python -m reproduction report`: tables, figures and theory on one page of HTML without other files."""
 
 import base64
 import html
@@ -35,7 +35,7 @@ _CAPTIONS = {
     "direction. Gradient descent takes the step 1 / lambda_max.",
 }
 
-# What the reproduction found to differ from the text of the paper.
+# Differences between the text of the paper and the results of the reproduction.
 _DEVIATIONS = (
     "Eq. (12): cos(pi x) solves the problem with the right-hand side pi^2 cos(pi x) + cos(pi x)^3, not their product.",
     "Eq. (11): the operator is the Laplacian, not the gradient.",
@@ -115,7 +115,7 @@ def _summary(results: Results) -> str:
 
 
 def _how(results: Results) -> str:
-    """Devices, versions, dates, budgets and commands, as a list of definitions."""
+    """Devices, versions, dates, budgets and commands, as a list of definitions in HTML."""
     found = [result for _, result in _finished(results)]
     if not found:
         return "<p>No run is finished; python -m reproduction run makes them.</p>"

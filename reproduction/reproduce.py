@@ -1,4 +1,4 @@
-"""`python -m reproduction run`: cells one after the other, or one on every core."""
+"""The command `python -m reproduction run`: it runs cells one after the other, or several at the same time."""
 
 import os
 import subprocess
@@ -15,9 +15,14 @@ from reproduction.cells import Cell, is_finished, read_cells
 def reproduce(
     cells: Sequence[Cell], budget: str, folder: Path, report: Callable[[str], None], *, workers: int = 1
 ) -> list[str]:
-    """Run the cells that are not finished, each in a process of its own; returns the names of those that failed.
+    """Run the cells that are not finished, each in a process of its own, and return the names of those that failed.
 
-    - `workers`: how many at a time. One has all cores; several share them, each bound to its part.
+    - `budget`: a name in `BUDGETS`.
+    - `folder`: the folder of the finished cells.
+    - `report`: a function that is called with each line of progress.
+    - `workers`: the number of cells that run at the same time. Each of them is bound to its share of the cores.
+
+    Raises `ValueError` for more workers than cores.
     """
     bindable = hasattr(os, "sched_setaffinity")
     available = sorted(os.sched_getaffinity(0)) if bindable else list(range(os.cpu_count() or 1))
@@ -60,7 +65,7 @@ class _Counter:
 
 
 def _run_apart(cell: Cell, budget: str, folder: Path, cores: Sequence[int]) -> str | None:
-    """Run a cell on these cores in a process of its own; returns what went wrong."""
+    """Run a cell on these cores in a process of its own, and return the error message, or `None`."""
     command = [sys.executable, "-m", "reproduction.cell_process", cell.name, budget, str(folder)]
     bind = (lambda: os.sched_setaffinity(0, cores)) if hasattr(os, "sched_setaffinity") else None
     ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=bind)

@@ -9,11 +9,13 @@ from sngd.linearize import AbstractFactor, AbstractObjective, DenseFactor
 
 
 def gramian_eigenvalues(objective: AbstractObjective, theta: Float[Array, " p"]) -> np.ndarray | None:
-    """The eigenvalues of the Gramian that are not zero by its shape, `min(n, p)` of them, falling.
+    """The `min(n, p)` largest eigenvalues of the Gramian, in falling order. The other eigenvalues are zero.
 
-    As squares of the singular values of the factor they are known to the square of the machine precision times the
-    largest one, where those of the Gramian itself are lost in rounding below the machine precision times it. `None`
-    where the factor is too large to store.
+    They are the squares of the singular values of the factor. So the smallest eigenvalue that can be resolved is the
+    square of the machine precision times the largest one. An eigendecomposition of the Gramian itself resolves
+    eigenvalues only down to the machine precision times the largest one.
+
+    The result is `None` if the factor is too large to store.
     """
     if objective.chunk is not None:
         return None

@@ -8,13 +8,13 @@ import textwrap
 import rich.box
 import rich.table
 
-# A cell that a column of numbers may hold.
+# The texts that a column of numbers may hold.
 _NUMERIC = re.compile(r"-|[-+]?[\d.,]+(e[-+]\d+)?|inf|\d+ of \d+|")
 
-# A command in a note, as Markdown marks it.
+# A command in a note, marked as in Markdown.
 _CODE = re.compile(r"`([^`]+)`")
 
-# On a terminal: characters in a line of a header, and of a cell that is not broken into lines.
+# On a terminal, the largest number of characters in a line of a header, and in a cell that is not broken into lines.
 _HEAD, _UNBROKEN = 12, 40
 
 
@@ -37,7 +37,10 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def html(self) -> str:
-        """With the notes as a list below. Classes: `number`, `paper` and `worse` of columns, `refuted` of cells."""
+        """The table as HTML, with the notes as a list below.
+
+        Columns have the classes `number`, `paper` and `worse`. Cells have the class `refuted`.
+        """
         classes = [
             " ".join(["number"] * numeric + ["paper"] * (name == "paper") + ["worse"] * (name == "worse in"))
             for name, numeric in zip(self.header, self._numeric(), strict=True)
@@ -51,7 +54,7 @@ class Table:
         return f'<div class="wide">\n{table}</div>\n{listed}'
 
     def terminal(self) -> rich.table.Table:
-        """For `rich`, which prints the notes below."""
+        """The table for a terminal, which `rich` prints with the notes below."""
         table = rich.table.Table(
             title=self.title,
             caption="\n".join(f"- {note}" for note in self.notes) or None,
@@ -75,7 +78,7 @@ class Table:
         return table
 
     def _numeric(self) -> list[bool]:
-        """Which columns hold numbers only."""
+        """Whether each column holds numbers only."""
         columns = range(len(self.header))
         return [
             any(row[column] for row in self.rows) and all(_NUMERIC.fullmatch(row[column]) for row in self.rows)

@@ -1,4 +1,4 @@
-"""`python -m reproduction table`: our numbers beside the paper's, and the order of the optimizers."""
+"""The command `python -m reproduction table`: our numbers beside the paper's, and the order of the optimizers."""
 
 import statistics
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _REFERENCE = "two-pass"
 
 _TIMES = ("seconds", "all iterations", "over two-pass", "paper")
 
-# The paper's order of errors, link by link: the first is smaller.
+# The order of errors that the paper claims, as pairs. The first optimizer of a pair has the smaller error.
 _LINKS = (
     ("single-pass", "engd"),
     ("two-pass", "engd"),
@@ -20,12 +20,12 @@ _LINKS = (
     ("two-pass", "adam"),
 )
 
-# A median of SNGD above this times the paper's asks for a reason.
+# A median error of SNGD above this times the paper's median is explained in a note.
 _FACTOR = 3
 
 
 def make_table(number: int, results: Results) -> Table:
-    """Table `number` of the paper, 1 to 6, from finished cells. Raises `ValueError` for another number."""
+    """Table `number` of the paper, from 1 to 6, with our finished cells. Raises `ValueError` for another number."""
     if number not in TABLES:
         raise ValueError(f"table is {number}; the paper has tables 1 to {max(TABLES)}")
     title, measured = f"Table {number}: {TABLES[number]}", measure(TABLE_PROBLEMS[number], results)
@@ -100,9 +100,10 @@ def _runs(title: str, measured: Sequence[Measured]) -> Table:
 
 
 def ordering(results: Results) -> Table:
-    """Median errors, the paper's and their ratio, problem by problem, with the order that the paper claims.
+    """For each problem, our median errors, those of the paper, their ratios, and the order that the paper claims.
 
-    SNGD lies below ENGD, ENGD below BFGS, BFGS below Adam; a link is told of our medians, and of the paper's own.
+    The claimed order is SNGD below ENGD, ENGD below BFGS, and BFGS below Adam. The table says for each of the three
+    pairs whether it holds for our medians and for the medians of the paper.
     """
     header = ("problem", "medians", *OPTIMIZERS, *(f"{small} < {large}" for small, large in _LINKS))
     rows, high, endings = [], [], []
@@ -137,7 +138,7 @@ def _by_optimizer(medians: dict[str, float]) -> list[str]:
 
 
 def _links(medians: dict[str, float], unknown: str) -> list[str]:
-    """Whether each link of the order holds."""
+    """Texts that say for each pair of the order whether it holds."""
     return [
         ("confirmed" if medians[small] < medians[large] else "refuted")
         if small in medians and large in medians
@@ -147,12 +148,12 @@ def _links(medians: dict[str, float], unknown: str) -> list[str]:
 
 
 def _beside(pairs: dict[str, tuple[float, float | None]]) -> list[str]:
-    """Our number and the paper's, pair by pair."""
+    """Texts with our number and the paper's number, for each pair."""
     return [scientific(value) for pair in pairs.values() for value in pair]
 
 
 def _worse(pairs: dict[str, tuple[float, float | None]]) -> str:
-    """The names of the pairs in which ours is larger."""
+    """The names of the pairs in which our number is larger."""
     return ", ".join(name for name, (ours, paper) in pairs.items() if paper is not None and ours > paper)
 
 
@@ -166,7 +167,7 @@ def _about_times(measured: Sequence[Measured]) -> str:
 
 
 def _time_cells(item: Measured, measured: Sequence[Measured]) -> tuple[str, ...]:
-    """The columns `_TIMES`: ours are of the same machine, the paper's of another."""
+    """The cells of the columns `_TIMES`. Our times are from one machine, those of the paper from another."""
     reference = next(
         other for other in measured if (other.line.network, other.line.optimizer) == (item.line.network, _REFERENCE)
     )

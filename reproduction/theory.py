@@ -1,4 +1,7 @@
-"""`python -m reproduction theory`: what the paper claims without an experiment, each claim with a computed number."""
+"""The command `python -m reproduction theory`: it checks the claims that the paper makes without an experiment.
+
+Each claim is compared with a computed number.
+"""
 
 import dataclasses
 import functools
@@ -30,13 +33,19 @@ from sngd.solver import Optimizer, Stopping, solve
 
 _PRECISION = float(np.finfo(float).eps)
 
-# Iterations after which a Gramian counts as one taken from training.
+# The number of iterations of training after which a Gramian is examined.
 _ITERATIONS = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A claim: where it stands, what it says, what was computed, and whether the two agree."""
+    """The check of one claim.
+
+    - `source`: where the claim stands in the paper.
+    - `claim`: the claim in words.
+    - `computed`: the computed numbers in words.
+    - `holds`: whether the numbers confirm the claim.
+    """
 
     source: str
     claim: str
@@ -45,7 +54,10 @@ class Check:
 
 
 def check_theory(results: Results) -> list[Check]:
-    """All checks, a few minutes; `results` are finished cells, for the claim that compares ranks after training."""
+    """All checks, which take a few minutes.
+
+    - `results`: finished cells, for the claim that compares ranks after training.
+    """
     return [
         analytic_decay(),
         relu_decay(),
@@ -66,7 +78,7 @@ def check_theory(results: Results) -> list[Check]:
 
 
 def tabulate_checks(checks: list[Check]) -> Table:
-    """The checks as a table."""
+    """The checks as the rows of a table."""
     rows = tuple(
         (check.source, check.claim, check.computed, "confirmed" if check.holds else "refuted") for check in checks
     )
@@ -74,9 +86,10 @@ def tabulate_checks(checks: list[Check]) -> Table:
 
 
 def analytic_decay() -> Check:
-    """The kernel's eigenvalues for one layer of sine units in one dimension, fitted by an exponential."""
+    """Lemma 3.1: the eigenvalues of the kernel of one layer of sine units in one dimension, fitted by an exponential.
+    """
     values = _one_layer_spectrum()
-    # Squares of singular values that stand well above their rounding errors.
+    # The eigenvalues that are kept are squares of singular values well above their rounding errors.
     kept = values[values > (1e3 * _PRECISION) ** 2 * values[0]]
     index = np.arange(len(kept))
     slope, correlation = _fit(index, np.log(kept))
@@ -85,7 +98,7 @@ def analytic_decay() -> Check:
 
 
 def relu_decay() -> Check:
-    """The eigenvalues of the kernel of ReLU units in one dimension, fitted by a power."""
+    """Section 3: the eigenvalues of the kernel of ReLU units in one dimension, fitted by a power."""
     values = np.linalg.eigvalsh(relu_mass(800))[::-1]
     index = np.arange(4, 101)
     slope, _ = _fit(np.log(index), np.log(values[index - 1]))
@@ -93,7 +106,7 @@ def relu_decay() -> Check:
 
 
 def _one_layer_spectrum() -> np.ndarray:
-    """Eigenvalues of the Gramian of a network of one layer of sine units that fits data on an interval."""
+    """The eigenvalues of the Gramian of a network of one layer of sine units that fits data on an interval."""
     problem = Problem(interval(x=(-1, 1)), [Interior(lambda u, x: u(x))], quadrature=GaussLegendre(200))
     network = MLP((1, 100, 1), problem.domain.bounds, key=jax.random.key(0), frequencies=(8.0,))
     values = gramian_eigenvalues(*make_objective(problem, network))
@@ -102,7 +115,7 @@ def _one_layer_spectrum() -> np.ndarray:
 
 
 def _fit(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The slope of a least-squares line, and the correlation."""
+    """The slope of a least-squares line, and the correlation coefficient."""
     return float(np.polyfit(x, y, 1)[0]), float(np.corrcoef(x, y)[0, 1])
 
 
@@ -110,7 +123,7 @@ _RANKS, _OVERSAMPLING, _KEYS = (20, 40, 60, 80), 10, 10
 
 
 def bound_on_gramian() -> Check:
-    """Eq. (8) on the Gramian of the heat equation with network A1, taken from training."""
+    """Eq. (8): the bound for the Gramian of the heat equation with network A1, after some training."""
     gramian, values = _trained_gramian()
     ratios = [_mean_sketch_error(gramian, rank) / _bound(values, rank) for rank in _RANKS]
     shown = ", ".join(f"{ratio:.2f} for r = {rank}" for rank, ratio in zip(_RANKS, ratios, strict=True))
@@ -119,7 +132,7 @@ def bound_on_gramian() -> Check:
 
 
 def collapse_of_bound() -> Check:
-    """Eq. (9): the tail of the eigenvalues is about the first one left out."""
+    """Eq. (9): the norm of the eigenvalues that a sketch leaves out is about the first one of them."""
     _, values = _trained_gramian()
     tails = [float(np.sqrt(np.sum(values[rank:] ** 2)) / values[rank]) for rank in _RANKS]
     shown = ", ".join(f"{tail:.1f} for r = {rank}" for rank, tail in zip(_RANKS, tails, strict=True))
@@ -127,7 +140,7 @@ def collapse_of_bound() -> Check:
 
 
 def floor_of_sketch() -> Check:
-    """Eq. (9): the error of a sketch whose first eigenvalue left out is below 1e-16."""
+    """Eq. (9): the error of a sketch that leaves out only eigenvalues below 1e-16."""
     gramian, values = _trained_gramian()
     rank = int(np.sum(values > 1e-16))
     error = _mean_sketch_error(gramian, min(rank, len(gramian) - _OVERSAMPLING))
@@ -171,7 +184,8 @@ def _bound(values: np.ndarray, rank: int) -> float:
 
 
 def low_rank(names: Sequence[str] = tuple(PROBLEMS)) -> list[Check]:
-    """The eigenvalues of the Gramian above the machine precision in the course of training, problem by problem."""
+    """Section 3: for each problem, how many eigenvalues of the Gramian are above rounding errors after some training.
+    """
     checks = []
     for name in names:
         solution = solve(
@@ -196,7 +210,7 @@ def low_rank(names: Sequence[str] = tuple(PROBLEMS)) -> list[Check]:
 
 
 def ranks_after_training(results: Results) -> list[Check]:
-    """The ranks at the end of finished cells, under two-pass SNGD and under ENGD."""
+    """Section 4.1: the ranks at the end of finished cells, for two-pass SNGD and for ENGD."""
     checks = []
     for source, problem in (("sections 4.1, 5.2", "poisson"), ("sections 4.1, 5.4", "transport")):
         ranks = {}
@@ -213,8 +227,11 @@ def ranks_after_training(results: Results) -> list[Check]:
 
 
 def tolerance_of_energy(seeds: int = 3) -> Check:
-    """SNGD against ENGD on the boundary value problem in energy form, with the library's truncation and a lower one."""
-    # One problem for all runs, so that each descent is compiled once.
+    """Section 5.3: SNGD against ENGD on the boundary value problem in energy form.
+
+    SNGD runs with the truncation tolerance of the library, and with a smaller one.
+    """
+    # All runs have the same problem, so that each descent is compiled once.
     problem = find_problem("bvp-energy")
     descents = (ENGD(), SNGD(), SNGD(tolerance=1e-13))
     engd, table, lower = (_median_error(problem, descent, seeds) for descent in descents)
@@ -226,7 +243,7 @@ def tolerance_of_energy(seeds: int = 3) -> Check:
 
 
 def _median_error(problem: AbstractProblem, descent: ENGD | SNGD, seeds: int) -> float:
-    """The median relative L2 error where no step lowers the loss any more."""
+    """The median over the seeds of the relative L2 error, at the end of runs of at most 300 iterations."""
     solutions = [
         solve(
             problem,
@@ -242,7 +259,10 @@ def _median_error(problem: AbstractProblem, descent: ENGD | SNGD, seeds: int) ->
 
 
 def gradient_descent_by_modes(intervals: int = 32, steps: int = 50) -> Check:
-    """Gradient descent with the step `1 / lambda_max` on `(U, M2 U) / 2`, against the contraction of every mode."""
+    """Appendix A: gradient descent with the step size `1 / lambda_max` on the energy `(U, M2 U) / 2`.
+
+    It is compared with the contraction of each eigenvector of `M2`.
+    """
     matrix = relu_mass(intervals)
     values, modes = np.linalg.eigh(matrix)
     start = np.random.default_rng(0).standard_normal(intervals)
@@ -260,7 +280,7 @@ def gradient_descent_by_modes(intervals: int = 32, steps: int = 50) -> Check:
 
 
 def natural_gradient_in_one_step(intervals: int = 32) -> Check:
-    """One full natural gradient step on the same energies."""
+    """Appendix A: one full natural gradient step on quadratic energies with the matrices `M1`, `M2` and `K2`."""
     start = np.random.default_rng(0).standard_normal(intervals)
     left = []
     for matrix in (finite_element_mass(intervals), relu_mass(intervals), relu_stiffness(intervals)):
@@ -271,7 +291,7 @@ def natural_gradient_in_one_step(intervals: int = 32) -> Check:
 
 
 def condition_of_finite_elements() -> Check:
-    """The condition number of `M1` for the hats inside, and with the half hat at the free end."""
+    """Appendix B: the condition number of `M1`, for the inner hats and with the half hat at 1."""
     sizes = (8, 32, 128, 512)
     masses = [finite_element_mass(size) for size in sizes]
     inside = [float(np.linalg.cond(mass[:-1, :-1])) for mass in masses]
@@ -281,7 +301,7 @@ def condition_of_finite_elements() -> Check:
 
 
 def condition_of_relu() -> Check:
-    """The exponent with which the condition number of `M2` grows."""
+    """Appendix B: the exponent with which the condition number of `M2` grows with `N`."""
     sizes = np.array([16, 32, 64, 128, 256])
     conditions = [float(np.linalg.cond(relu_mass(size))) for size in sizes]
     slope, _ = _fit(np.log(sizes[1:]), np.log(conditions[1:]))
@@ -289,7 +309,7 @@ def condition_of_relu() -> Check:
 
 
 def change_of_basis(intervals: int = 64) -> Check:
-    """`M1` and `K1` from `M2` and `K2` through the second differences that turn ReLU units into hats."""
+    """Appendix B: `M1` and `K1` from `M2` and `K2`, by the second differences that turn ReLU units into hats."""
     change = hats_from_relu(intervals)
     pairs = (
         (finite_element_mass(intervals), relu_mass(intervals)),
@@ -304,7 +324,7 @@ def change_of_basis(intervals: int = 64) -> Check:
 
 
 def stiffness_of_relu(intervals: int = 64) -> Check:
-    """`K2 = -h D2^-1` with the last row of `D2` as the interior formula gives it."""
+    """Appendix B: the relation `K2 = -h D2^-1`, with the last row of `D2` as the formula for inner rows gives it."""
     expected = -2 / intervals * np.linalg.inv(second_difference(intervals))
     difference = float(np.max(np.abs(relu_stiffness(intervals) - expected)))
     text = f"K2 + (2/N) D2^-1 = {difference:.0e}, with the last row c_(N-2) - 2 c_(N-1)"
@@ -312,7 +332,7 @@ def stiffness_of_relu(intervals: int = 64) -> Check:
 
 
 def stiffness_as_printed(intervals: int = 64) -> Check:
-    """The same with the factor and the last row that the paper prints."""
+    """Appendix B: the relation of `K2` and `D2`, with the factor and the last row that the paper prints."""
     expected = -intervals / 2 * np.linalg.inv(second_difference(intervals, as_printed=True))
     difference = float(np.max(np.abs(relu_stiffness(intervals) - expected)))
     text = (

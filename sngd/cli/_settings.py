@@ -16,27 +16,23 @@ class Settings:
     """The settings of a run. Together with the problem they determine the run."""
 
     optimizer: str = AUTO
-    """One of auto, damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs, l-bfgs.
-    The default auto chooses by the problem and the size of the network."""
+    """Auto, damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs."""
     network: str = DEFAULT_NETWORK
     """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
     seed: int = 0
     """The seed of the initial parameters of the network and of the sketches."""
     iterations: int | None = None
-    """The largest number of iterations. The default is 1000. A run that reaches the default ends with another exit
-    status than a run that reaches a number given here."""
+    """The largest number of iterations. Without it, the limit is 1000 and has an exit status of its own."""
     seconds: float = math.inf
     """The largest time of the run in seconds, including compilation."""
     restarts: int = 2
-    """How often a run without success starts again from other initial parameters. With 0, the run keeps the parameters
-    of a network that a file assigns."""
+    """How often a run without success starts again. 0 also keeps the parameters of a network that a file assigns."""
     memory: str | None = None
     """The largest predicted memory, for instance 4GB. By default it is the memory of the machine."""
     devices: int = 1
     """The number of devices between which the points are divided."""
     points: int | None = None
-    """The number of Gauss-Legendre points along each axis. By default the points are those of the problem, or as many
-    as suit the network."""
+    """Gauss-Legendre points along each axis. By default they are the problem's points, or suit the network."""
     error_every: int = 10
     """The number of iterations between two measurements of the error, if the exact solution is known."""
     checkpoint_every: float = 60.0

@@ -1,7 +1,8 @@
 """Descents: each turns one linearization of the residual into a curve of trial updates.
 
 Axes: `n` rows of the factor, `p` parameters, `l` columns of a sketch, `k` singular triplets. Work is counted in
-floating-point operations, memory in bytes. "The paper" is the paper on sketchy natural gradients that the README names.
+floating-point operations, memory in numbers of 8 bytes unless bytes are named. "The paper" is McKay, Kaur, Greif and
+Wetton, "Near-optimal Sketchy Natural Gradients for PINNs", ICML 2025.
 """
 
 from sngd._cost import Cost

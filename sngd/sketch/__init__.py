@@ -6,9 +6,9 @@ columns, `Y -> A @ Y`, and need not be stored as a matrix. All functions may be 
 its own: a matrix with numbers that are not finite gives results that are not finite.
 
 The sources are Halko, Martinsson and Tropp, "Finding structure with randomness", SIAM Rev. 53, 2011, and Martinsson and
-Tropp, "Randomized numerical linear algebra", Acta Numerica 29, 2020. "The paper" is the paper on sketchy natural
-gradients that the README names. Axes: `n` rows and `p` columns of `F`, `l` columns of a sketch, `k` singular triplets
-or eigenpairs.
+Tropp, "Randomized numerical linear algebra", Acta Numerica 29, 2020. "The paper" is McKay, Kaur, Greif and Wetton,
+"Near-optimal Sketchy Natural Gradients for PINNs", ICML 2025. Axes: `n` rows and `p` columns of `F`, `l` columns of a
+sketch, `k` singular triplets or eigenpairs.
 """
 
 from sngd.sketch._eigh import LowRank, dense, single_pass, two_pass
