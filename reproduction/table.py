@@ -28,7 +28,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        """With the notes as a list below."""
+        """The table as Markdown, with the notes as a list below."""
         rules = ["---:" if numeric else "---" for numeric in self._numeric()]
         lines = [f"**{self.title}**", "", _line(self.header), _line(rules)]
         lines += [_line(row) for row in self.rows]

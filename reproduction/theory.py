@@ -86,8 +86,7 @@ def tabulate_checks(checks: list[Check]) -> Table:
 
 
 def analytic_decay() -> Check:
-    """Lemma 3.1: the eigenvalues of the kernel of one layer of sine units in one dimension, fitted by an exponential.
-    """
+    """Lemma 3.1: the eigenvalues of the kernel of a layer of sine units in one dimension, fitted by an exponential."""
     values = _one_layer_spectrum()
     # The eigenvalues that are kept are squares of singular values well above their rounding errors.
     kept = values[values > (1e3 * _PRECISION) ** 2 * values[0]]
@@ -184,7 +183,7 @@ def _bound(values: np.ndarray, rank: int) -> float:
 
 
 def low_rank(names: Sequence[str] = tuple(PROBLEMS)) -> list[Check]:
-    """Section 3: for each problem, how many eigenvalues of the Gramian are above rounding errors after some training.
+    """Section 3: the number of eigenvalues of the Gramian above rounding errors after some training, for each problem.
     """
     checks = []
     for name in names:
