@@ -183,8 +183,7 @@ def _bound(values: np.ndarray, rank: int) -> float:
 
 
 def low_rank(names: Sequence[str] = tuple(PROBLEMS)) -> list[Check]:
-    """Section 3: the number of eigenvalues of the Gramian above rounding errors after some training, for each problem.
-    """
+    """Section 3: the number of eigenvalues of the Gramian above rounding errors after some training, by problem."""
     checks = []
     for name in names:
         solution = solve(

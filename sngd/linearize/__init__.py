@@ -1,4 +1,7 @@
-"""The loss and its linearization: value, gradient, and the factor of the Gramian as an operator (eq. (7))."""
+"""The loss and its linearization: the value, the gradient, and the factor of the Gramian as an operator.
+
+Eq. (7) of the paper is the product of the Gramian with a block of columns, without the Gramian itself.
+"""
 
 from sngd.linearize._energy import EnergyObjective
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor

@@ -1,7 +1,7 @@
-"""Sums over the axis of a batch, taken before what is linear instead of after it.
+"""Sums over the axis of a batch, taken before linear operations instead of after them.
 
-A Laplacian pushes the unit vectors of all axes through a network as one batch, and sums in the end. What enters every
-layer linearly can be summed at the first one.
+A Laplacian pushes the unit vectors of all axes through a network as one batch, and sums over the batch at the end. The
+part that enters every layer linearly can be summed before the first layer.
 """
 
 import dataclasses
@@ -20,10 +20,10 @@ _Axes = tuple[int, ...]
 
 @dataclasses.dataclass(frozen=True)
 class _Rule:
-    """How to sum the outcome of a node by sums of its inputs.
+    """How to compute the sum of the output of a node from sums of its inputs.
 
-    - `inner`: the axes to sum inputs over, by their slots; the others are taken as they are.
-    - `combine`: makes the sum, from the inputs so summed.
+    - `inner`: the axes over which inputs are summed, by the positions of these inputs. Other inputs are not summed.
+    - `combine`: the function of the inputs, so summed, that gives the sum of the output.
     """
 
     inner: dict[int, _Axes]
@@ -31,7 +31,7 @@ class _Rule:
 
 
 def summed_early(graph: Graph, *arguments: Array) -> tuple[Array, ...]:
-    """The results of a graph, by the same operations in another order."""
+    """The results of a graph for these arguments, by the same operations in another order."""
     makers = {number: node for node in graph.nodes for number in node.outputs}
     rules = _rules(graph, makers)
     values: dict[int, Any] = {**graph.constants, **dict(zip(graph.arguments, arguments, strict=True))}
@@ -56,7 +56,7 @@ def summed_early(graph: Graph, *arguments: Array) -> tuple[Array, ...]:
 
 
 def _rules(graph: Graph, makers: Mapping[int, Node]) -> dict[int, dict[_Axes, _Rule]]:
-    """For every value that is summed, over which axes and how."""
+    """For each value that is summed, the axes of the sum and the rule that computes the sum."""
     rules: dict[int, dict[_Axes, _Rule]] = {}
     given = graph.given
 
@@ -76,9 +76,9 @@ def _rules(graph: Graph, makers: Mapping[int, Node]) -> dict[int, dict[_Axes, _R
 
 
 def _rule(node: Node, axes: _Axes, given: Set[int]) -> _Rule | None:
-    """How to sum the outcome of a node over these axes by sums of its inputs, if that is known."""
+    """The rule for the sum of the output of a node over these axes, or `None` if no rule is known."""
     shapes = [node.shape_of(slot) for slot in range(len(node.inputs))]
-    # Of products, the inputs that are no scalars.
+    # The inputs that are no scalars, with the axes over which they are summed.
     several = {slot: axes for slot, shape in enumerate(shapes) if shape != ()}
     match node.name:
         case "neg":
@@ -107,7 +107,7 @@ def _rule(node: Node, axes: _Axes, given: Set[int]) -> _Rule | None:
 
 
 def _one_along(axes: _Axes, shape: tuple[int, ...]) -> bool:
-    """Whether there is one entry along each of these axes, which a sum over them leaves as it is."""
+    """Whether an array of this shape has one entry along each of these axes. A sum over them changes no value."""
     return shape == () or all(shape[axis] == 1 for axis in axes)
 
 
@@ -116,7 +116,7 @@ def _without(axes: _Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _summed_again(node: Node, axes: _Axes) -> _Rule:
-    """A sum over axes of its own, which comes after that over those that are given."""
+    """The rule for a node that is itself a sum: its own axes are summed after the given axes."""
     own, count = node.equation.params["axes"], len(node.shape_of(0))
     kept = [axis for axis in range(count) if axis not in own]
     inner = tuple(kept[axis] for axis in axes)
@@ -133,8 +133,10 @@ def _transposed(node: Node, axes: _Axes) -> _Rule:
 
 
 def _product(node: Node, axes: _Axes, given: Set[int]) -> _Rule | None:
-    """A matrix product, summed over axes that one of its factors has: a product with the sum of this factor. Not of
-    one that is given: weight matrices stay as they are.
+    """The rule for a matrix product that is summed over axes of one of its factors.
+
+    The sum of the product is the product with the sum of that factor. There is no rule if the factor is an argument of
+    the graph, because weight matrices stay as they are.
     """
     parameters = node.equation.params
     contracted, batched = parameters["dimension_numbers"]

@@ -1,4 +1,4 @@
-"""What a residual must be, found by tracing it at one point: nothing is compiled or computed."""
+"""Checks of a residual by tracing it at one point. Nothing is compiled or computed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Field, in_place_of
 
-# Raised by JAX where a function needs the numbers of a tracer, as functions of NumPy, `float` and `if` do.
+# JAX raises these for a function that needs the numbers of a tracer, as functions of NumPy, `float` and `if` do.
 _NEEDS_NUMBERS = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -24,7 +24,8 @@ def trace_residual(
 ) -> tuple[jax.ShapeDtypeStruct, bool]:
     """The shape and dtype of `function(u, u, *at_point)`, and whether it uses the unknown `u`.
 
-    Raises `TypeError` for a function that JAX cannot trace, or that takes a `Field` for its values.
+    Raises `TypeError` for a function that JAX cannot trace, and for a function that uses a `Field` in place of its
+    values.
     """
 
     def residual(theta: Array, *at_point: Any) -> Array:
@@ -51,7 +52,7 @@ def trace_residual(
 def reads_parameters(
     function: Callable[..., Any], trial: TrialFunction, theta: Float[Array, " p"], *at_point: Any
 ) -> bool:
-    """Whether `function(u, *at_point)` depends on parameters of the network other than by the values of `u`."""
+    """Whether `function(u, *at_point)` reads parameters of the network directly, not only through the values of `u`."""
 
     def attributes_alone(theta: Array, values: Array) -> Array:
         return _values(function(in_place_of(trial.field(theta), trial.function(values)), *at_point))
@@ -66,7 +67,8 @@ def _values(result: Any) -> Array:
 
 
 def _depends_on_first(jaxpr: Jaxpr) -> bool:
-    """Whether a result may depend on the first argument. An equation counts as depending on all of its inputs."""
+    """Whether a result may depend on the first argument. Each output of an equation counts as depending on all inputs.
+    """
     reached = {id(jaxpr.invars[0])}
     for equation in jaxpr.eqns:
         if any(id(variable) in reached for variable in equation.invars):
@@ -75,8 +77,9 @@ def _depends_on_first(jaxpr: Jaxpr) -> bool:
 
 
 def _evaluates(function: Callable[..., Any], u: Field, at_point: tuple) -> bool:
-    """Whether `u` is evaluated at all. Derivatives that vanish, like the second ones of a linear network, depend on no
-    parameter, but a residual of them is one of `u`.
+    """Whether `function` evaluates `u` at all.
+
+    A residual may evaluate `u` and yet depend on no parameter: the second derivatives of a linear network vanish.
     """
     points = []
 

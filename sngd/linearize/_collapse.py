@@ -1,9 +1,11 @@
-"""Sums of derivatives, carried through a network as one.
+"""Sums of derivatives, carried through a network as one vector.
 
-The highest derivatives enter a layer linearly: with `h = sin(a)` and `a = W g + b`, `h_t - h_xx = cos(a) (a_t - a_xx) +
-sin(a) a_x^2` and `a_t - a_xx = W (g_t - g_xx)`. So where an operator takes them in a sum, one product with the weight
-matrix serves for all: three in the place of four for the heat equation, `d + 2` of `2 d + 1` for a Laplacian in `d`
-dimensions (collapsed Taylor mode: Dangel, Siebert, Zeinhofer and Walther, NeurIPS 2025, arXiv:2505.13644). Here sums
+The highest derivatives enter a layer linearly. With `h = sin(a)` and `a = W g + b`, for example, `h_t - h_xx = cos(a)
+(a_t - a_xx) + sin(a) a_x^2` and `a_t - a_xx = W (g_t - g_xx)`. So if an operator takes a sum of the highest
+derivatives, one product with the weight matrix serves for the whole sum. The heat equation takes three products instead
+of four. A Laplacian in `d` dimensions takes `d + 2` instead of `2 d + 1`.
+
+This is the collapsed Taylor mode of Dangel, Siebert, Zeinhofer and Walther, NeurIPS 2025, arXiv:2505.13644. Here sums
 are carried through the linear operations named below, from the results of any graph to its arguments.
 """
 
@@ -22,24 +24,26 @@ from sngd.linearize._batches import summed_early
 from sngd.linearize._graph import Graph, Node, graph_of
 from sngd.linearize._jaxpr import bind, parameters_of
 
-# Linear in their first input, and in either of two.
+# Operations that are linear in their first input, and operations that are linear in each of two inputs.
 _LINEAR = ("broadcast_in_dim", "div", "reduce_sum", "reshape", "slice", "squeeze", "transpose")
 _BILINEAR = ("dot_general", "mul")
 
-# A sum is written out as long as it has fewer terms, and there may be so many sums.
+# The largest number of terms of a sum that is written out, and the largest number of sums.
 _MOST_TERMS, _MOST_SUMS = 64, 2000
 
-# A term is a value, by its number in the graph, times scalars among the values, or through them: `~number`. A sum is
-# terms with coefficients, which count how often each occurs: constants are scalars, so that equal sums look equal.
+# A term is a value of the graph, given by its number, times scalars among the values. `~number` stands for a division
+# by the scalar with this number. A sum is a set of terms with coefficients, which count how often each term occurs.
+# Constants are scalars, so that equal sums look equal.
 _Term = tuple[tuple[int, ...], int]
 _Sum = tuple[tuple[_Term, float], ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class _Part:
-    """A summand: a term with its coefficient, whose value's node takes these sums for its inputs.
+    """A term of a sum, with its coefficient, whose value is computed from other sums.
 
-    - `inputs`: `None` for an argument or a constant of the graph.
+    - `inputs`: the sums that are the inputs of the node of the value. It is `None` for an argument or a constant of the
+      graph.
     """
 
     coefficient: float
@@ -49,12 +53,12 @@ class _Part:
 
     @property
     def needs(self) -> tuple[_Sum, ...]:
-        """The sums that it is computed from."""
+        """The sums from which the value of the term is computed."""
         return (*(_alone(max(scalar, ~scalar)) for scalar in self.scalars), *(self.inputs or ()))
 
 
 def fewest_products(function: Callable[..., Any], *arguments: Array | jax.ShapeDtypeStruct) -> Graph:
-    """The graph of `function`, with sums carried through it where its matrix products take less so."""
+    """The graph of `function`, with sums carried through it if its matrix products then take fewer operations."""
     plain = graph_of(function, *arguments)
     if not plain.multiplications or any(node.equation.effects for node in plain.nodes):
         return plain
@@ -66,12 +70,12 @@ def fewest_products(function: Callable[..., Any], *arguments: Array | jax.ShapeD
 
 
 class _Collapse:
-    """A graph whose results are evaluated by way of sums."""
+    """A graph whose results are evaluated from sums of its values."""
 
     def __init__(self, graph: Graph):
         self._graph = graph
         self._makers = {number: node for node in graph.nodes for number in node.outputs}
-        # Weight matrices stay as they are: no sums are taken of what is given.
+        # Arguments and constants are not summed, so that weight matrices stay as they are.
         self._given = graph.given
         self._parts: dict[_Sum, list[_Part]] = {}
         waiting = [_alone(number) for number in graph.results]
@@ -107,7 +111,7 @@ class _Collapse:
         return [needed for part in self._parts[wanted] for needed in part.needs]
 
     def _divided(self, wanted: _Sum) -> list[_Part]:
-        """A sum as parts: as it was written, unless terms of it share a linear operation."""
+        """The parts of a sum. They are those of the graph, unless several terms share a linear operation."""
         groups = self._groups(self._written_out(wanted))
         if len(wanted) == 1 and all(len(group) == 1 for group in groups):
             return [self._single(*wanted[0])]
@@ -119,8 +123,9 @@ class _Collapse:
         return _Part(coefficient, scalars, value, None if maker is None else tuple(map(_alone, maker.inputs)))
 
     def _shared(self, group: "_Group") -> _Part:
-        """One operation on a sum, for the sum of the operation on each. Factors that all have in common stay outside:
-        sums that differ by a factor are one.
+        """One operation on a sum, in place of a sum of operations.
+
+        A factor that all terms have in common stays outside of the sum, so that sums that differ by a factor are equal.
         """
         total: dict[_Term, float] = collections.defaultdict(float)
         common = functools.reduce(operator.and_, (collections.Counter(scalars) for (scalars, _), *_ in group))
@@ -134,7 +139,7 @@ class _Collapse:
         return _Part(lead, tuple(sorted(common.elements())), value, tuple(inputs))
 
     def _written_out(self, wanted: _Sum) -> dict[_Term, float]:
-        """The terms of a sum, through additions and products with scalars, from the latest on."""
+        """The terms of a sum after additions and products with scalars are expanded, from the last value on."""
         terms: dict[_Term, float] = dict(wanted)
         done: dict[_Term, float] = {}
         while terms:
@@ -147,7 +152,7 @@ class _Collapse:
         return done
 
     def _addends(self, term: _Term) -> list[tuple[_Term, float]] | None:
-        """What a term is the sum of, or `None`."""
+        """The terms whose sum is this term, or `None` if the term is no sum."""
         scalars, value = term
         node = self._makers.get(value)
         if node is None or not node.is_real:
@@ -166,15 +171,17 @@ class _Collapse:
         return None
 
     def _scalar_first(self, node: Node) -> tuple[int, int]:
-        """The factors of a product with a scalar. Of two scalars the constant one, or the earlier one: derivatives come
-        after what they multiply.
+        """The factors of a product with a scalar, the scalar first.
+
+        If both factors are scalars, the first one is the constant, or else the one that comes earlier in the graph.
+        Derivatives come later than their factors.
         """
         slots = [slot for slot in (0, 1) if node.shape_of(slot) == ()]
         slot = min(slots, key=lambda slot: (node.inputs[slot] not in self._graph.constants, node.inputs[slot]))
         return node.inputs[slot], node.inputs[1 - slot]
 
     def _groups(self, terms: Mapping[_Term, float]) -> "list[_Group]":
-        """The terms, those together that are the same linear operation on something else."""
+        """The terms in groups. The terms of one group are the same linear operation on different inputs."""
         possible = {term: list(self._operations(term[1])) for term in terms}
         counts = collections.Counter(key for operations in possible.values() for key, _ in operations)
         groups: dict[Hashable, _Group] = collections.defaultdict(list)
@@ -184,7 +191,7 @@ class _Collapse:
         return list(groups.values())
 
     def _operations(self, value: int) -> Iterator[tuple[Hashable, int]]:
-        """The linear operations that a value is the outcome of, and for each the input they are applied to."""
+        """The linear operations whose output the value is, each with its input."""
         node = self._makers.get(value)
         if node is None or not node.is_real or node.name not in (*_LINEAR, *_BILINEAR):
             return

@@ -1,4 +1,4 @@
-"""Energies: a density that is integrated, and the variation that gives its gradient."""
+"""The objective of an energy: a density that is integrated, and its first variation, which gives the gradient."""
 
 import dataclasses
 import math
@@ -18,8 +18,8 @@ from sngd.linearize._terms import Term, Values, make_term
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Collocation, Energy, Field, bind, euler_lagrange, in_place_of, natural_flux, second_order_part
 
-# A change of an energy is integrated where it is below this part of the changes of the density, taken without signs:
-# the move is then so small that changes of first order cancel, and its square is below a millionth.
+# A change of an energy is computed by integration if it is below this part of the sum of the magnitudes of the changes
+# of the density. The update is then so small that changes of first order cancel, and its square is below 1e-6.
 _SMALL_CHANGE = 1e-3
 
 # Rounding errors of a sum, in units of the machine precision times the sum of the magnitudes of its terms.
@@ -27,13 +27,15 @@ _SUM_ROUNDING = 32.0
 
 
 class EnergyObjective(AbstractObjective):
-    """A quadrature of an energy density; its Gramian is the quadrature of the metric.
+    """The quadrature of an energy density. The Gramian is the quadrature of the metric.
 
-    The gradient is that of the first variation integrated by parts, `sum_i w_i R(x_i) u_theta(x_i)` with the residual
-    `R` of the Euler-Lagrange equation and the natural boundary conditions: its rounding errors shrink with `R`, where
-    those of the derivative of the sum do not. The two differ by the error of the quadrature.
+    The gradient comes from the first variation, integrated by parts: `sum_i w_i R(x_i) u_theta(x_i)`. Here `R` is the
+    residual of the Euler-Lagrange equation and of the natural boundary conditions. The rounding errors of this gradient
+    shrink with `R`, while those of the derivative of the sum do not. The two gradients differ by the error of the
+    quadrature.
 
-    - `equation_terms`: the rows `sqrt(w_i) R(x_i)`; `trace_terms`: the rows `sqrt(w_i) u(x_i)`.
+    - `equation_terms`: the terms with the rows `sqrt(w_i) R(x_i)`.
+    - `trace_terms`: the terms with the rows `sqrt(w_i) u(x_i)`.
     """
 
     trial: TrialFunction
@@ -66,20 +68,21 @@ class EnergyObjective(AbstractObjective):
         return self.equation_terms
 
     def gradient(self, theta: Float[Array, " p"]) -> Float[Array, " p"]:
-        """The derivative of the energy by the parameters, shape `(p,)`."""
+        """The derivative of the energy with respect to the parameters, shape `(p,)`."""
         residual = self.residual(theta)
         return jax.grad(lambda t: residual @ self._values_of(self.trace_terms, self.trial.field, t))(theta)
 
     def change(self, theta: Float[Array, " p"], other: Float[Array, " p"]) -> Float[Array, ""]:
-        """The energy at `other` less that at `theta`.
+        """The energy at `other` minus the energy at `theta`.
 
-        The change is known in two ways. The difference of the two energies has the rounding errors of both sums. The
-        integral of the gradient along the straight line between the two functions has none: each gradient is taken by
-        parts, as a product of a residual and a difference, and both are small near a minimum. Gauss-Legendre's rule of
-        three points integrates it, exactly for densities up to degree six in that direction.
+        The change can be computed in two ways. The difference of the two energies has the rounding errors of both sums.
+        The integral of the gradient along the straight line between the two functions does not have these errors. Each
+        gradient is taken by parts, as a product of a residual and a difference, and both are small near a minimum. The
+        Gauss-Legendre rule of three points computes the integral. It is exact for densities up to degree six in that
+        direction.
 
-        The integral is taken for small moves, and where the difference agrees with it but for rounding. Both are told
-        without the value of the energy, to which a constant may be added.
+        The integral is the result if the update is small, or if the difference agrees with the integral up to rounding
+        errors. Both decisions use no value of the energy, because a constant may be added to an energy.
         """
         field = self.trial.field
         moved = self._values_of(self.trace_terms, field, other) - self._values_of(self.trace_terms, field, theta)
@@ -102,15 +105,15 @@ class EnergyObjective(AbstractObjective):
         return jnp.where(is_small | agrees, integral, difference)
 
     def loss_along(self, theta: Float[Array, " p"], value: Float[Array, ""]) -> LossDifference:
-        """The energy less that at `theta`, which `change` computes.
+        """The energy minus the energy at `theta`, which `change` computes.
 
-        The difference of two energies drowns in their rounding errors where the error of the solution is near the root
-        of the machine precision.
+        If the error of the solution is near the root of the machine precision, the difference of two energies is
+        smaller than their rounding errors.
         """
         return LossDifference(lambda update: self.change(theta, theta + update), jnp.zeros_like(value), value)
 
     def optimality_gap(self, value: Float[Array, ""], predicted: Float[Array, ""]) -> Float[Array, ""]:
-        """The predicted reduction: the minimum of an energy is not known."""
+        """The predicted reduction, because the minimum of an energy is not known."""
         return predicted
 
     def first_order(self, theta: Float[Array, " p"]) -> tuple[None, Float[Array, " p"]]:
@@ -126,7 +129,11 @@ class EnergyObjective(AbstractObjective):
 def energy_objective(
     problem: Energy, trial: TrialFunction, theta: Array, limits: Limits, mesh: Mesh | None
 ) -> EnergyObjective:
-    """The objective of an energy with points. Raises `ValueError` for a density that cannot be used."""
+    """The objective of an energy problem that has points.
+
+    Raises `ValueError` for a density that depends on second derivatives of the unknown, or on trained parameters of the
+    network other than through `u`. Raises `TypeError` and `ValueError` as `make_term` does.
+    """
     interior, boundary = problem.interior(), problem.natural_boundary()
 
     def term(function: Callable, label: str, collocation: Collocation, scales: np.ndarray, **options: bool) -> Term:
@@ -168,7 +175,7 @@ def energy_objective(
 
 
 def _check_first_order(problem: Energy, u: Field, x: Array) -> None:
-    # Which derivatives a density reads does not depend on the function that it reads them of: take a cheap one.
+    # The derivatives that a density reads do not depend on the function, so a cheap function serves here.
     shape = () if problem.outputs == 1 else (problem.outputs,)
     wave = in_place_of(u, lambda z: jnp.sin(jnp.sum(z)) * jnp.ones(shape))
     if np.any(np.asarray(second_order_part(bind(problem.density, 2, u.parameters, "density"), wave, x))):

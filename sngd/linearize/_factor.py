@@ -4,8 +4,8 @@
 either stored, or recomputed in blocks of rows as often as it is needed. Both compute eq. (7) of the paper: `G Y`
 without `G`.
 
-A block of rows is one batched reverse pass, and its product with `Y` one matrix product. Pushing the columns of `Y`
-forward through the network instead costs as many times more as the residual has Taylor components.
+A block of rows takes one batched reverse pass, and its product with `Y` one matrix product. The alternative, to push
+the columns of `Y` forward through the network, costs more by the number of Taylor components of the residual.
 """
 
 import abc
@@ -28,23 +28,23 @@ Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows column
 
 @runtime_checkable
 class Columns(Protocol):
-    """A test matrix `M` of shape `(p, l)`, known by its products with vectors."""
+    """A test matrix `M` of shape `(p, l)` that is known by its products with vectors."""
 
     def matmul(self, coefficients: Float[Array, " l"]) -> Float[Array, " p"]:
-        """`M @ z`."""
+        """The product `M @ z`."""
         ...
 
     def rmatmul(self, vector: Float[Array, " p"]) -> Float[Array, " l"]:
-        """`M.T @ x`."""
+        """The product `M.T @ x`."""
         ...
 
 
 Sketch = tuple[Float[Array, "n l"], Columns]
-"""`F @ M`, and the test matrix `M`."""
+"""The sketch `F @ M`, shape `(n, l)`, and the test matrix `M`."""
 
 
 class AbstractFactor(eqx.Module):
-    """An `(n, p)` matrix `F` known by its products with blocks of columns."""
+    """A matrix `F`, shape `(n, p)`, that is known by its products with blocks of columns."""
 
     @property
     @abc.abstractmethod
@@ -52,28 +52,28 @@ class AbstractFactor(eqx.Module):
 
     @abc.abstractmethod
     def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
-        """`F @ Y`."""
+        """The product `F @ Y`."""
 
     @abc.abstractmethod
     def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
-        """`F.T @ Z`."""
+        """The product `F.T @ Z`."""
 
     @abc.abstractmethod
     def gramian_matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "p l"]:
-        """`G @ Y = F.T @ (F @ Y)`, eq. (7)."""
+        """The product `G @ Y = F.T @ (F @ Y)`, eq. (7) of the paper."""
 
     @abc.abstractmethod
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
-        """`Q.T @ G @ Q = (F @ Q).T @ (F @ Q)`: eq. (7) projected, with no second block of the size of `Q`."""
+        """The core `Q.T @ G @ Q = (F @ Q).T @ (F @ Q)`. It needs no second block of the size of `Q`."""
 
     @property
     @abc.abstractmethod
     def kernel_operations(self) -> int:
-        """How many floating-point operations `kernel` takes at most. Reads shapes only."""
+        """The largest number of floating-point operations of `kernel`. It is computed from shapes only."""
 
     @abc.abstractmethod
     def kernel(self) -> Float[Array, "n n"]:
-        """`F @ F.T`, the Gramian of the rows."""
+        """The kernel `F @ F.T`, which is the Gramian of the rows."""
 
     def kernel_of(self, rows: Int[Array, " m"]) -> Float[Array, "m m"]:
         """The inner products of some rows, by their indices. By default they are read from the whole kernel."""
@@ -81,39 +81,42 @@ class AbstractFactor(eqx.Module):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the rows are kept as a matrix, so that `svd` gives a decomposition. By default they are not."""
+        """Whether the rows are stored as a matrix, so that `svd` returns a decomposition. The default is `False`."""
         return False
 
     def svd(self) -> AbstractSVD | None:
-        """All singular triplets of a stored factor; `None`, the default, of any other."""
+        """All singular triplets of a stored factor. For any other factor the result is `None`, the default."""
         return None
 
     @property
     def has_cheap_sketch(self) -> bool:
-        """Whether `sketch` gives one. By default it does not."""
+        """Whether `sketch` returns a sketch. The default is `False`."""
         return False
 
     def sketch(self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int) -> Sketch | None:
-        """A sketch of the columns at far less than the cost of a product with a dense test matrix, and the test matrix;
-        `None`, the default, where there is no such sketch.
+        """A sketch `F @ M` of the columns, and its test matrix `M`. The result is `None`, the default, if there is
+        none.
 
-        - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
-        - `columns`: how many columns the test matrix has, or a few more.
-        - `shared`: how many columns, at most the square of this number, are made of the same random vectors. They are
+        The sketch costs much less than a product with a dense test matrix.
+
+        - `sample`: a function `sample(key, rows, columns, dtype)` that draws a matrix of independent entries with
+          variance one.
+        - `columns`: the number of columns `l` of the test matrix. It may have a few more.
+        - `shared`: the number `g` of random vectors in a group, from which `g^2` columns are made. These columns are
           uncorrelated, but not independent.
         """
         return None
 
     @property
     def product_operations(self) -> int:
-        """How many floating-point operations a product with one vector takes at most. Reads shapes only."""
+        """The largest number of floating-point operations of a product with one vector, computed from shapes only."""
         return 2 * self.shape[0] * self.shape[1]
 
 
 class DenseFactor(AbstractFactor):
-    """A stored factor: `8 n p` bytes.
+    """A factor that is stored as a matrix, in `8 n p` bytes.
 
-    - `matrix`: shape `(n, p)`; in a plan, its shape and dtype.
+    - `matrix`: the matrix, shape `(n, p)`. In a plan it is only the shape and the dtype.
     """
 
     matrix: Float[Any, "n p"]
@@ -155,11 +158,12 @@ class DenseFactor(AbstractFactor):
 
 
 class ChunkedFactor(AbstractFactor):
-    """A factor recomputed in blocks of `chunk` points: `8 chunk p` bytes beside the columns.
+    """A factor that is recomputed in blocks of `chunk` points, each time it is needed.
 
-    `gramian_matmul` makes every block once and uses it twice.
+    One block takes `8 chunk p` bytes for each row of a point. `gramian_matmul` computes each block once and uses it
+    twice.
 
-    - `theta`: the parameters, shape `(p,)`; in a plan, their shape and dtype.
+    - `theta`: the parameters, shape `(p,)`. In a plan it is only their shape and dtype.
     """
 
     trial: TrialFunction
@@ -205,11 +209,11 @@ class ChunkedFactor(AbstractFactor):
         return self._over_blocks(jnp.zeros((basis.shape[1],) * 2), product)
 
     def kernel(self) -> Float[Array, "n n"]:
-        """By pairs of blocks, each recomputed as often as there are blocks."""
+        """The kernel `F @ F.T`, by pairs of blocks. Each block is recomputed as often as there are blocks."""
         return self.kernel_with(self)
 
     def kernel_with(self, other: "ChunkedFactor") -> Float[Array, "n m"]:
-        """`F @ H.T`, the inner products of its rows with those of another one at the same parameters."""
+        """The inner products `F @ H.T` of the rows with those of another factor `H` at the same parameters."""
 
         def beside(block: Term) -> Array:
             rows = block.jacobian(self.trial, self.theta)

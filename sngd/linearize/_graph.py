@@ -1,4 +1,4 @@
-"""Expressions of a function as a graph, in which equal expressions are one node."""
+"""The graph of a function, in which equal expressions are one node."""
 
 import dataclasses
 import itertools
@@ -22,7 +22,7 @@ from sngd.linearize._jaxpr import (
     shape_of,
 )
 
-# Constants of at most so many numbers, such as unit vectors, are compared by their content.
+# Constants of at most this many numbers, such as unit vectors, are compared by their content.
 _SMALL = 64
 
 _SHAPES = ("broadcast_in_dim", "reshape", "squeeze", "transpose")
@@ -32,7 +32,7 @@ Apply = Callable[[Equation, list[Any]], list[Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One equation of a jaxpr, whose inputs and outputs are values of a graph, by their numbers."""
+    """One equation of a jaxpr. Its inputs and outputs are values of a graph, given by their numbers."""
 
     equation: Equation
     inputs: tuple[int, ...]
@@ -60,7 +60,7 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """The nodes that results depend on, each after those it takes its inputs from.
+    """The nodes on which the results of a function depend. A node comes after the nodes of its inputs.
 
     Values are numbered in the order of the nodes.
     """
@@ -71,7 +71,7 @@ class Graph:
     results: tuple[int, ...]
 
     def evaluate(self, arguments: Sequence[Any], apply: Apply = bind) -> list[Any]:
-        """The results for these arguments; `apply` evaluates an equation."""
+        """The results for these arguments. The function `apply` evaluates one equation for its inputs."""
         values = {**self.constants, **dict(zip(self.arguments, arguments, strict=True))}
         for node in self.nodes:
             results = apply(node.equation, [values[number] for number in node.inputs])
@@ -80,7 +80,7 @@ class Graph:
 
     @property
     def given(self) -> set[int]:
-        """Arguments, constants, and these in other shapes."""
+        """The numbers of the arguments, of the constants, and of the values that are these in other shapes."""
         given = {*self.arguments, *self.constants}
         for node in self.nodes:
             if node.name in _SHAPES and given.issuperset(node.inputs):
@@ -89,7 +89,7 @@ class Graph:
 
     @property
     def multiplications(self) -> int:
-        """How many multiplications its matrix products take, those inside of loops and the like not counted."""
+        """The number of multiplications in matrix products. Products inside of loops and other calls do not count."""
         return sum(_multiplications(node) for node in self.nodes if node.name == "dot_general")
 
 
@@ -104,7 +104,7 @@ def graph_of(function: Callable[..., Any], *arguments: Array | jax.ShapeDtypeStr
 
 
 class _Builder:
-    """Numbers the values of jaxprs, calls and all, and keeps one node of equal ones."""
+    """Builds a graph: it numbers the values of a jaxpr and of the functions it calls, and merges equal nodes."""
 
     def __init__(self) -> None:
         self.numbers = itertools.count()
@@ -154,7 +154,7 @@ class _Builder:
 
 
 def _in_use(nodes: list[Node], results: Sequence[int]) -> tuple[Node, ...]:
-    """The nodes that the results depend on, and the nodes that have side effects."""
+    """The nodes on which the results depend, and the nodes that have side effects."""
     needed, kept = set(results), []
     for node in reversed(nodes):
         if node.equation.effects or needed.intersection(node.outputs):
@@ -164,11 +164,11 @@ def _in_use(nodes: list[Node], results: Sequence[int]) -> tuple[Node, ...]:
 
 
 def _content(value: Any) -> Any:
-    """A key that two constants share where they are equal; those on a device and large ones only equal themselves."""
+    """A key that two constants share if they are equal. Large constants and arrays of JAX equal only themselves."""
     if isinstance(value, jax.Array) or np.size(value) > _SMALL:
         return id(value)
     constant = np.asarray(value)
-    # NumPy takes JAX's scalars for Python's numbers, and does not see the type that they have.
+    # NumPy converts the scalars of JAX to numbers of Python and so loses their dtype.
     return constant.tobytes(), constant.shape, getattr(value, "dtype", constant.dtype)
 
 

@@ -1,4 +1,4 @@
-"""The one place that knows how JAX writes down a traced function: as a jaxpr, a list of equations.
+"""The only file that depends on how JAX represents a traced function: a jaxpr, which is a list of equations.
 
 JAX documents neither how an equation is evaluated again nor what its parameters are called, and both change between
 versions. This file works with JAX 0.7.2 to 0.10.2:
@@ -40,7 +40,7 @@ _CALLS = {
 
 
 def bind(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
-    """The outputs of one equation for these inputs, by their positions: a square may get two factors."""
+    """The outputs of one equation for these inputs, which are given by position: a square may get two factors."""
     primitive = equation.primitive
     found: Any = primitive.get_bind_params(equation.params)
     functions, parameters = found if isinstance(found, tuple) else ((), found)
@@ -50,7 +50,7 @@ def bind(equation: Equation, inputs: Sequence[Any]) -> list[Any]:
 
 
 def compiled_in(equation: Equation) -> tuple[Jaxpr, Sequence[Any]] | None:
-    """The function that `jax.jit` compiled and that this equation calls, with its constants; `None` for no such call.
+    """The function under `jax.jit` that this equation calls, with its constants. It is `None` for no such call.
 
     Such a call may be replaced by the equations of the function.
     """
@@ -58,9 +58,9 @@ def compiled_in(equation: Equation) -> tuple[Jaxpr, Sequence[Any]] | None:
 
 
 def called_by(equation: Equation) -> tuple[Jaxpr, Sequence[Any]] | None:
-    """The function that this equation calls, with its constants; `None` for no call.
+    """The function that this equation calls, with its constants. It is `None` if the equation is no call.
 
-    The call has the values of this function, but may have a derivative of its own.
+    The call has the values of this function, but it may have a custom derivative.
     """
     return _function_in(equation, _CALLS)
 
@@ -73,7 +73,7 @@ def _function_in(equation: Equation, calls: Mapping[str, str]) -> tuple[Jaxpr, S
 
 
 def literal_in(variable: Any) -> Any:
-    """The number that stands in the place of a variable; `None` for a variable."""
+    """The number that stands in place of a variable. It is `None` for a variable."""
     return variable.val if isinstance(variable, Literal) else None
 
 
@@ -83,12 +83,12 @@ def shape_of(variable: Any) -> tuple[int, ...]:
 
 
 def dtype_of(variable: Any) -> Any:
-    """The type of the numbers of a variable."""
+    """The dtype of a variable."""
     return variable.aval.dtype
 
 
 def changes_nothing(equation: Equation) -> bool:
-    """Whether the only output is the only input."""
+    """Whether the equation has one input and one output, which are equal."""
     match equation.primitive.name:
         case "reshape" | "slice":
             return equation.invars[0].aval == equation.outvars[0].aval
@@ -98,20 +98,21 @@ def changes_nothing(equation: Equation) -> bool:
 
 
 def key_of(equation: Equation) -> Any:
-    """A key that two equations share where equal inputs give equal outputs and derivatives.
+    """A key that two equations share if equal inputs give equal outputs and derivatives.
 
-    `None` for an equation that equals no other one: it has effects, or parameters that cannot be compared.
+    The key is `None` for an equation that equals no other equation, because it has effects, or parameters that cannot
+    be compared.
 
-    Functions among the parameters are compared as objects. Hence two calls of a function with a derivative of its own
-    (`jax.custom_jvp`, `jax.custom_vjp`) differ, even where their values are equal: their rules are Python functions,
-    which may close over different numbers.
+    Functions among the parameters are compared as objects. Hence two calls of a function with a custom derivative
+    (`jax.custom_jvp`, `jax.custom_vjp`) differ, even if their values are equal. Their rules are Python functions, which
+    may close over different numbers.
     """
     key = (equation.primitive, parameters_of(equation), equation.ctx)
     return None if equation.effects or key[1] is None or not _is_hashable(key) else key
 
 
 def parameters_of(equation: Equation) -> Any:
-    """The parameters of an equation as a key; `None` where they cannot be compared."""
+    """The parameters of an equation as a key. The key is `None` if they cannot be compared."""
     items = tuple(sorted(equation.params.items()))
     return items if _is_hashable(items) else None
 

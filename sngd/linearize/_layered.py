@@ -1,4 +1,4 @@
-"""The factor of a network made of linear layers, kept as outer products: no row of it is ever stored for long."""
+"""The factor of a network made of linear layers, kept as outer products. Rows are formed only in blocks."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -18,19 +18,22 @@ from sngd.linearize._product_columns import LeafLayout, ProductColumns, Sides, l
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
-# Points whose outer products are computed at once: what that takes beside the result is bounded.
+# The number of points whose outer products are computed at once. It bounds the memory of the computation.
 _POINTS = 128
 
 
 class _Rows(eqx.Module):
-    """The rows of one term: their values, the pairs of vectors for every linear leaf, and what is stored."""
+    """The rows of one term: their values, the pairs of vectors for each linear leaf, and the stored derivatives."""
 
     values: Float[Array, " rows"]
     outer: dict[int, Outer]
     stored: Float[Array, "rows d"]
 
     def kernel_with(self, other: "_Rows") -> Float[Array, "rows others"]:
-        """The inner products of these rows with others; of outer products they are products of inner products."""
+        """The inner products of these rows with other rows.
+
+        The inner product of two outer products is the product of two inner products of vectors.
+        """
         total = self.stored @ other.stored.T
         for leaf, pairs in self.outer.items():
             total = pairs.add_products(total, other.outer[leaf])
@@ -57,12 +60,14 @@ class _Rows(eqx.Module):
 
 
 class LayeredFactor(AbstractFactor):
-    """A factor whose rows are sums of outer products of vectors: `8 n (S w + d)` bytes for matrices whose sides sum to
-    `w` and `d` other parameters.
+    """A factor whose rows are sums of outer products of vectors.
 
-    Where many columns are multiplied at once, blocks of columns of the factor are formed, of at most as many numbers as
-    `chunk` rows have; a block of rows would take as many sums of `p l` numbers as there are blocks. For one column the
-    vectors suffice.
+    It takes `8 n (S w + d)` bytes, where `S` is the number of pairs of vectors of a row, `w` is the sum of both sides
+    of all weight matrices, and `d` is the number of other parameters.
+
+    A product with many columns forms blocks of columns of the factor, each with at most as many numbers as `chunk` rows
+    have. Blocks of rows would take one sum of `p l` numbers for each block. A product with one column uses the vectors
+    alone.
     """
 
     terms: tuple[_Rows, ...]
@@ -77,7 +82,7 @@ class LayeredFactor(AbstractFactor):
 
     @property
     def values(self) -> Float[Array, " n"]:
-        """What the rows are the derivatives of."""
+        """The values of the functions whose derivatives are the rows."""
         return jnp.concatenate([rows.values for rows in self.terms])
 
     def matmul(self, columns: Float[Array, "p l"]) -> Float[Array, "n l"]:
@@ -118,7 +123,7 @@ class LayeredFactor(AbstractFactor):
         return jnp.block([[below[i, j] if j <= i else below[j, i].T for j in count] for i in count])
 
     def kernel_with(self, other: "LayeredFactor") -> Float[Array, "n m"]:
-        """`F @ H.T`, the inner products of its rows with those of another one."""
+        """The inner products `F @ H.T` of the rows with those of another factor `H`."""
         return jnp.block([[mine.kernel_with(theirs) for theirs in other.terms] for mine in self.terms])
 
     @property
@@ -142,12 +147,15 @@ class LayeredFactor(AbstractFactor):
     def sketch(
         self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int
     ) -> tuple[Float[Array, "n l"], ProductColumns]:
-        """`F @ M` for a random `M` of outer products, and `M`: `2 n (S w + d) l / g` operations for groups of `g`
-        vectors, where a dense one has `2 n p l`.
+        """The sketch `F @ M` with a random test matrix `M` of outer products, and `M`.
 
-        - `sample(key, rows, columns, dtype)`: draws a matrix of independent entries of variance one.
-        - `columns`: how many `M` has, or a few more, to fill the last group.
-        - `shared`: `g`. Columns of one group are uncorrelated, but not independent.
+        The sketch takes `2 n (S w + d) l / g` operations with groups of `g` vectors. A dense test matrix would take
+        `2 n p l`.
+
+        - `sample`: a function `sample(key, rows, columns, dtype)` that draws a matrix of independent entries with
+          variance one.
+        - `columns`: the number of columns of `M`, which may have a few more to fill the last group.
+        - `shared`: the number `g`. The columns of one group are uncorrelated, but not independent.
         """
         groups = -(-columns // shared**2)
         dtype, scale = self.terms[0].stored.dtype, (groups * shared**2) ** -0.5
@@ -174,12 +182,15 @@ class LayeredFactor(AbstractFactor):
         return jnp.concatenate(images)
 
     def _combined(self, rows: _Rows, weights: Float[Array, " rows"]) -> Float[Array, " p"]:
-        """The rows' sum with these weights."""
+        """The weighted sum of the rows."""
         sums = {leaf: pairs.combined(weights) for leaf, pairs in rows.outer.items()}
         return self.layout.assemble(sums, (weights @ rows.stored)[None])[0]
 
     def _fold(self, use: Callable[[Array, Array, Array | int], Array], total: Array) -> Array:
-        """`use(total, block, start)` for blocks of columns, `F[:, start:start + width]`, that make up the factor."""
+        """The last `total` of repeated calls `total = use(total, block, start)`, one for each block of columns.
+
+        A block is `F[:, start:start + width]`, and all blocks together are the factor.
+        """
         stored, place = jnp.concatenate([rows.stored for rows in self.terms]), 0
         for leaf, start in enumerate(self.layout.starts):
             if leaf in self.layout.linear:
@@ -204,7 +215,7 @@ class LayeredFactor(AbstractFactor):
 
 
 def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows columns"]:
-    """The derivatives by some rows of the weight matrix."""
+    """The derivatives of all rows with respect to some rows of the weight matrix."""
     left = jax.lax.dynamic_slice_in_dim(pairs.left, first, height, axis=2)
     return jnp.einsum("nsa,nsb->nab", left, pairs.right).reshape(len(left), -1)
 
@@ -212,7 +223,7 @@ def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows colu
 def layered_rows(
     terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"], linear: frozenset[int]
 ) -> tuple[_Rows, ...]:
-    """What a `LayeredFactor` keeps of these terms."""
+    """The rows of these terms in the form in which a `LayeredFactor` keeps them."""
     layout = leaf_layout(trial, theta, linear)
     return tuple(_rows(term, trial, theta, layout) for term in terms)
 
@@ -223,7 +234,7 @@ def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: L
     def at(*point: Any) -> _Rows:
         return _Rows(*outer_products(lambda given: rows_at(term, trial, theta, given, *point), leaves, layout.linear))
 
-    # Blocks of one size: a smaller last one would be compiled apart.
+    # All blocks have the same size, because a smaller last block would be compiled separately.
     blocks = term.blocks(_POINTS)
     rows = jax.lax.map(lambda block: jax.vmap(at)(*block.at_points), blocks)
     rows = jax.tree.map(lambda array: array.reshape(-1, *array.shape[3:])[: term.rows], rows)
@@ -234,7 +245,7 @@ def _rows(term: Term, trial: TrialFunction, theta: Float[Array, " p"], layout: L
 
 
 def rows_at(term: Term, trial: TrialFunction, theta: Array, leaves: Sequence[Array], *point: Any) -> Array:
-    """The rows of a term at one point, one of its `at_points`, as a function of the leaves of the network."""
+    """The rows of a term at one point of its `at_points`, as a function of the leaves of the network."""
     structure = jax.tree.structure(trial.unravel(theta))
     varied = eqx.combine(jax.tree.unflatten(structure, leaves), trial.fixed)
     here = trial.field(theta)

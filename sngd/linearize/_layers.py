@@ -1,13 +1,14 @@
 """Rows of a Jacobian as sums of outer products, for networks made of linear layers.
 
-Where parameters enter a residual only through products of a weight matrix `W` with vectors `a_1, ..., a_S`, the
-derivative of one row by `W` is `sum_s g_s a_s^T`, with `g_s` the derivative of the row by the product `W a_s`. The
-vectors are the layer's input, its derivatives of lower order, and, where it can be carried through, the sum of those of
-highest order that the operator takes: three for the heat equation. So neither a row nor the Jacobian needs to be
-stored.
+Suppose that a weight matrix `W` enters a residual only through its products with vectors `a_1, ..., a_S`. Then the
+derivative of one row with respect to `W` is `sum_s g_s a_s^T`, where `g_s` is the derivative of the row with respect to
+the product `W a_s`. The vectors are the input of the layer and its derivatives. The derivatives of highest order enter
+as one sum, if the sum can be carried through the network (`_collapse.py`). For the heat equation there are three
+vectors. So neither a row nor the Jacobian needs to be stored.
 
-The products are found in the graph of the residual, so that any network whose weights enter by `W @ a` will do. Every
-product that uses a weight gets a zero added to it, and one reverse pass by these zeros gives all `g_s`.
+The products are found in the graph of the residual. So the method applies to any network whose weights enter by `W @
+a`. A zero is added to each product that uses a weight, and one reverse pass with respect to these zeros gives all
+`g_s`.
 """
 
 import dataclasses
@@ -29,7 +30,7 @@ Rows = Callable[[Leaves], Array]
 
 @dataclasses.dataclass(frozen=True)
 class _Weight:
-    """A weight matrix on its way through a graph."""
+    """A weight matrix, possibly in another shape, as a value of a graph."""
 
     leaf: int
     value: Array
@@ -38,7 +39,10 @@ class _Weight:
 
 @dataclasses.dataclass(frozen=True)
 class _Product:
-    """A product of a weight with vectors: the weight's leaf, the vectors `(S, width)`, and which axis they meet."""
+    """A product of a weight with vectors: the leaf of the weight, the vectors, shape `(S, width)`, and the axis.
+
+    The axis is that axis of the weight over which the product sums.
+    """
 
     leaf: int
     vectors: Array
@@ -46,7 +50,7 @@ class _Product:
 
 
 class _NotLinearError(Exception):
-    """A weight entered in another way than by a product with vectors."""
+    """A weight enters a residual otherwise than by a product with vectors."""
 
     def __init__(self, leaf: int):
         self.leaf = leaf
@@ -61,12 +65,12 @@ def graph_of_rows(rows: Rows, leaves: Leaves) -> Graph:
 
 
 def linear_leaves(rows: Rows, leaves: Leaves) -> frozenset[int]:
-    """Which of the leaves are matrices that enter only by products with vectors. Nothing is computed."""
+    """The indices of the leaves that are matrices and enter only by products with vectors. Nothing is computed."""
     return linear_leaves_of(graph_of_rows(rows, leaves), leaves)
 
 
 def linear_leaves_of(graph: Graph, leaves: Leaves) -> frozenset[int]:
-    """Which of the leaves are such matrices, for a function that is a graph already."""
+    """The result of `linear_leaves` for the graph of a function."""
     candidates = {index for index, leaf in enumerate(leaves) if leaf.ndim == 2}
     while candidates:
         found: set[int] = set()
@@ -87,11 +91,12 @@ def linear_leaves_of(graph: Graph, leaves: Leaves) -> frozenset[int]:
 def outer_products(
     rows: Rows, leaves: Leaves, linear: frozenset[int]
 ) -> tuple[Float[Array, " m"], dict[int, Outer], Float[Array, "m d"]]:
-    """`rows(leaves)`, shape `(m,)`, and its derivative: by the linear leaves as outer products, by the others stored.
+    """The values `rows(leaves)`, shape `(m,)`, and their derivatives.
+
+    The derivatives with respect to the linear leaves are outer products. The derivatives with respect to the other
+    leaves are stored, flattened one after the other.
 
     - `rows`: a function of the leaves at one point.
-
-    The stored derivatives are those by the other leaves, flattened one after the other.
     """
     graph = graph_of_rows(rows, leaves)
     shapes: list[jax.ShapeDtypeStruct] = []
@@ -130,16 +135,16 @@ def outer_products(
 
 
 def with_fewest_products(function: Callable[..., Array], *arguments: Array) -> Array:
-    """`function(*arguments)`, as it is written or with fewer matrix products.
+    """The value `function(*arguments)`, computed as it is written or with fewer matrix products.
 
-    Equal expressions are evaluated once: XLA finds them too, but in a loop not all of them.
+    Equal expressions are evaluated once. XLA finds equal expressions too, but not all of them in a loop.
     """
     (result,) = fewest_products(lambda *given: (function(*given),), *arguments).evaluate(arguments)
     return result
 
 
 def _by_leaf(products: list[_Product], vectors: list[Array], slopes: list[Array]) -> dict[int, Outer]:
-    """The pairs of all products with one weight, in one stack."""
+    """The pairs of vectors of all products, stacked for each weight."""
     pairs: dict[int, list[tuple[Array, Array]]] = {}
     for product, inputs, slope in zip(products, vectors, slopes, strict=True):
         rows, count = slope.shape[0], inputs.shape[0]
@@ -186,7 +191,7 @@ def _product(equation: Equation, inputs: list[Any], weight: _Weight, on_product:
     stacked = jnp.moveaxis(vectors, axis, -1).reshape(-1, vectors.shape[axis])
     meets = contracted[side][0] ^ weight.transposed
     (result,) = bind(equation, [value, vectors] if side == 0 else [vectors, value])
-    # Outputs last, as the vectors' entries are.
+    # The axis of the outputs comes last, like the axis of the entries of the vectors.
     moved = jnp.moveaxis(result, 0, -1) if side == 0 else result
     moved = on_product(_Product(weight.leaf, stacked, meets), moved)
     return jnp.moveaxis(moved, -1, 0) if side == 0 else moved

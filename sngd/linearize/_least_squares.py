@@ -1,4 +1,4 @@
-"""Least squares: the residuals of the conditions of a problem."""
+"""The objective of least squares: the residuals of the conditions of a problem."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ from sngd.problem import AbstractCondition, Field, Problem
 
 
 class LeastSquares(AbstractObjective):
-    """`||r(theta)||^2 / 2`, with the square roots of the weights already in `r`."""
+    """The loss `||r(theta)||^2 / 2`. The residual `r` includes the square roots of the weights."""
 
     trial: TrialFunction
     factor_terms: tuple[Term, ...]
@@ -50,7 +50,7 @@ class LeastSquares(AbstractObjective):
         return LossDifference(lambda update: self.value(theta + update), value, jnp.zeros_like(value))
 
     def optimality_gap(self, value: Float[Array, ""], predicted: Float[Array, ""]) -> Float[Array, ""]:
-        """The loss: the minimum is zero where the network can fit the equation."""
+        """The loss itself, because the minimum is zero if the network can fit the equation."""
         return value
 
     def first_order(self, theta: Float[Array, " p"]) -> tuple[Float[Array, " n"], None]:
@@ -72,7 +72,7 @@ class LeastSquares(AbstractObjective):
 def least_squares(
     problem: Problem, trial: TrialFunction, theta: Array, limits: Limits, mesh: Mesh | None
 ) -> LeastSquares:
-    """The objective of a problem with points."""
+    """The objective of a least-squares problem that has points."""
     terms = tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
     chunk, linear = storage_of(terms, trial, theta, limits)
     return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits, mesh=mesh)
@@ -80,12 +80,12 @@ def least_squares(
 
 @dataclasses.dataclass(frozen=True)
 class _ConditionFunction:
-    """A condition as the function of a term. Equal for equal conditions, so that compiled code is found again."""
+    """A condition as the function of a term. Equal conditions give equal objects, so that compiled code is reused."""
 
     condition: AbstractCondition
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
-        # Data that are known at the points only are numbers there.
+        # Data that JAX cannot trace are replaced by their values at the point.
         condition = dataclasses.replace(self.condition, **tabulated) if tabulated else self.condition
         return condition.residual(v, x, normal)
 

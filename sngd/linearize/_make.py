@@ -1,4 +1,4 @@
-"""From a problem and a network to an objective."""
+"""How an objective is made from a problem and a network."""
 
 from collections.abc import Callable
 
@@ -12,21 +12,27 @@ from sngd.linearize._storage import Limits
 from sngd.linearize._trial import split_network
 from sngd.problem import AbstractProblem, Energy, Problem
 
-# Points in the interior for each parameter of a network, where a problem names no rule (docs/choices.md).
+# The number of points in the interior for each parameter of a network, if the problem names no rule (docs/choices.md).
 _POINTS = 0.5
 
 
 def with_points_for(problem: AbstractProblem, parameters: int) -> AbstractProblem:
-    """The problem with rules where it names none, as suits a network with so many parameters."""
+    """The problem with default rules in place of those that were left out.
+
+    - `parameters`: the number of parameters of the network, from which the number of points follows.
+    """
     return problem.with_points(_POINTS * parameters)
 
 
 def make_objective(
     problem: AbstractProblem, network: Callable, limits: Limits | None = None, mesh: Mesh | None = None
 ) -> tuple[AbstractObjective, Float[Array, " p"]]:
-    """The objective of `problem` for `network`, and the network's present parameter vector. Nothing is compiled.
+    """The objective of `problem` for `network`, and the present parameters of the network. Nothing is compiled.
 
-    - `mesh`: of one axis, `"rows"`; its devices divide the points of every term between them.
+    The parameters are a vector of shape `(p,)`.
+
+    - `limits`: how much memory the factor may take.
+    - `mesh`: the devices between which the points of each term are divided. It has one axis, `"rows"`.
 
     Raises `TypeError` or `ValueError` for a network or a residual that cannot be used; the message says why.
     """

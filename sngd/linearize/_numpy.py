@@ -1,7 +1,7 @@
 """Evaluation of a traced function by NumPy, once, without compiling anything.
 
-JAX compiles every operation before it evaluates it. That takes a thousand times as long as a single evaluation. The
-operations that most networks consist of have an entry in the tables below; all others are left to JAX.
+JAX compiles each operation before it evaluates it, which takes a thousand times as long as a single evaluation. The
+tables below have an entry for each operation that most networks consist of. JAX evaluates all other operations.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from sngd.linearize._jaxpr import Equation, Jaxpr, bind, called_by, dtype_of, literal_in
 
-# Operations on numbers, whose parameters ask for the accuracy of the result only.
+# Elementwise operations. Their parameters only affect the accuracy of the result.
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "abs": np.abs,
     "add": np.add,
@@ -36,7 +36,7 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "tanh": np.tanh,
 }
 
-# Operations of the parameters of an equation and its inputs.
+# Operations as functions of the parameters of an equation and of its inputs.
 _WITH_PARAMETERS: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": lambda p, x: _broadcast(x, p["shape"], p["broadcast_dimensions"]),
     "concatenate": lambda p, *parts: np.concatenate(parts, p["dimension"]),
@@ -72,7 +72,7 @@ class Evaluation:
             literal = literal_in(variable)
             return values[variable] if literal is None else literal
 
-        # What has no outputs, as a print, is left out.
+        # An equation without outputs, such as a print, is left out.
         for equation in filter(lambda equation: equation.outvars, jaxpr.eqns):
             outputs = self._outputs(equation, [value(variable) for variable in equation.invars])
             values.update(zip(equation.outvars, outputs, strict=True))
@@ -89,7 +89,10 @@ class Evaluation:
 
 
 def _by_numpy(equation: Equation, inputs: Sequence[Any]) -> Sequence[Any] | None:
-    """The outputs of an equation; `None` for operations that are left to JAX, as are all whose results are integers."""
+    """The outputs of an equation, or `None` for an operation that JAX evaluates.
+
+    JAX evaluates all operations whose results are integers.
+    """
     name = equation.primitive.name
     if any(dtype_of(variable) not in (np.float64, np.float32, bool) for variable in equation.outvars):
         return None
@@ -104,7 +107,7 @@ def _by_numpy(equation: Equation, inputs: Sequence[Any]) -> Sequence[Any] | None
 
 
 def _rounding(value: Any) -> float:
-    """The largest rounding error that an array of floating-point numbers may have; 0 where one is not finite."""
+    """The largest rounding error of the entries of an array. It is 0 if an entry is not finite."""
     array = np.asarray(value)
     if array.dtype not in (np.float64, np.float32):
         return 0.0
@@ -118,10 +121,13 @@ def _broadcast(x: np.ndarray, shape: Sequence[int], axes: Sequence[int | np.inte
 
 
 def _product(x: np.ndarray, y: np.ndarray, contracted: Sequence[Any], batched: Sequence[Any]) -> np.ndarray:
-    """`dot_general`: axes of a batch come first in the result, then those of `x` and of `y` that are left."""
+    """The operation `dot_general`.
+
+    The axes of the result are those of the batch, then the remaining axes of `x`, then those of `y`.
+    """
     if not batched[0]:
         return np.tensordot(x, y, (contracted[0], contracted[1]))
-    # Axes by their numbers, those of `y` after those of `x`, unless they are joined.
+    # Each axis has a number. The axes of `y` are numbered after those of `x`, except for contracted and batch axes.
     first, second = list(range(x.ndim)), list(range(x.ndim, x.ndim + y.ndim))
     for pairs in (contracted, batched):
         for axis, other in zip(*pairs, strict=True):

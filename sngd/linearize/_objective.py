@@ -20,20 +20,22 @@ from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Field, in_place_of
 
-# Points whose values are computed at once. Activations of the widest network in use (five layers of 520, three Taylor
-# components) take about 0.1 MB a point, so this bounds them to about 0.2 GB.
+# The number of points whose values are computed at once. The activations of the widest network in use (five layers of
+# 520 units, three Taylor components) take about 0.1 MB for each point, and so about 0.2 GB at once.
 _VALUE_CHUNK = 2048
 
-# Losses evaluated in one batch: half the time of one after the other for a small network, and no more beyond.
+# The number of losses that are evaluated in one batch. For a small network a batch takes half the time of single
+# evaluations, and a larger batch gains nothing.
 _VALUES_AT_ONCE = 11
 
 
 class Linearization(eqx.Module):
-    """What a descent sees of the loss at one parameter vector.
+    """The linearization of the loss at one parameter vector, from which a descent makes its curve.
 
-    - `value`: the loss.
-    - `factor`: `F`, of shape `(n, p)`, with the Gramian `G = F.T @ F`. For least squares it is the Jacobian.
-    - `residual`: shape `(n,)`, of least squares; `energy_gradient`: shape `(p,)`, of an energy. The other is `None`.
+    - `value`: the loss, a scalar.
+    - `factor`: the factor `F`, shape `(n, p)`, of the Gramian `G = F.T @ F`. For least squares it is the Jacobian.
+    - `residual`: the residual of least squares, shape `(n,)`. It is `None` for an energy.
+    - `energy_gradient`: the gradient of an energy, shape `(p,)`. It is `None` for least squares.
     """
 
     value: Float[Array, ""]
@@ -43,8 +45,10 @@ class Linearization(eqx.Module):
 
     @property
     def gradient(self) -> Float[Array, " p"]:
-        """The derivative of the loss. That of least squares, `F.T @ r`, is computed where it is asked for: a factor
-        that is not stored takes some time for it, and residual space does without.
+        """The derivative of the loss, shape `(p,)`.
+
+        For least squares the product `F.T @ r` is computed each time the property is read. It takes some time for a
+        factor that is not stored, and the descent `ResidualSpace` does not need it.
         """
         if self.energy_gradient is not None:
             return self.energy_gradient
@@ -53,10 +57,10 @@ class Linearization(eqx.Module):
 
 
 class LossDifference(NamedTuple):
-    """The loss after an update, less a number.
+    """The loss after an update, minus a number that does not depend on the update.
 
-    - `after`: maps an update, shape `(p,)`, to the loss there less `subtracted`.
-    - `start`: the loss without an update, less `subtracted`.
+    - `after`: a function from an update, shape `(p,)`, to the loss after the update minus `subtracted`.
+    - `start`: the loss without an update, minus `subtracted`.
     """
 
     after: Callable[[Float[Array, " p"]], Float[Array, ""]]
@@ -67,7 +71,7 @@ class LossDifference(NamedTuple):
 class AbstractObjective(eqx.Module):
     """A loss over parameter vectors `theta` of shape `(p,)`.
 
-    - `mesh`: the devices between which its rows are divided; `None` for one.
+    - `mesh`: the devices between which the rows are divided. It is `None` for one device.
     """
 
     trial: eqx.AbstractVar[TrialFunction]
@@ -80,12 +84,12 @@ class AbstractObjective(eqx.Module):
     @property
     @abc.abstractmethod
     def lower_bound(self) -> float:
-        """What the loss cannot fall below."""
+        """A lower bound of the loss, which may be minus infinity."""
 
     @property
     @abc.abstractmethod
     def value_terms(self) -> tuple[Term, ...]:
-        """The terms whose values make the loss."""
+        """The terms from whose values the loss is computed."""
 
     @property
     @abc.abstractmethod
@@ -94,12 +98,12 @@ class AbstractObjective(eqx.Module):
 
     @property
     def has_residual_factor(self) -> bool:
-        """Whether the derivative of `residual` is at hand: as the factor, or by storing it."""
+        """Whether the derivative of `residual` can be computed: as the factor, or as a stored matrix."""
         return self.factors_residual or self.chunk is None
 
     @property
     def has_known_minimum(self) -> bool:
-        """Whether the loss itself says how far above its minimum it may be."""
+        """Whether the minimum of the loss is known, so that the optimality gap follows from the loss."""
         return math.isfinite(self.lower_bound)
 
     @abc.abstractmethod
@@ -108,42 +112,56 @@ class AbstractObjective(eqx.Module):
 
     @abc.abstractmethod
     def loss_along(self, theta: Float[Array, " p"], value: Float[Array, ""]) -> LossDifference:
-        """What a search compares: the loss after an update of `theta`, or that less a number, so that its differences
-        are accurate. `value`: the loss at `theta`.
+        """The loss after an update of `theta`, possibly minus a number that makes its differences accurate.
+
+        A search compares these losses.
+
+        - `value`: the loss at `theta`.
         """
 
     @abc.abstractmethod
     def optimality_gap(self, value: Float[Array, ""], predicted: Float[Array, ""]) -> Float[Array, ""]:
-        """How far above its minimum the loss may be.
+        """An upper bound or an estimate of how far the loss is above its minimum.
 
-        - `value`: the loss. `predicted`: the largest reduction that a quadratic model predicts.
+        - `value`: the loss.
+        - `predicted`: the largest reduction that a quadratic model predicts.
         """
 
     @abc.abstractmethod
     def first_order(self, theta: Float[Array, " p"]) -> tuple[Float[Array, " n"] | None, Float[Array, " p"] | None]:
-        """What a curve needs beside a factor: the residual of least squares, or the gradient of an energy."""
+        """The residual of least squares and the gradient of an energy. One of the two is `None`.
+
+        A curve needs these beside a factor.
+        """
 
     @abc.abstractmethod
     def on_some_points(self, rows: int, key: PRNGKeyArray) -> "AbstractObjective | None":
-        """The same conditions on some of the points, drawn from each alike, with at most `rows` rows, or one point a
-        condition; `None` where the factor is not that of the residual. The weights are kept, so they are no quadrature.
+        """The objective of the same conditions on some of the points.
+
+        It has at most `rows` rows, or one point for each condition if that is more. The points of each condition are
+        drawn at random in equal proportion. The weights are not changed, so the sums no longer approximate integrals.
+        The result is `None` if the factor is not the derivative of the residual.
         """
 
     def residual(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
-        """The weighted residuals of all conditions, one after the other; for an energy, of its Euler-Lagrange equation
-        and its natural boundary conditions.
+        """The weighted residuals of all conditions, one after the other, shape `(n,)`.
+
+        For an energy these are the residuals of the Euler-Lagrange equation and of the natural boundary conditions.
         """
         return self._values_of(self.residual_terms, self.trial.field, theta)
 
     def factor_values(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
-        """The values of the functions whose derivatives are the rows of the factor: the residual; for an energy, of its
-        metric for the solution itself.
+        """The values of the functions whose derivatives are the rows of the factor.
+
+        For least squares these are the residual. For an energy they are the values of the metric with the solution as
+        the direction.
         """
         return self._values_of(self.factor_terms, self.trial.field, theta)
 
     def data(self, theta: Float[Array, " p"]) -> Float[Array, " n"]:
-        """The residual of the function that is zero everywhere, in the rows of `residual`: of a linear problem, its
-        data. Reads the shape of `theta` only.
+        """The residual of the function that is zero everywhere, in the rows of `residual`.
+
+        For a linear problem these are its data. Only the shape of `theta` is used.
         """
 
         def zero(theta: Array) -> Field:
@@ -158,14 +176,14 @@ class AbstractObjective(eqx.Module):
         """The terms of `residual`."""
 
     def residual_jacobian(self, theta: Float[Array, " p"]) -> Float[Array, "n p"]:
-        """The derivative of `residual`, stored: for small networks."""
+        """The derivative of `residual`, shape `(n, p)`, stored as a matrix. It is meant for small networks."""
         if self.mesh is None:
             return self._jacobian_of(self.residual_terms, theta)
         return all_rows(self._jacobian_of, self.residual_terms, self.mesh, theta)
 
     @abc.abstractmethod
     def linearize(self, theta: Float[Array, " p"]) -> Linearization:
-        """The loss, the factor of its Gramian, and what its gradient is made of."""
+        """The linearization at `theta`."""
 
     @property
     def rows(self) -> int:
@@ -174,19 +192,21 @@ class AbstractObjective(eqx.Module):
 
     @property
     def storage(self) -> str:
-        """How the factor is kept."""
+        """How the factor is kept, in words."""
         if self.chunk is None:
             return "stored"
         return "kept as outer products" if self.linear else "recomputed in blocks"
 
     @property
     def values_at_once(self) -> int:
-        """How many parameter vectors to evaluate in one batch: where the factor is too large to store, one."""
+        """The number of parameter vectors to evaluate in one batch. It is 1 if the factor is too large to store."""
         return _VALUES_AT_ONCE if self.chunk is None else 1
 
     def factor(self, theta: Float[Array, " p"]) -> AbstractFactor:
-        """The factor of the Gramian: stored where `chunk` is `None`, as outer products where the network has `linear`
-        leaves, or recomputed in blocks of rows.
+        """The factor of the Gramian at `theta`.
+
+        It is stored if `chunk` is `None`. Otherwise it is kept as outer products if the network has `linear` leaves,
+        and recomputed in blocks of rows if not.
         """
         kind = self._kind(theta)
         if self.mesh is None:
@@ -194,7 +214,7 @@ class AbstractObjective(eqx.Module):
         return sharded_factor(kind, self._keep, self.factor_terms, theta, self.mesh)
 
     def _kind(self, theta: Float[Array, " p"]) -> Callable[[PyTree], LocalFactor]:
-        """Makes the factor from what `_keep` returns."""
+        """The function that makes the factor from the result of `_keep`."""
         if self.chunk is None:
             return DenseFactor
         if self.linear:
@@ -202,7 +222,7 @@ class AbstractObjective(eqx.Module):
         return eqx.Partial(ChunkedFactor, self.trial, theta, chunk=self.chunk)
 
     def _keep(self, terms: tuple[Term, ...], theta: Float[Array, " p"]) -> PyTree:
-        """What the rows of these terms are kept as: a matrix, outer products, or the terms themselves."""
+        """The rows of these terms as a matrix, as outer products, or as the terms themselves."""
         if self.chunk is None:
             return self._jacobian_of(terms, theta)
         return layered_rows(terms, self.trial, theta, self.linear) if self.linear else terms
@@ -217,7 +237,7 @@ class AbstractObjective(eqx.Module):
 
         def values(terms: tuple[Term, ...], *parameters: Array) -> Array:
             field = make_field(*parameters)
-            # Of a network kept as outer products, where a product with a weight matrix takes time.
+            # Fewer matrix products pay for a network that is kept as outer products, whose weight matrices are large.
             fewest = bool(self.linear)
             return jnp.concatenate([_by_blocks(term, lambda block: block.values_of(field, fewest)) for term in terms])
 

@@ -1,4 +1,4 @@
-"""Sums of outer products: the rows of a Jacobian by a weight matrix, and the inner products between them."""
+"""Sums of outer products: the derivatives of rows with respect to a weight matrix, and their inner products."""
 
 import functools
 from collections.abc import Callable
@@ -11,19 +11,23 @@ from jaxtyping import Array, Float, Int
 
 from sngd._products import add_half_gramian, transpose_matmul
 
-# Vectors are multiples of one another up to this part of their length. Rounding leaves some 1e-15; and an error of this
-# size in a derivative costs no digit of a solution, which its residual decides.
+# Two vectors count as parallel if they are multiples of each other up to this part of their length. Rounding errors are
+# about 1e-15. An error of this size in a derivative does not change the solution, which the residual determines.
 _PARALLEL = 1e-11
 
-# Random projections that tell which are.
+# The number of random projections that decide which vectors are parallel.
 _PROJECTIONS = 8
 
 
 class Outer(eqx.Module):
-    """For one weight matrix of shape `(a, b)` and every row, `S` pairs of vectors: the sum of their outer products is
-    the row's derivative by the matrix.
+    """The derivatives of rows with respect to one weight matrix of shape `(a, b)`, as `S` pairs of vectors for each
+    row.
 
-    - `left`: shape `(rows, S, a)`; `right`: shape `(rows, S, b)`. Pairs that are not in use are zero, and come last.
+    The derivative of a row is the sum of the outer products of its pairs. Pairs that are not in use are zero and come
+    last.
+
+    - `left`: the left vectors, shape `(rows, S, a)`.
+    - `right`: the right vectors, shape `(rows, S, b)`.
     """
 
     left: Float[Array, "rows S a"]
@@ -35,11 +39,12 @@ class Outer(eqx.Module):
         return jnp.sum(jnp.any(self.left != 0, axis=(0, 2)))
 
     def gathered(self) -> "Outer":
-        """The same sums with fewer pairs in use: those with vectors of the same direction are added.
+        """The same sums with fewer pairs in use: pairs that share the direction of one vector become one pair.
 
-        `g a^T + c g b^T` is `g (a + c b)^T`. A row depends on its derivatives of highest order through one and the same
-        linear function of each, so those pairs become one, where they were not summed before (`_collapse.py`): as in
-        the forward Laplacian (Li et al., Nature Machine Intelligence 6, 2024), but for any operator.
+        The sum `g a^T + c g b^T`, for instance, is `g (a + c b)^T`. A row depends on all derivatives of highest order
+        through the same linear function, so their pairs become one pair. This matters if they were not summed before
+        (`_collapse.py`). The forward Laplacian does the same for one operator (Li et al., Nature Machine Intelligence
+        6, 2024); this method does it for any operator.
         """
         if self.left.shape[1] < 2:
             return self
@@ -48,17 +53,17 @@ class Outer(eqx.Module):
         return Outer(_apply(left_shares @ left_moves, self.left), _apply(right_moves @ right_shares, self.right))
 
     def times(self, matrix: Float[Array, "a b"]) -> Float[Array, " rows"]:
-        """The inner products of the rows with a matrix."""
+        """The inner products of the derivatives of all rows with a matrix."""
         add = lambda total, left, right: total + jnp.sum(left * (right @ matrix.T), axis=1)
         return self.fold(add, jnp.zeros(len(self.left), matrix.dtype))
 
     def combined(self, weights: Float[Array, " rows"]) -> Float[Array, "a b"]:
-        """The rows' sum with these weights."""
+        """The weighted sum of the derivatives of all rows."""
         add = lambda total, left, right: total + transpose_matmul(weights[:, None] * left, right)
         return self.fold(add, jnp.zeros((self.left.shape[2], self.right.shape[2]), weights.dtype))
 
     def add_products(self, total: Float[Array, "rows others"], other: "Outer") -> Float[Array, "rows others"]:
-        """`total` and the inner products of these rows with others."""
+        """The sum of `total` and the inner products of these rows with the rows of `other`."""
 
         def add(total: Array, left: Array, right: Array) -> Array:
             return other.fold(lambda total, *sides: total + (left @ sides[0].T) * (right @ sides[1].T), total)
@@ -66,11 +71,12 @@ class Outer(eqx.Module):
         return self.fold(add, total)
 
     def add_half_gramian(self, total: Float[Array, "rows rows"]) -> Float[Array, "rows rows"]:
-        """`total` and a matrix whose sum with its transpose has the inner products of these rows with themselves: each
-        pair of pairs once.
+        """The sum of `total` and a matrix `H`, where `H + H^T` has the inner products of these rows with themselves.
+
+        Each two of the `S` pairs are multiplied once.
         """
         total = self.fold(add_half_gramian, total)
-        # In this order the pairs of the first `m` are the first `m (m - 1) / 2`.
+        # In this order, the first `m (m - 1) / 2` entries are all twos of the first `m` pairs.
         first, second = map(jnp.asarray, np.tril_indices(self.left.shape[1], -1))
 
         def add(index: Array | int, total: Array) -> Array:
@@ -82,10 +88,10 @@ class Outer(eqx.Module):
         return jax.lax.fori_loop(0, self.in_use * (self.in_use - 1) // 2, add, total)
 
     def fold(self, use: Callable[[Array, Array, Array], Array], total: Array) -> Array:
-        """`use(total, left, right)` for the vectors of each pair in use, `(rows, a)` and `(rows, b)`.
+        """The last `total` of repeated calls `total = use(total, left, right)`, one for each pair in use.
 
-        One after the other: XLA gives a product of matrices both cores in a loop, and side by side they are half as
-        fast.
+        The vectors of a pair have the shapes `(rows, a)` and `(rows, b)`. The calls are made in a loop, because XLA
+        then uses all cores for each matrix product. Without the loop it runs products side by side, at half the speed.
         """
         step = lambda index, total: use(total, *self._pair(index))
         if self.left.shape[1] < 2:
@@ -106,15 +112,16 @@ def _multiples(vectors: Float[Array, "rows S q"]) -> tuple[Float[Array, "1 S S"]
     The first result multiplies the vectors on this side, so that one of each direction is left. The second result
     multiplies the vectors on the other side, so that the sums of outer products stay the same.
 
-    A few random projections tell which vectors are parallel: projections of two directions are of two directions.
+    A few random projections decide which vectors are parallel, because random projections of vectors that are not
+    parallel are almost surely not parallel.
     """
     products = jnp.einsum("nsq,ntq->nst", vectors, vectors)
     squares = jnp.diagonal(products, axis1=1, axis2=2)
     factors = jnp.where(squares[:, None] > 0, products / jnp.where(squares > 0, squares, 1.0)[:, None], 0.0)
-    # By differences: what the products tell of an angle ends at the root of the machine precision.
+    # Angles are computed from differences, because inner products resolve them only to the root of machine precision.
     apart = jnp.sum((vectors[:, :, None] - factors[..., None] * vectors[:, None]) ** 2, axis=-1)
     multiple = jnp.all(apart <= _PARALLEL**2 * squares[:, :, None], axis=0)
-    # Of pairs that are multiples of each other the first stays. A zero vector is a multiple of any, but not they of it.
+    # Of parallel vectors the first one stays. A zero vector is a multiple of each vector, but not the other way round.
     place = np.arange(vectors.shape[1])
     added = jnp.any(multiple & (~multiple.T | (place < place[:, None])), axis=1)
     goals = multiple & ~added
@@ -127,6 +134,6 @@ def _multiples(vectors: Float[Array, "rows S q"]) -> tuple[Float[Array, "1 S S"]
 
 
 def _apply(coefficients: Float[Array, "#rows S S"], vectors: Float[Array, "rows S a"]) -> Float[Array, "rows S a"]:
-    """The linear combinations, of the vectors of every row. Written out: one pass through memory."""
+    """The linear combinations of the vectors of each row, written out so that they take one pass through memory."""
     terms = [coefficients[:, :, pair, None] * vectors[:, pair, None] for pair in range(vectors.shape[1])]
     return functools.reduce(jnp.add, terms)

@@ -21,28 +21,29 @@ from sngd.linearize._numpy import Evaluation
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
-# A weight matrix with a side below this is stored: the vectors of its outer products would take more room.
+# A weight matrix with a side below this is stored, because the vectors of its outer products would take more memory.
 _NARROW = 8
 
-# Two results differ where they differ by this part of the larger one, and by so many times the rounding error of a
-# single operation. Rewriting changes the order of sums; a wrong derivative differs in its first digits.
+# Two results count as different if they differ by this part of the larger one, and also by this many times the rounding
+# error of a single operation. Rewriting changes the order of sums; a wrong derivative differs in its first digits.
 _DIFFERENCE = 1e-6
 _ROUNDINGS = 1e4
 
-# The parameters of the comparison differ from those of the network by about this part of their size: in a network that
-# begins at zero, a wrong derivative may be zero too.
+# The parameters of the comparison differ from those of the network by about this part of their size. In a network whose
+# parameters are zero, a wrong derivative might be zero too.
 _SHIFT = 0.1
 
-# Random numbers to draw, which are repeated: a million take longer than the rest. A prime number, so that the rows of a
-# matrix differ.
+# This many random numbers are drawn and repeated, because a million would take longer than the rest of the check. The
+# number is prime, so that the rows of a matrix differ.
 _DRAWN = 1009
 
 
 def outer_leaves(terms: Sequence[Term], trial: TrialFunction, theta: Float[Array, " p"]) -> frozenset[int]:
-    """The leaves of the network to keep as outer products: matrices that enter all terms by products with vectors only.
+    """The indices of the leaves of the network to keep as outer products.
 
-    There are none where these leaves hold at most half of the parameters. There are none either where the residual
-    cannot be rewritten, or differs from what it was when rewritten; a `RuntimeWarning` says so.
+    These leaves are matrices that enter all terms only by products with vectors. The set is empty if these leaves hold
+    at most half of the parameters. It is also empty, with a `RuntimeWarning`, if the residual cannot be rewritten, or
+    if the rewritten residual differs from the residual as written.
     """
     leaves = jax.tree.leaves(trial.unravel(theta))
     rows = functools.partial(_rows, terms, trial, theta)
@@ -54,7 +55,7 @@ def outer_leaves(terms: Sequence[Term], trial: TrialFunction, theta: Float[Array
             return frozenset()
         _require_equal(rows, lambda given: graph.evaluate(given)[0], leaves)
     except Exception as error:
-        # Nobody knows what a function or a version of JAX that was never met will raise.
+        # An unknown function or an unknown version of JAX may raise any exception.
         reason = str(error).partition("\n")[0]
         warnings.warn(
             f"the Jacobian is not kept as outer products, since rewriting the residual for them fails with "
@@ -75,9 +76,10 @@ def _rows(terms: Sequence[Term], trial: TrialFunction, theta: Array, leaves: Lea
 
 @functools.cache
 def _require_known_form() -> None:
-    """Raises `NotImplementedError` where a product with a weight matrix is not found in a function as simple as this.
+    """Raises `NotImplementedError` if the product with a weight matrix is not found in a simple function.
 
-    An operation under another name would go unnoticed otherwise: as a network whose weights enter in unusual ways.
+    Without this check, a version of JAX with another name of the operation would go unnoticed: the weights would look
+    as if they entered otherwise than by products.
     """
     rows = lambda leaves: jax.jit(lambda vector: leaves[0].T @ jnp.sin(vector))(np.ones(2))
     if linear_leaves(rows, [jnp.ones((2, 3))]) != {0}:
@@ -85,11 +87,11 @@ def _require_known_form() -> None:
 
 
 def _require_equal(written: Rows, rewritten: Rows, leaves: Leaves) -> None:
-    """Raises `ArithmeticError` where two functions of the leaves of a network differ by more than rounding.
+    """Raises `ArithmeticError` if two functions of the leaves of a network differ by more than rounding errors.
 
-    Their values are compared, and their derivatives in one random direction; or, for functions that cannot be
-    differentiated in forward mode, the derivatives of one random combination of their values. Functions with results
-    that are not finite are not compared.
+    The values of the functions are compared, and their derivatives in one random direction. For functions that cannot
+    be differentiated in forward mode, the derivatives of one random combination of their values are compared instead.
+    Results that are not finite are not compared.
     """
     drawn = np.random.default_rng(0).normal(size=(2, _DRAWN))
     direction = [np.resize(drawn[0], leaf.shape) for leaf in leaves]
@@ -129,5 +131,5 @@ def _evaluated(function: Callable[..., Any], *arguments: Any) -> Evaluation:
 
 
 def _size(leaf: np.ndarray) -> float:
-    """The root mean square of a leaf; 1 for one that is zero."""
+    """The root mean square of the entries of a leaf. It is 1 for a leaf that is zero."""
     return float(np.linalg.norm(leaf)) / leaf.size**0.5 or 1.0

@@ -1,8 +1,8 @@
-"""The rows of an objective divided between devices: each linearizes at its own points.
+"""The rows of an objective divided between devices. Each device linearizes at its own points.
 
-Two kinds of arrays exist: the rows of the factor, which stay where they are made, and all others, which are whole on
-every device. So whatever uses an objective or a factor is the same for one device and for several; what is exchanged
-is exchanged within their methods.
+Each device keeps the rows of the factor that it computes. All other arrays are whole on every device. So code that uses
+an objective or a factor is the same for one device and for several. All exchange between devices happens inside the
+methods of the objective and of the factor.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ LocalFactor = DenseFactor | LayeredFactor | ChunkedFactor
 
 
 class ShardedFactor(AbstractFactor):
-    """A factor of any kind, with its rows divided between devices. Products see and return whole arrays.
+    """A factor of any kind, with its rows divided between devices. Products take and return whole arrays.
 
-    Of `n` rows, `p` parameters and `l` columns, `matmul` gathers `n l` numbers, `rmatmul` and `gramian_matmul` sum
-    `p l` over the devices, `gramian_compress` sums `l l`.
+    With `n` rows, `p` parameters and `l` columns, `matmul` gathers `n l` numbers. `rmatmul` and `gramian_matmul` sum
+    `p l` numbers over the devices, and `gramian_compress` sums `l l` numbers.
 
-    - `kind`: makes the factor of some rows from what they are kept as.
-    - `kept`: what all rows are kept as, one block for each device.
+    - `kind`: the function that makes the factor of some rows from the form in which they are kept.
+    - `kept`: all rows in the form in which they are kept, in one block for each device.
     """
 
     kind: Callable[[PyTree], LocalFactor]
@@ -39,7 +39,7 @@ class ShardedFactor(AbstractFactor):
 
     @property
     def local(self) -> LocalFactor:
-        """The factor of all blocks, one after the other, with the rows of zeros that fill them up."""
+        """The factor of all blocks, one after the other, with the rows of zeros that make the blocks equal in size."""
         return self.kind(self.kept)
 
     @property
@@ -59,10 +59,11 @@ class ShardedFactor(AbstractFactor):
         return self._sum(lambda factor, q: factor.gramian_compress(q), basis)
 
     def kernel(self) -> Float[Array, "n n"]:
-        """`F @ F.T`.
+        """The kernel `F @ F.T`, shape `(n, n)`.
 
-        Stored rows are exchanged for columns, `n p` numbers over all devices, and `n n` numbers are summed. For any
-        other factor every device gathers the vectors or points that the rows are made of, and then `n n` numbers.
+        For a stored factor, the devices exchange rows for columns, `n p` numbers over all devices, and sum `n n`
+        numbers. For any other factor, each device gathers the vectors or the points of all rows, and then `n n`
+        numbers.
         """
         match self.local:
             case DenseFactor():
@@ -76,11 +77,11 @@ class ShardedFactor(AbstractFactor):
 
     @property
     def product_operations(self) -> int:
-        """The operations of all devices together."""
+        """The number of operations of a product with one vector, on all devices together."""
         return self.local.product_operations
 
     def kernel_of(self, rows: Int[Array, " m"]) -> Float[Array, "m m"]:
-        """Sums `m p` numbers over the devices, where the factor is stored."""
+        """The inner products of some rows. For a stored factor, `m p` numbers are summed over the devices."""
         if not self.is_stored:
             return self.kernel()[rows][:, rows]
         chosen = self._each(lambda factor, rows: self.layout.take(factor.matrix, rows), rows)
@@ -101,7 +102,7 @@ class ShardedFactor(AbstractFactor):
     def sketch(
         self, sample: Sample, key: PRNGKeyArray, columns: int, shared: int
     ) -> tuple[Float[Array, "n l"], ProductColumns] | None:
-        """Gathers `n l` numbers. Every device draws the same columns."""
+        """The sketch and its test matrix. It gathers `n l` numbers. Each device draws the same test matrix."""
         if not self.has_cheap_sketch:
             return None
 
@@ -121,7 +122,7 @@ class ShardedFactor(AbstractFactor):
         return self._each(lambda *block: jax.lax.psum(function(*block), ROWS), *arguments)
 
     def _each(self, function: Callable, *arguments: Array):
-        """`function` of every device's factor and of `arguments`."""
+        """The results of `function` on all devices, each for the device's own factor and for `arguments`."""
 
         def block(kept: PyTree, kind: PyTree, *arguments: Array):
             return function(eqx.combine(kind, static)(kept), *arguments)
@@ -137,7 +138,11 @@ def sharded_factor(
     theta: Float[Array, " p"],
     mesh: Mesh,
 ) -> ShardedFactor:
-    """The factor of these terms, whose rows `keep` makes and `kind` knows to multiply."""
+    """The factor of these terms, with their rows divided between devices.
+
+    The function `keep` computes the rows of terms in the form in which they are kept. The function `kind` makes a
+    factor from rows in this form.
+    """
     kept = on_every_device(lambda terms, t: keep(_own(terms, mesh), t), mesh, 0, DIVIDED)(terms, theta)
     return ShardedFactor(kind, kept, layout_of(terms, mesh))
 
@@ -145,7 +150,10 @@ def sharded_factor(
 def all_rows(
     function: Callable[..., Float[Array, "block ..."]], terms: tuple[Term, ...], mesh: Mesh, *parameters: Array
 ) -> Float[Array, "n ..."]:
-    """`function` of the terms and of `parameters`, which has a row for each of theirs, gathered from all devices."""
+    """The rows `function(terms, *parameters)`, gathered from all devices.
+
+    The function returns one row for each row of the terms that it is given.
+    """
     layout = layout_of(terms, mesh)
 
     def block(terms: tuple[Term, ...], *parameters: Array) -> Array:
@@ -155,12 +163,12 @@ def all_rows(
 
 
 def layout_of(terms: tuple[Term, ...], mesh: Mesh) -> RowLayout:
-    """Which device has which rows of these terms."""
+    """The layout of the rows of these terms over the devices."""
     return RowLayout(mesh, tuple((len(term.scales), term.components) for term in terms))
 
 
 def _own(terms: tuple[Term, ...], mesh: Mesh) -> tuple[Term, ...]:
-    """The same terms at the points of this device. Points are few numbers: every device has all of them."""
+    """The same terms at the points of this device. Each device holds all points, because they are few numbers."""
     blocks = tuple(term.divided(mesh.size) for term in terms)
     return jax.tree.map(lambda array: array[jax.lax.axis_index(ROWS)], blocks)
 

@@ -9,14 +9,15 @@ from sngd.linearize._rewriting import outer_leaves
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
 
-# Parameters, for every side of a weight matrix, from which rows are kept as outer products even where they could be
-# stored: hidden layers of more than 64. Kernels are formed sooner so.
+# If a network has more parameters than this times the sum of the sides of its weight matrices, its rows are kept as
+# outer products even if they could be stored. Its hidden layers then have more than 64 units, and outer products form
+# the kernel faster.
 _WIDE = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How much memory a factor may take. How the factor is kept follows from it.
+    """How much memory a factor may take, from which follows how the factor is kept.
 
     - `dense_bytes`: the largest size of a factor that may be stored.
     - `layered`: whether outer products may be used. They are used, for a network made of linear layers, if the factor
@@ -35,8 +36,9 @@ def storage_of(
 ) -> tuple[int | None, frozenset[int]]:
     """How the factor of these terms is kept.
 
-    Returns the points of one block, `None` where the whole factor is stored; and the positions of the leaves whose
-    derivatives are kept as outer products. There are none where such leaves do not hold most of the parameters.
+    The first result is the number of points of one block. It is `None` if the whole factor is stored. The second result
+    is the set of the indices of the leaves whose derivatives are kept as outer products. It is empty if such leaves do
+    not hold most of the parameters.
     """
     rows, row_bytes = sum(term.rows for term in terms), 8 * len(theta)
     leaves = jax.tree.leaves(jax.eval_shape(trial.unravel, theta))

@@ -15,23 +15,24 @@ from sngd.linearize._layers import with_fewest_products
 from sngd.linearize._trial import TrialFunction
 from sngd.problem import Collocation, Field
 
-# The values that a term has at one point, by the names of the arguments of its condition.
+# The values at one point of data that JAX cannot trace, by the names of the arguments of the condition.
 Values = dict[str, Array]
 
 Function = Callable[[Field, Field, Float[Array, " d"], Float[Array, " d"], Values], Array]
 
 
 class Term(eqx.Module):
-    """Rows `scale_i * function(u, v, x_i, normal_i, tabulated_i)`, with `components` rows a point.
+    """The rows `scale_i * function(u, v, x_i, normal_i, tabulated_i)`, with `components` rows for each point.
 
-    Values take `u = v = u(theta, .)`. The derivative with respect to the parameters goes through `v` alone: a residual
-    is a function of `v`, a metric is linear in the direction `v` and only evaluated at `u`.
+    The values have `u = v = u(theta, .)`. The derivative with respect to the parameters goes through `v` alone. A
+    residual is a function of `v`. A metric is linear in the direction `v` and only evaluated at `u`.
 
-    - `points`, `normals`: shape `(n, d)`; `scales`: shape `(n,)`.
-    - `tabulated`: data that are known at the points only, by their names: arrays of shape `(n, ...)`.
+    - `points`, `normals`: the points and the outward unit normals, shape `(n, d)`.
+    - `scales`: the square roots of the weights, shape `(n,)`.
+    - `tabulated`: the values at the points of data that JAX cannot trace, by their names, of shapes `(n, ...)`.
+    - `label`: the name of the term in messages.
 
-    The arrays of a stack of blocks have one more axis, the first one.
-    - `label`: what messages call the term.
+    In a stack of blocks, each array has one more axis, which is the first.
     """
 
     function: Function = eqx.field(static=True)
@@ -44,7 +45,7 @@ class Term(eqx.Module):
 
     @property
     def at_points(self) -> tuple[Array, Array, Array, Values]:
-        """All that differs from point to point: what `row` takes, with a first axis of length `n`."""
+        """The arguments of `row` that differ from point to point, each with a first axis of length `n`."""
         return self.points, self.normals, self.scales, self.tabulated
 
     def row(self, u: Field, v: Field, x: Array, normal: Array, scale: Array, values: Values) -> Float[Array, " rows"]:
@@ -60,9 +61,9 @@ class Term(eqx.Module):
         return self.values_of(trial.field(theta))
 
     def values_of(self, field: Field, fewest: bool = False) -> Float[Array, " rows"]:
-        """The value of every row for a field that may come from anywhere.
+        """The value of each row for any field in place of `u` and `v`.
 
-        - `fewest`: whether to look for a way with fewer matrix products.
+        - `fewest`: whether to rewrite the computation with fewer matrix products.
         """
         leaves, structure = jax.tree.flatten(self.at_points)
 
@@ -73,7 +74,7 @@ class Term(eqx.Module):
         return jax.vmap(function)(*leaves).ravel()
 
     def jacobian(self, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, "rows p"]:
-        """The derivative of every row: one reverse pass a row, batched over the points."""
+        """The derivative of each row, by one reverse pass for each row, batched over the points."""
         field = trial.field(theta)
 
         def at(x: Array, normal: Array, scale: Array, values: Values) -> Array:
@@ -82,7 +83,7 @@ class Term(eqx.Module):
         return jax.vmap(at)(*self.at_points).reshape(-1, len(theta))
 
     def sample(self, count: int, key: PRNGKeyArray) -> "Term":
-        """The rows of `count` of its points, drawn without replacement."""
+        """The rows at `count` of the points, which are drawn without replacement."""
         drawn = jax.random.choice(key, len(self.scales), (count,), replace=False)
         return self._with(jax.tree.map(lambda array: array[drawn], self.at_points))
 
@@ -93,7 +94,7 @@ class Term(eqx.Module):
     def divided(self, count: int) -> "Term":
         """The same rows as a stack of `count` equal blocks.
 
-        Where there are too few points, the last one fills up the rest at scale zero, so the rows it adds are zero.
+        If the points do not fill all blocks, copies of the last point with scale zero are added. Their rows are zero.
         """
         size = -(-len(self.scales) // count)
         missing = count * size - len(self.scales)
@@ -124,8 +125,9 @@ def make_term(
 
     - `may_ignore_u`: whether the function may be the same for all parameters.
 
-    Raises `TypeError` for a function that JAX cannot trace or that returns a `Field`. Raises `ValueError` where it does
-    not return a scalar or a vector of real numbers at one point, or does not use the unknown.
+    Raises `TypeError` for a function that JAX cannot trace, and for a function that returns a `Field`. Raises
+    `ValueError` for a function that does not use the unknown, and for one that does not return a scalar or a vector of
+    real numbers at one point.
     """
     points, normals = jnp.asarray(collocation.points), jnp.asarray(collocation.normals)
     tabulated = jax.tree.map(jnp.asarray, collocation.tabulated)

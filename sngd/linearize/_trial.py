@@ -1,4 +1,4 @@
-"""A network seen as a function of one flat parameter vector."""
+"""A network as a function of one flat parameter vector."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from sngd.problem import AbstractProblem, Box, Field
 
 
 class _Adapted(eqx.Module):
-    """A network of a user's own as a function of one point, with the attributes of the network.
+    """A user's network as a function of one point, with the attributes of the network.
 
-    - `takes_number`: whether the network takes the only coordinate itself; `shape`: what its values are brought to.
+    - `takes_number`: whether the network takes the only coordinate of a point as a number.
+    - `shape`: the shape to which the values of the network are reshaped.
     """
 
     network: Any
@@ -33,10 +34,10 @@ class _Adapted(eqx.Module):
 class TrialFunction(eqx.Module):
     """The map from a parameter vector `theta` of shape `(p,)` to the field `u(theta, .)` on a domain.
 
-    What is trained are the floating-point arrays of the network; everything else in it stays as it is.
+    The floating-point arrays of the network are trained. All other leaves stay as they are.
 
-    - `adapt`: makes a function of one point of the network.
-    - `parameters`: those of the problem, by their names.
+    - `adapt`: the function that makes a function of one point from the network.
+    - `parameters`: the parameters of the problem, by their names.
     """
 
     unravel: Callable[[Float[Array, " p"]], Any] = eqx.field(static=True)
@@ -46,7 +47,7 @@ class TrialFunction(eqx.Module):
     parameters: dict[str, Array] = eqx.field(default_factory=dict)
 
     def network(self, theta: Float[Array, " p"]) -> Any:
-        """The network as it was given, with these parameters."""
+        """The network in the form in which the user gave it, with these parameters."""
         return eqx.combine(self.unravel(theta), self.fixed)
 
     def function(self, theta: Float[Array, " p"]) -> Callable[[Float[Array, " d"]], Array]:
@@ -60,9 +61,9 @@ class TrialFunction(eqx.Module):
 def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFunction, Float[Array, " p"]]:
     """The trial function of `network`, a callable PyTree, and its present parameter vector of shape `(p,)`.
 
-    Raises `TypeError` for a network that cannot be called, holds no floating-point arrays, or holds any that are not
-    float64: natural gradients need the digits. Raises `ValueError` for one that cannot be evaluated at a point of the
-    domain, or returns another shape there than a problem with so many outputs needs.
+    Raises `TypeError` for a network that cannot be called, for one without floating-point arrays, and for one with such
+    arrays that are not float64: natural gradients need the digits. Raises `ValueError` for a network that cannot be
+    evaluated at a point of the domain, and for one whose value does not have the shape that the problem needs.
     """
     if not callable(network):
         raise TypeError(
@@ -89,16 +90,17 @@ def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFun
 
 
 def function_of_point(network: Callable, dimension: int, outputs: int) -> Callable[[Float[Array, " d"]], Array]:
-    """The network as a function of one point `x` of shape `(d,)` that returns a scalar, or a vector of `m` outputs.
+    """The network as a function of one point `x`, shape `(d,)`, that returns a scalar, or a vector of `m` outputs.
 
-    A network that does is returned itself. One that takes the only coordinate of a point as a number, or returns the
-    only output as a vector of shape `(1,)`, is wrapped. Raises `ValueError` for any other one.
+    A network of this form is returned itself. A network that takes the only coordinate of a point as a number is
+    wrapped. So is a network that returns the only output as a vector of shape `(1,)`. Raises `ValueError` for any other
+    network.
     """
     return _adaptation(network, dimension, outputs)(network)
 
 
 def _adaptation(network: Callable, dimension: int, outputs: int) -> Callable[[Any], Callable]:
-    """What makes a function of one point of this network, and of those that differ in their parameters only."""
+    """The function that makes a function of one point from this network, or from one with other parameters."""
     point = jax.ShapeDtypeStruct((dimension,), jnp.dtype("float64"))
     shape, takes_number = _shape(network, point), False
     if isinstance(shape, Exception) and dimension == 1:
@@ -125,7 +127,7 @@ def _itself(network: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class _Adaptation:
-    """Makes an `_Adapted`. Equal for equal networks, so that compiled code is found again."""
+    """A function that makes an `_Adapted`. Equal networks give equal functions, so that compiled code is reused."""
 
     takes_number: bool
     shape: tuple[int, ...]
@@ -135,7 +137,7 @@ class _Adaptation:
 
 
 def _shape(network: Callable, x: jax.ShapeDtypeStruct) -> tuple[int, ...] | Exception:
-    """The shape of the value at one point; or what the network raises there."""
+    """The shape of the value of the network at one point, or the exception that the network raises there."""
     try:
         return eqx.filter_eval_shape(lambda network, x: jnp.asarray(network(x)), network, x).shape
     except Exception as error:
