@@ -67,8 +67,7 @@ def _values(result: Any) -> Array:
 
 
 def _depends_on_first(jaxpr: Jaxpr) -> bool:
-    """Whether a result may depend on the first argument. Each output of an equation counts as depending on all inputs.
-    """
+    """Whether a result may depend on the first argument. An equation counts as depending on all of its inputs."""
     reached = {id(jaxpr.invars[0])}
     for equation in jaxpr.eqns:
         if any(id(variable) in reached for variable in equation.invars):
