@@ -1,11 +1,15 @@
-"""What a step takes."""
+"""The predicted memory and work of a step."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """A prediction: how many bytes are held at the most, and how many floating-point operations are made."""
+    """The predicted cost of a step.
+
+    - `bytes`: the largest memory that the step holds at a time, in bytes.
+    - `operations`: the number of floating-point operations.
+    """
 
     bytes: float
     operations: float

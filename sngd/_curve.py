@@ -1,4 +1,4 @@
-"""A curve of trial updates: what a descent hands to a search."""
+"""Curves of trial updates, which a descent returns and a search evaluates."""
 
 import abc
 
@@ -8,61 +8,69 @@ from jaxtyping import Array, Float, Int
 
 
 class AbstractCurve(eqx.Module):
-    """Trial updates `t -> update` for `t` in `[0, 1]`, from no update at 0 to the boldest one at 1.
+    """A curve of trial updates `t -> update` for `t` in `[0, 1]`. At 0 there is no update, and at 1 the boldest one.
 
-    A subclass defines `update`, `predicted_reduction` and `gradient_norm`. It replaces the other methods where their
-    defaults do not suit.
+    A subclass defines `update`, `predicted_reduction` and `gradient_norm`. It may replace the other methods, which have
+    defaults. All methods are called under `jax.jit`.
     """
 
     @abc.abstractmethod
     def update(self, t: Float[Array, ""]) -> Float[Array, " p"]:
-        """What to add to the parameters."""
+        """The update, shape `(p,)`, which is added to the parameters."""
 
     @abc.abstractmethod
     def predicted_reduction(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        """How much the quadratic model of the loss falls under `update(t)`."""
+        """The reduction of the loss under `update(t)` in the quadratic model, in units of the loss.
+
+        It is positive if the model predicts a smaller loss (Conn, Gould and Toint, Trust-Region Methods, ch. 6).
+        """
 
     def rank(self, t: Float[Array, ""]) -> Int[Array, ""]:
-        """How many directions `update(t)` is made of, or -1, the default, where that has no meaning."""
+        """The number of directions of which `update(t)` is a combination. It is -1, the default, without a meaning."""
         return jnp.asarray(-1)
 
     def damping(self, t: Float[Array, ""]) -> Float[Array, ""]:
-        """The damping of `update(t)`, which falls like `1 / t`; by default it is `1 / t`.
+        """The damping of `update(t)`, which is proportional to `1 / t`. By default it is `1 / t`.
 
-        All curves of one descent share its unit, so that a search may begin at the damping of the last step.
+        It has the same unit for all curves of one descent, so that a search may begin at the damping of the last step.
         """
         return 1 / t
 
     def moved(
         self, residual: Float[Array, " n"] | None, energy_gradient: Float[Array, " p"] | None
     ) -> "AbstractCurve | None":
-        """The curve that begins at other parameters and uses the factor at these; for a second point of the same step.
+        """The curve that begins at other parameters and uses the factor at the present parameters.
 
-        By default it is `None`, and a step takes one point.
+        A step takes its second point on this curve. By default it is `None`, and a step takes one point.
 
-        - `residual`: of least squares, at the other parameters. `energy_gradient`: of an energy, there. One is `None`.
+        - `residual`: the residual of least squares at the other parameters. It is `None` for an energy.
+        - `energy_gradient`: the gradient of an energy at the other parameters. It is `None` for least squares.
         """
         return None
 
     @property
     @abc.abstractmethod
     def gradient_norm(self) -> Float[Array, ""]:
-        """The norm of the gradient of the loss at `t = 0`, or about that, where the curve comes from a sketch."""
+        """The norm of the gradient of the loss at `t = 0`. For a curve from a sketch it is an approximation."""
 
     @property
     def numerical_rank(self) -> Int[Array, ""] | int:
-        """How many directions could be told from rounding, or -1, the default, where that has no meaning."""
+        """The number of directions with singular values or eigenvalues above rounding errors.
+
+        It is -1, the default, without a meaning.
+        """
         return -1
 
 
 class Ray(AbstractCurve):
     """The straight curve `t -> -t * direction`.
 
-    - `direction`: shape `(p,)`; the full step of the method.
-    - `slope`: the gradient of the loss along `direction`.
-    - `curvature`: the Gramian's quadratic form of `direction`.
-    - `norm`: of the gradient.
-    - `kept`, `resolved`: how many directions it is made of, and how many could be told from rounding, or -1.
+    - `direction`: the full step of the method with the opposite sign, shape `(p,)`.
+    - `slope`: the inner product of the gradient of the loss and `direction`.
+    - `curvature`: the quadratic form `direction^T G direction` of the Gramian `G`.
+    - `norm`: the norm of the gradient.
+    - `kept`: the rank of the update, or -1.
+    - `resolved`: the numerical rank, or -1.
     """
 
     direction: Float[Array, " p"]

@@ -1,4 +1,4 @@
-"""Products of matrices that XLA's backend for CPUs computes in twice the time as they are written."""
+"""Matrix products in a form that is twice as fast with XLA on CPUs as the straightforward form."""
 
 import functools
 import itertools
@@ -8,27 +8,31 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-# Strips in which half of a symmetric product is formed, so that each product is still a large one, and the part of the
-# work that is left. A matrix of fewer rows is one strip.
+# The number of strips of rows in which half of a symmetric product is formed. Each product of a strip is still large. A
+# matrix with fewer rows than the second number is one strip.
 _STRIPS, _TALL = 4, 512
 HALF_GRAMIAN = (1 + 1 / _STRIPS) / 2
 
 
 def transpose_matmul(matrix: Float[Array, "n p"], columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
-    """`A.T @ Z`, for `Z` of any number of columns, best of fewer than `A` has.
+    """The product `A.T @ Z`. The form pays if `Z` has fewer columns than `A`.
 
-    XLA takes twice as long for a product whose left matrix is transposed as for one whose left matrix is stored as it
-    stands. So `Z` is transposed in memory, and the product is `(Z^T A)^T`. Without the barriers XLA would undo both
+    XLA takes twice as long for a product with a transposed left matrix as for one with a stored left matrix. So `Z` is
+    transposed in memory, and the product is computed as `(Z^T A)^T`. Without the barriers XLA would undo both
     transpositions.
+
+    - `matrix`: the matrix `A`, shape `(n, p)`.
+    - `columns`: the matrix `Z`, shape `(n, l)`.
     """
     transposed = jax.lax.optimization_barrier(columns.T)
     return jax.lax.optimization_barrier(transposed @ matrix).T
 
 
 def add_half_gramian(total: Float[Array, "n n"], *sides: Float[Array, "n _"]) -> Float[Array, "n n"]:
-    """`total` and a matrix whose sum with its transpose is the entrywise product of the Gramians `A A^T` of all sides.
+    """The sum of `total` and a matrix `H`, where `H + H^T` is the entrywise product of `A A^T` over all sides `A`.
 
-    XLA computes both halves of a symmetric product. Here every strip of rows is multiplied with those before it only.
+    XLA computes both halves of a symmetric product. Here each strip of rows is multiplied only with itself and with the
+    strips before it.
     """
     rows = len(total)
     ends = np.linspace(0, rows, 1 + (_STRIPS if rows >= _TALL else 1)).astype(int)

@@ -22,8 +22,10 @@ class HasRule(Protocol):
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
         """The points, shape `(n, d)`, and the weights, shape `(n,)`, for the box with these bounds.
 
-        - `lower`, `upper`: the bounds, each of shape `(d,)`. For a face of a domain with `d` axes they have the shape
-          `(d - 1,)`, and so do the points.
+        - `lower`, `upper`: the bounds, each of shape `(d,)`.
+
+        A face of a domain with `d` axes is a box with the other `d - 1` axes. For a face the bounds have the shape
+        `(d - 1,)` and the points the shape `(n, d - 1)`. The faces of an interval are single points and need no rule.
         """
         ...
 
