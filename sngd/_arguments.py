@@ -1,15 +1,15 @@
-"""What arguments must be, and what a message calls those that are something else."""
+"""Checks of arguments, and the text of a value in a message."""
 
 import inspect
 import numbers
 from typing import Any
 
-# Longer texts of an object say nothing more in a message.
+# The largest length of the text of a value in a message.
 _LENGTH = 80
 
 
 def shown(value: Any) -> str:
-    """What a message calls a value: a class or a function by its name, anything else by its text."""
+    """The text of a value in a message: the name of a class or a function, or the text of any other object."""
     if inspect.isclass(value):
         return f"the class {value.__name__}"
     if inspect.isroutine(value):
@@ -19,7 +19,7 @@ def shown(value: Any) -> str:
 
 
 def require_integer(name: str, value: Any, *, least: int) -> None:
-    """Raises `TypeError` for anything but an integer, and `ValueError` for one that is too small."""
+    """Raises `TypeError` for anything but an integer, and `ValueError` for an integer below `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise TypeError(f"{name} is {shown(value)}; it must be an integer")
     if value < least:

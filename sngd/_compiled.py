@@ -1,4 +1,4 @@
-"""How the functions of a run are compiled: so that little time goes into what gains less."""
+"""How the functions of a run are compiled, with options that avoid compilation that does not pay."""
 
 import functools
 import os
@@ -11,9 +11,9 @@ import jax
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Most functions run a few dozen times. On processors XLA's newer emitters of fused loops and LLVM's higher levels take
-# a quarter of the compilation and make no step shorter; on GPUs a search for the fastest kernels takes up to two
-# fifths, more than it gains (`docs/performance.md`).
+# Most functions run a few dozen times. On CPUs the newer emitters of fused loops of XLA and the higher optimization
+# levels of LLVM take a quarter of the compilation time and make no step shorter. On GPUs the search for the fastest
+# kernels takes up to two fifths of the compilation time, which is more than it gains (`docs/performance.md`).
 OPTIONS: dict[str, dict[str, bool | int]] = {
     "cpu": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1},
     "gpu": {"xla_gpu_autotune_level": 0},
@@ -21,13 +21,17 @@ OPTIONS: dict[str, dict[str, bool | int]] = {
 
 
 def compiled(function: Callable[P, T], *, donate: Literal["all", "none"] = "none") -> Callable[P, T]:
-    """`equinox.filter_jit`, with the options above. They are looked up in the first call, so that importing the library
-    starts no backend. Not to be called within another compiled function: JAX takes the options of the outermost only.
+    """The function compiled by `equinox.filter_jit`, with the options of this file.
+
+    The options are read in the first call, so that importing the library starts no backend. The function must not be
+    called within another compiled function, because JAX uses the options of the outermost function only.
+
+    - `donate`: whether the buffers of all arguments are donated to the result, as in `equinox.filter_jit`.
     """
 
     @functools.cache
     def jitted() -> Callable[P, T]:
-        # Equinox hands further options to `jax.jit`; its annotations do not say so.
+        # Equinox passes further options to `jax.jit`, although its annotations do not say so.
         make: Any = eqx.filter_jit
         return make(function, donate=donate, compiler_options=_options())
 
@@ -44,9 +48,9 @@ def _options() -> dict[str, bool | int]:
 
 
 def those_to_set(options: dict[str, bool | int], flags: str) -> dict[str, bool | int]:
-    """The options that this version of XLA knows, without those that a user has set.
+    """The options that this version of XLA knows and the user has not set.
 
-    - `flags`: what the environment variable `XLA_FLAGS` holds.
+    - `flags`: the value of the environment variable `XLA_FLAGS`.
     """
     return {name: value for name, value in options.items() if name not in flags and _is_known(name, value)}
 

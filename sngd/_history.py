@@ -1,4 +1,4 @@
-"""What a run reports of every iteration."""
+"""The numbers that a run records in every iteration."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,12 +10,15 @@ _COUNTS = ("iteration", "rank")
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """One entry an iteration in each array, the first one for the initial parameters.
+    """The history of a run: arrays with one entry for each iteration. The first entry is for the initial parameters.
 
-    - `loss`: the loss reached. `gradient_norm`, `step_size`, `rank`: of the step that led there; `nan` (-1 for the
-      rank) in the first entry and where the method has none.
-    - `error`: the relative L2 error where it was measured, else `nan`.
-    - `seconds`: since the start of training, compilation included.
+    - `iteration`: the number of the iteration, from 0.
+    - `loss`: the loss after the iteration.
+    - `gradient_norm`, `step_size`: those of the step that led to the loss. They are `nan` in the first entry, and for a
+      method that has none.
+    - `rank`: the rank of that step. It is -1 in the first entry, and for a method that has none.
+    - `error`: the relative L2 error, or `nan` for an iteration without a measurement.
+    - `seconds`: the time since the start of training, including compilation.
     """
 
     iteration: np.ndarray
@@ -31,9 +34,12 @@ class History:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], prefix: str) -> "History":
-        """The history with these arrays, by name after the prefix.
+        """The history with these arrays.
 
-        Raises `ValueError` where they are not numbers, not of one dimension, or not of one length of at least one.
+        - `arrays`: the arrays, with the names `{prefix}{field}`.
+
+        Raises `ValueError` for arrays that are not numeric, that do not have one axis, or that differ in length, and
+        for empty arrays.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if prefix + name not in arrays]
@@ -51,7 +57,7 @@ class History:
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """One entry of a `History`; what a callback receives."""
+    """One entry of a `History`, which a callback receives after an iteration."""
 
     iteration: int
     loss: float
@@ -69,7 +75,7 @@ def collect(records: Sequence[Record]) -> History:
 
 
 def records_of(history: History) -> list[Record]:
-    """The records that make up a history."""
+    """The records of a history."""
     names = [field.name for field in dataclasses.fields(History)]
     columns = zip(*[getattr(history, name).tolist() for name in names], strict=True)
     return [Record(**dict(zip(names, row, strict=True))) for row in columns]
