@@ -64,10 +64,13 @@ class AbstractDescent(eqx.Module):
     def step(self, linearization: Linearization, state: PyTree, key: PRNGKeyArray) -> AbstractCurve:
         """The curve of trial updates at one linearization. It is called under `jax.jit`.
 
-        - `linearization`: the loss, its gradient, shape `(p,)`, the factor, shape `(n, p)`, and for least squares the
-          residual, shape `(n,)`.
+        The loss after an update `d` is about `loss + g^T d + d^T G d / 2`, with the gradient `g` and the Gramian
+        `G = F^T F`. The predicted reduction of the curve comes from this quadratic model.
+
+        - `linearization`: the loss, its gradient, shape `(p,)`, the factor `F`, shape `(n, p)`, and for least squares
+          the residual, shape `(n,)`.
         - `state`: the state from `init`, `update` or `widen`, which is static.
-        - `key`: a new key for each step.
+        - `key`: a new key for each step, for random test matrices.
         """
 
     def update(self, state: PyTree, report: CurveReport) -> PyTree:

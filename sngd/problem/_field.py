@@ -17,7 +17,8 @@ class Field:
     A residual receives its unknown as a `Field`. Call the field to evaluate it, or pass it to a differential operator.
 
     - `function`: a function from a point of shape `(d,)` to an array of any fixed shape: `()` for a scalar unknown,
-      `(m,)` for a system.
+      `(m,)` for a system. The function of an unknown is the network, and a residual may read an attribute of the
+      network as `u.function.name`.
     - `domain`: the domain of the point.
     - `parameters`: the parameters of the problem, by their names.
     """

@@ -202,7 +202,7 @@ class Problem(AbstractProblem):
 class Energy(AbstractProblem):
     """The problem to minimize the integral of `density(u, x)` over the domain, with natural boundary conditions.
 
-    The loss is the energy, that is the integral, which may be negative.
+    An energy takes no conditions of another kind. The loss is the energy, that is the integral, which may be negative.
 
     - `density`: a function of the unknown `u` and one point `x`, which returns a scalar. It may depend on `x`, `u` and
       the first derivatives of `u`.
