@@ -38,8 +38,8 @@ class History:
 
         - `arrays`: the arrays, with the names `{prefix}{field}`.
 
-        Raises `ValueError` for arrays that are not numeric, that do not have one axis, or that differ in length, and
-        for empty arrays.
+        Raises `ValueError` if an array is missing, is not numeric, is empty, has more than one axis, or differs in
+        length from the others.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if prefix + name not in arrays]

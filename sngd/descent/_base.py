@@ -57,7 +57,7 @@ class AbstractDescent(eqx.Module):
         """The predicted memory and work of a step, without those of the linearization.
 
         This method reads only the shape and the storage of `factor`, not its numbers. The plan of a run and the
-        stopping rules use the prediction.
+        policies use the prediction.
         """
 
     @abc.abstractmethod
