@@ -19,10 +19,10 @@ def heat_a(diffusivity: float = 1.0, amplitude_1: float = 1.0, amplitude_3: floa
     modes, amplitudes = np.pi * np.array([1.0, 3.0]), np.array([amplitude_1, amplitude_3])
 
     def initial(x: Point) -> Array:
-        return amplitudes @ jnp.sin(modes * x[1])
+        return jnp.dot(amplitudes, jnp.sin(modes * x[1]))
 
     def exact(x: Point) -> Array:
-        return amplitudes @ (jnp.exp(-diffusivity * modes**2 * x[0]) * jnp.sin(modes * x[1]))
+        return jnp.dot(amplitudes, jnp.exp(-diffusivity * modes**2 * x[0]) * jnp.sin(modes * x[1]))
 
     equation = Interior(lambda u, x: partial(u, "t")(x) - diffusivity * partial(u, "x", "x")(x))
     conditions = [equation, Initial(initial), Dirichlet(0.0)]

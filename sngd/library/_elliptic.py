@@ -66,7 +66,7 @@ def helmholtz_plane_waves(
     waves = wavenumber * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
     def exact(x: Point) -> Array:
-        return amplitudes @ jnp.cos(waves @ x + phases)
+        return jnp.dot(amplitudes, jnp.cos(jnp.dot(waves, x) + phases))
 
     equation = Interior(lambda u, x: laplacian(u)(x) + wavenumber**2 * u(x))
     return Problem(box(x=(0, 1), y=(0, 1)), [equation, Dirichlet(exact)], exact=exact, name="helmholtz-plane-waves")
@@ -86,12 +86,12 @@ def multiscale_poisson(
         return jnp.sin(frequencies * x[0]) * jnp.sin(frequencies * x[1])
 
     def equation(u: Field, x: Point) -> Array:
-        return laplacian(u)(x) + (2 * frequencies**2 * amplitudes) @ scales(x)
+        return laplacian(u)(x) + jnp.dot(2 * frequencies**2 * amplitudes, scales(x))
 
     return Problem(
         box(x=(0, 1), y=(0, 1)),
         [Interior(equation), Dirichlet(0.0)],
-        exact=lambda x: amplitudes @ scales(x),
+        exact=lambda x: jnp.dot(amplitudes, scales(x)),
         name="multiscale-poisson",
     )
 
@@ -116,5 +116,3 @@ def biharmonic(growth: float = 1.0, frequency: float = 1.0) -> Problem:
     equation = Interior(lambda u, x: laplacian(laplacian(u))(x) - squares**2 * exact(x))
     conditions = [equation, Dirichlet(exact), Boundary(normal_derivative)]
     return Problem(box(x=(0, 1), y=(0, 1)), conditions, exact=exact, name="biharmonic")
-
-

@@ -87,7 +87,7 @@ def van_der_pol(damping: float = 5.0, stiffness: float = 1.0, start: float = 2.0
 
     The solution is computed, by piecewise Chebyshev series (van der Pol, Philos. Mag. 2, 1926).
     """
-    series = initial_value_series(_relaxation, (damping, stiffness), (start, 0.0), 12.0, 512)
+    series = initial_value_series(_relaxation, (damping, stiffness), (start, 0.0), 12.0, 256)
     solution = evaluate(series[:, :, :1], 12.0)
 
     def equation(y: Field, t: Point) -> Array:

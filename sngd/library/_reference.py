@@ -7,6 +7,7 @@ import functools
 import math
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -65,16 +66,15 @@ def integrate(
 
 def evaluate(series: Float[np.ndarray, "pieces terms m"], end: float) -> Callable[[Array], Array]:
     """The function on `[0, end]` with these Chebyshev coefficients on equal pieces, by Clenshaw's recurrence."""
-    pieces, terms, _ = series.shape
-    table = jnp.asarray(series)
+    pieces, table = len(series), jnp.asarray(series)
 
     def at(t: Array) -> Array:
         place = t * (pieces / end)
         piece = jnp.clip(jnp.floor(place), 0, pieces - 1).astype(int)
         local, coefficients = 2 * (place - piece) - 1, table[piece]
-        last = before = jnp.zeros_like(coefficients[0])
-        for term in range(terms - 1, 0, -1):
-            last, before = coefficients[term] + 2 * local * last - before, last
+        step = lambda sums, coefficient: ((coefficient + 2 * local * sums[0] - sums[1], sums[0]), None)
+        start = (jnp.zeros_like(coefficients[0]),) * 2
+        (last, before), _ = jax.lax.scan(step, start, coefficients[1:], reverse=True)
         return coefficients[0] + local * last - before
 
     return at

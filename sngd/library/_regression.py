@@ -19,5 +19,5 @@ def regression(frequency_x: float = 3.0, frequency_y: float = 2.0, peak: float =
         bump = peak / (1 + x[0] ** 2 + x[1] ** 2)
         return jnp.exp(jnp.sin(frequency_x * x[0]) * jnp.cos(frequency_y * x[1])) + bump
 
-    equation, points = Interior(lambda u, x: u(x), exact), Sobol(_POINTS)
-    return Problem(box(x=(-1, 1), y=(-1, 1)), equation, quadrature=points, exact=exact, name="regression")
+    conditions, points = [Interior(lambda u, x: u(x), exact)], Sobol(_POINTS)
+    return Problem(box(x=(-1, 1), y=(-1, 1)), conditions, quadrature=points, exact=exact, name="regression")

@@ -19,10 +19,10 @@ def wave_a(speed: float = 2.0, amplitude_1: float = 1.0, amplitude_4: float = 0.
     modes, amplitudes = np.pi * np.array([1.0, 4.0]), np.array([amplitude_1, amplitude_4])
 
     def initial(x: Point) -> Array:
-        return amplitudes @ jnp.sin(modes * x[1])
+        return jnp.dot(amplitudes, jnp.sin(modes * x[1]))
 
     def exact(x: Point) -> Array:
-        return amplitudes @ (jnp.sin(modes * x[1]) * jnp.cos(speed * modes * x[0]))
+        return jnp.dot(amplitudes, jnp.sin(modes * x[1]) * jnp.cos(speed * modes * x[0]))
 
     equation = Interior(lambda u, x: partial(u, "t", "t")(x) - speed**2 * partial(u, "x", "x")(x))
     conditions = [equation, Initial(initial), Initial(0.0, derivative=1), Dirichlet(0.0)]
