@@ -32,7 +32,7 @@ class Row:
     """
 
     name: str
-    factory: Callable[..., AbstractProblem]
+    factory: functools.partial[AbstractProblem]
     bar: float
     seconds: float
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict)

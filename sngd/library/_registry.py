@@ -1,5 +1,6 @@
 """The ready problems by their names."""
 
+import difflib
 import functools
 import math
 from collections.abc import Callable
@@ -71,5 +72,6 @@ PAPER_PROBLEMS = ("heat", "poisson", "bvp", "bvp-energy", "transport")
 def find_problem(name: str) -> AbstractProblem:
     """The problem called `name`. Raises `ValueError` for an unknown name."""
     if name not in PROBLEMS:
-        raise ValueError(f"problem is {name!r}; it must be one of {', '.join(PROBLEMS)}")
+        near = difflib.get_close_matches(name, PROBLEMS) or PAPER_PROBLEMS
+        raise ValueError(f"problem is {name!r}; it must be a name that `sngd list` prints, such as {', '.join(near)}")
     return PROBLEMS[name]()
