@@ -101,7 +101,7 @@ FAULTS = (
     ),
     Fault(
         "The second variation has the factor 9 in the place of 3.",
-        "sngd/library/_problems.py",
+        "sngd/library/_paper.py",
         "math.sqrt(3) * u(x) * v(x)",
         "3 * u(x) * v(x)",
         "the square root of a coefficient of the metric, by the coefficient",

@@ -12,7 +12,7 @@ import jax
 from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
 from benchmarks.cells import Cells
 from sngd.descent import SNGD, FactorDescent
-from sngd.library import PROBLEMS, find_problem
+from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.problem import AbstractCondition, AbstractProblem, Problem
 from sngd.search import GainRatio, GridSearch
 from sngd.solver import AbstractOptimizer, Optimizer, Solution, Stopping, solve
@@ -88,7 +88,7 @@ def globalization(seeds: Sequence[int], path: Path, report: Callable[[str], None
     """
     cells = Cells(path, report)
     for seed in seeds:
-        for problem in PROBLEMS:
+        for problem in PAPER_PROBLEMS:
             for name, way in _WAYS.items():
                 if only in f"{problem}, {name}" and way.suits(problem):
                     cells.run(f"{problem}, {name}, seed {seed}", functools.partial(_run, problem, way, seed))
@@ -121,10 +121,10 @@ def _solve(problem: str, way: _Way, seed: int, stopping: Stopping) -> Solution:
 
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of each optimizer on each problem: median and largest error, median seconds, number of runs."""
-    lines = ["| descent, search | " + " | ".join(PROBLEMS) + " |", "|---" * (len(PROBLEMS) + 1) + "|"]
+    lines = ["| descent, search | " + " | ".join(PAPER_PROBLEMS) + " |", "|---" * (len(PAPER_PROBLEMS) + 1) + "|"]
     for name in _WAYS:
         entries = []
-        for problem in PROBLEMS:
+        for problem in PAPER_PROBLEMS:
             prefix = f"{problem}, {name}, seed "
             found = [result for key, result in results.items() if key.startswith(prefix)]
             entries.append(_entry(found) if found else "-")

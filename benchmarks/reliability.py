@@ -30,7 +30,7 @@ from benchmarks.machine import RESULTS, machine
 from sngd.cli import main as command_line
 from sngd.descent import FactorDescent
 from sngd.files import write_atomically
-from sngd.library import PROBLEMS, find_problem
+from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.problem import AbstractProblem, Dirichlet, GaussLegendre, Initial, Neumann, Problem
 from sngd.search import FixedStep, GainRatio, GridSearch
 from sngd.solver import (
@@ -319,7 +319,7 @@ def claims() -> dict[str, Any]:
 
 def spoiled() -> Iterator[tuple[str, AbstractProblem, str, Callable | None]]:
     """What is wrong, the problem, the network, and the exact solution, where there is one."""
-    for name in PROBLEMS:
+    for name in PAPER_PROBLEMS:
         problem = find_problem(name)
         blind = dataclasses.replace(problem, exact=None)
         for points in (3, 6):

@@ -24,7 +24,7 @@ from reproduction.measured import Results
 from reproduction.spectrum import gramian_eigenvalues
 from reproduction.table import Table
 from sngd.descent import ENGD, SNGD
-from sngd.library import PROBLEMS, find_problem
+from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.linearize import make_objective
 from sngd.networks import MLP
 from sngd.problem import AbstractProblem, GaussLegendre, Interior, Problem, interval
@@ -182,7 +182,7 @@ def _bound(values: np.ndarray, rank: int) -> float:
     return float((1 + np.sqrt(rank / (_OVERSAMPLING - 1))) * values[rank] + spread * tail)
 
 
-def low_rank(names: Sequence[str] = tuple(PROBLEMS)) -> list[Check]:
+def low_rank(names: Sequence[str] = PAPER_PROBLEMS) -> list[Check]:
     """Section 3: the number of eigenvalues of the Gramian above rounding errors after some training, by problem."""
     checks = []
     for name in names:

@@ -11,7 +11,7 @@ import scipy.optimize
 from jaxtyping import Array
 
 import sngd
-from sngd.library import PROBLEMS, bvp, find_problem
+from sngd.library import PAPER_PROBLEMS, bvp, find_problem
 from sngd.linearize import make_objective
 from sngd.solver import OPTIMIZERS, Result, Stopping, find_optimizer
 
@@ -68,7 +68,7 @@ def test_adam_starts_with_a_step_of_its_rate_against_the_sign_of_the_gradient(ke
 
 
 @pytest.mark.parametrize("name", BASELINES)
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", PAPER_PROBLEMS)
 def test_baselines_reduce_the_loss_of_every_problem(problem, name, key):
     posed = dataclasses.replace(find_problem(problem), quadrature=sngd.GaussLegendre(6))
     solution = sngd.solve(posed, "1x8", key=key, optimizer=name, stopping=Stopping(iterations=20))

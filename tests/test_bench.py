@@ -8,7 +8,7 @@ from benchmarks.__main__ import main
 from benchmarks.cells import Cells, run_command
 from benchmarks.globalization import _WAYS, tabulate
 from benchmarks.scale import scale
-from sngd.library import PROBLEMS
+from sngd.library import PAPER_PROBLEMS
 
 
 def test_finished_cells_are_kept_and_not_run_again(tmp_path):
@@ -42,8 +42,8 @@ def test_ways_of_choosing_a_step_weigh_the_boundary_and_leave_energies_to_others
     ):
         conditions = _WAYS[name].problem("heat").conditions
         assert [condition.weight for condition in conditions] == [1, *(weight,) * (len(conditions) - 1)]
-    assert [name for name in PROBLEMS if not _WAYS["damped, geodesic, nonmonotone"].suits(name)] == ["bvp-energy"]
-    assert all(_WAYS["damped, boldest, nonmonotone"].suits(name) for name in PROBLEMS)
+    assert [name for name in PAPER_PROBLEMS if not _WAYS["damped, geodesic, nonmonotone"].suits(name)] == ["bvp-energy"]
+    assert all(_WAYS["damped, boldest, nonmonotone"].suits(name) for name in PAPER_PROBLEMS)
 
 
 def test_ways_are_tabulated_by_their_median_and_largest_error():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sngd
-from sngd.library import PROBLEMS, find_problem
+from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.linearize import make_objective
 
 
@@ -25,7 +25,7 @@ class Exact(eqx.Module):
         return self.factor * self.function(x)
 
 
-@pytest.mark.parametrize("name", [name for name in PROBLEMS if name != "bvp-energy"])
+@pytest.mark.parametrize("name", [name for name in PAPER_PROBLEMS if name != "bvp-energy"])
 def test_exact_solutions_of_the_library_leave_no_residual(name):
     problem = find_problem(name)
     objective, theta = make_objective(problem, Exact(problem.exact))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sngd
-from sngd.library import PROBLEMS, bvp_energy, find_problem
+from sngd.library import PAPER_PROBLEMS, bvp_energy, find_problem
 from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, LayeredFactor, Limits, make_objective
 from sngd.networks import make_network
 from sngd.sketch import gaussian
@@ -36,7 +36,7 @@ def shapes_of(objective, theta):
     return eqx.filter_eval_shape(objective.factor, theta)
 
 
-@pytest.fixture(params=PROBLEMS)
+@pytest.fixture(params=PAPER_PROBLEMS)
 def name(request):
     return request.param
 

@@ -1,13 +1,12 @@
 """The paper's four problems, with exact solutions (section 5)."""
 
 import math
-from collections.abc import Callable
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
+from sngd.library._point import Point
 from sngd.problem import (
-    AbstractProblem,
     Dirichlet,
     Energy,
     Field,
@@ -23,8 +22,6 @@ from sngd.problem import (
     partial,
     space_time,
 )
-
-Point = Float[Array, " d"]
 
 
 def heat() -> Problem:
@@ -108,19 +105,3 @@ def transport(speed: float = 30.0) -> Problem:
         exact=lambda x: jnp.sin(x[0] - speed * x[1]),
         name="transport",
     )
-
-
-PROBLEMS: dict[str, Callable[[], AbstractProblem]] = {
-    "heat": heat,
-    "poisson": poisson,
-    "bvp": bvp,
-    "bvp-energy": bvp_energy,
-    "transport": transport,
-}
-
-
-def find_problem(name: str) -> AbstractProblem:
-    """The problem called `name`. Raises `ValueError` for an unknown name."""
-    if name not in PROBLEMS:
-        raise ValueError(f"problem is {name!r}; it must be one of {', '.join(PROBLEMS)}")
-    return PROBLEMS[name]()

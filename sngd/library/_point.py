@@ -1,0 +1,5 @@
+"""The argument of equations, data and exact solutions."""
+
+from jaxtyping import Array, Float
+
+Point = Float[Array, " d"]
