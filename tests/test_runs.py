@@ -64,8 +64,8 @@ def test_the_same_key_gives_the_same_run_and_another_key_another(solution):
 
 def test_nothing_is_compiled_again(key):
     problem = bvp()
-    first = sngd.solve(problem, "2x10", key=key, stopping=Stopping(iterations=25))
-    longer = sngd.solve(problem, "2x10", key=key, stopping=Stopping(iterations=40))
+    first = sngd.solve(problem, "2x11", key=key, stopping=Stopping(iterations=25))
+    longer = sngd.solve(problem, "2x11", key=key, stopping=Stopping(iterations=40))
     assert first.compilations > 0
     assert np.array_equal(first.history.loss, longer.history.loss[: len(first.history)])
     assert longer.compilations <= 1  # a sketch size that the first run did not reach
