@@ -22,7 +22,7 @@ def on_device(array: ArrayLike) -> Array:
     return jax.device_put(np.array(array))
 
 
-def flattened(tree: PyTree[Array]) -> Float[Array, " p"]:
+def flattened(tree: PyTree[Array | np.ndarray]) -> Float[Array, " p"]:
     """The entries of all arrays in `tree`, one array after the other, shape `(p,)`."""
     return on_device(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)]))
 

@@ -1,8 +1,8 @@
 """Shared setup.
 
 Most of the time of the tests is compilation, and they run each function a few times. So XLA compiles at its lowest
-level and without its newer emitters, as `sngd/_compiled.py` has it for the functions of a run; here and in the processes
-that tests start. The files that take longest come first, so that no worker waits.
+level and without its newer emitters, as `sngd/_compiled.py` has it for the functions of a run; so do the processes that
+tests start. The files that take longest come first, so that no worker waits.
 """
 
 import os
