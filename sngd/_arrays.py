@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 
@@ -45,9 +46,9 @@ class Unflatten:
         leaves, structure = jax.tree.flatten(tree)
         return cls(structure, tuple(leaf.shape for leaf in leaves))
 
-    def __call__(self, vector: Float[Array, " p"]) -> PyTree[Array]:
+    def __call__(self, vector: Float[Array | np.ndarray, " p"]) -> PyTree[Array]:
         ends = list(itertools.accumulate(map(math.prod, self.shapes)))[:-1]
-        if isinstance(vector, jax.core.Tracer):
+        if isinstance(vector, Tracer):
             parts = [part.reshape(shape) for part, shape in zip(jnp.split(vector, ends), self.shapes, strict=True)]
         else:
             parts = np.split(np.asarray(vector), ends)
