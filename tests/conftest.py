@@ -24,9 +24,6 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 
 
-# Linux allows 65,530 in a process. The compiled functions of one file are some thousands.
-MAPPINGS = 25_000
-
 LONGEST = ("devices", "runs", "annotations", "invariance", "linearize", "paper", "checkpoints", "frequencies", "cli")
 
 
@@ -44,9 +41,7 @@ def key():
 def forget_what_is_compiled():
     """Every compiled function maps memory, and a process may have so many mappings: XLA crashes where one is denied."""
     yield
-    mappings = Path("/proc/self/maps")
-    if not mappings.exists() or len(mappings.read_bytes().splitlines()) > MAPPINGS:
-        jax.clear_caches()
+    jax.clear_caches()
 
 
 @pytest.fixture
