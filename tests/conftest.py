@@ -1,7 +1,8 @@
 """Shared setup.
 
 Most of the time of the tests is compilation, and they run each function a few times. So XLA compiles at its lowest
-level, here and in the processes that tests start. The files that take longest come first, so that no worker waits.
+level and without its newer emitters, as `sngd/_compiled.py` has it for the functions of a run; so do the processes that
+tests start. The files that take longest come first, so that no worker waits.
 """
 
 import os
@@ -13,6 +14,7 @@ os.environ["XLA_FLAGS"] = " ".join(
         *os.environ.get("XLA_FLAGS", "").split(),
         "--xla_backend_optimization_level=0",
         "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_use_fusion_emitters=false",
     ]
 )
 

@@ -137,7 +137,7 @@ def test_freed_arrays_go_back_to_the_system():
 @pytest.mark.parametrize("while_it", ["compiles", "steps"])
 def test_control_c_saves_what_was_reached(while_it, tmp_path, control_c):
     """A real process, a real signal: as soon as it has said its plan, or has written a checkpoint."""
-    command = [sys.executable, "-m", "sngd.cli", "run", "poisson", "--network", "4x40", "--iterations", "1000000"]
+    command = [sys.executable, "-m", "sngd.cli", "run", "poisson", "--network", "1x8", "--iterations", "1000000"]
     command += ["--optimizer", "adam", "--checkpoint-every", "0.2", "--out", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert "adam" in process.stderr.readline()

@@ -20,7 +20,7 @@ RULES = {1: sngd.GaussLegendre(23), 2: sngd.GaussLegendre(9)}
 
 def objective_of(name, key, **limits):
     problem = find_problem(name)
-    object.__setattr__(problem, "quadrature", RULES[problem.domain.dimension])
+    problem = dataclasses.replace(problem, quadrature=RULES[problem.domain.dimension])
     network = make_network("2x12", problem.domain.bounds, key=key)
     return make_objective(problem, network, Limits(**limits))
 
@@ -212,8 +212,7 @@ def test_outer_products_of_a_network_that_is_not_ours(key):
     keys = jax.random.split(key, 4)
     shapes = ((12, 16), (16, 12), (16, 12), (12,))
     network = Unusual(*(0.4 * jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)))
-    problem = find_problem("heat")
-    object.__setattr__(problem, "quadrature", RULES[2])
+    problem = dataclasses.replace(find_problem("heat"), quadrature=RULES[2])
     stored, theta = make_objective(problem, network)
     layered, _ = make_objective(problem, network, Limits(dense_bytes=0))
     factor = factor_of(layered, theta)

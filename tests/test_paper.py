@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 
+import equinox as eqx
 import numpy as np
 import pytest
 import rich.console
@@ -138,7 +139,7 @@ def test_a_cell_whose_process_is_killed_goes_on(tmp_path, monkeypatch):
 def test_the_rank_counts_eigenvalues_of_the_dense_gramian(key):
     problem = dataclasses.replace(poisson(), quadrature=GaussLegendre(12))
     objective, theta = make_objective(problem, make_network("1x10", problem.domain.bounds, 1, key=key))
-    matrix = np.asarray(objective.residual_jacobian(theta))
+    matrix = np.asarray(eqx.filter_jit(objective.residual_jacobian)(theta))
     dense = np.linalg.eigvalsh(matrix.T @ matrix)[::-1]
     values = paper.gramian_eigenvalues(objective, theta)
     np.testing.assert_allclose(values, dense, atol=1e-13 * dense[0])

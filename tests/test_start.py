@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 import sngd
@@ -125,7 +126,7 @@ def test_another_attempt_draws_the_entries_of_a_matrix_from_its_own():
     states = []
     options = {"key": jax.random.key(0), "stopping": Stopping(iterations=300, patience=10)}
     sngd.solve(STUCK, foreign(), callbacks=lambda state, record: states.append((record, state.theta)), **options)
-    _, unravel = jax.flatten_util.ravel_pytree(eqx.filter(foreign(), eqx.is_inexact_array))
+    _, unravel = ravel_pytree(eqx.filter(foreign(), eqx.is_inexact_array))
     again = [unravel(theta) for record, theta in states if np.isnan(record.gradient_norm)][1:]
     assert len(again) == 2
     for network in again:

@@ -1,5 +1,9 @@
-"""The paper's four problems, with exact solutions (section 5)."""
+"""The paper's four problems, with exact solutions (section 5).
 
+Each is made once, so that another run finds the functions that were compiled for the last one.
+"""
+
+import functools
 import math
 
 import jax.numpy as jnp
@@ -24,6 +28,7 @@ from sngd.problem import (
 )
 
 
+@functools.cache
 def heat() -> Problem:
     """The heat equation, eq. (10): `u_t = u_xx / 4` on `[0, 1]^2`, solved by `exp(-pi^2 t / 4) sin(pi x)`."""
 
@@ -37,6 +42,7 @@ def heat() -> Problem:
     return Problem(space_time(t=(0, 1), x=(0, 1)), conditions, exact=exact, name="heat")
 
 
+@functools.cache
 def poisson() -> Problem:
     """Poisson's equation, eq. (11): `-(u_xx + u_yy) = f` on the unit square, solved by `sin(pi x) sin(pi y)`.
 
@@ -61,6 +67,7 @@ def _bvp_exact(x: Point) -> Array:
     return jnp.cos(jnp.pi * x[0])
 
 
+@functools.cache
 def bvp() -> Problem:
     """The nonlinear boundary value problem, eq. (12), by its residual: `-u'' + u^3 = f` on `[-1, 1]`, `u' = 0` at both
     ends, solved by `cos(pi x)`.
@@ -69,6 +76,7 @@ def bvp() -> Problem:
     return Problem(interval(x=(-1, 1)), [equation, Neumann(0.0)], exact=_bvp_exact, name="bvp")
 
 
+@functools.cache
 def bvp_energy() -> Energy:
     """The same problem in the paper's variational form: minimize the integral of `u'^2 / 2 + u^4 / 4 - f u`.
 

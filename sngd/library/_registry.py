@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import functools
 import math
 from collections.abc import Callable
 
@@ -69,6 +70,7 @@ PAPER_PROBLEMS = ("heat", "poisson", "bvp", "bvp-energy", "transport")
 """The names of the paper's problems."""
 
 
+@functools.cache
 def find_problem(name: str) -> AbstractProblem:
     """The problem called `name`. Raises `ValueError` for an unknown name."""
     if name not in PROBLEMS:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd._arrays import on_device
 from sngd.linearize._checks import trace_residual
 from sngd.linearize._layers import with_fewest_products
 from sngd.linearize._trial import TrialFunction
@@ -129,9 +130,9 @@ def make_term(
     `ValueError` for a function that does not use the unknown, and for one that does not return a scalar or a vector of
     real numbers at one point.
     """
-    points, normals = jnp.asarray(collocation.points), jnp.asarray(collocation.normals)
-    tabulated = jax.tree.map(jnp.asarray, collocation.tabulated)
-    at_point = jax.tree.map(lambda array: array[0], (points, normals, tabulated))
+    given = (collocation.points, collocation.normals, collocation.tabulated)
+    points, normals, tabulated = jax.tree.map(on_device, given)
+    at_point = jax.tree.map(lambda array: on_device(np.asarray(array)[0]), given)
     result, uses_u = trace_residual(function, label, trial, theta, *at_point)
     if len(result.shape) > 1:
         raise ValueError(
@@ -146,4 +147,4 @@ def make_term(
             'partial(u, "x")(x) - x[0], or leave the condition out'
         )
     components = int(np.prod(result.shape))
-    return Term(function, label, components, points, normals, jnp.asarray(scales), tabulated)
+    return Term(function, label, components, points, normals, on_device(scales), tabulated)

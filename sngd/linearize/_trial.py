@@ -7,9 +7,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from sngd._arrays import Unflatten, flattened, on_device
 from sngd.problem import AbstractProblem, Box, Field
 
 
@@ -40,7 +40,7 @@ class TrialFunction(eqx.Module):
     - `parameters`: the parameters of the problem, by their names.
     """
 
-    unravel: Callable[[Float[Array, " p"]], Any] = eqx.field(static=True)
+    unravel: Unflatten = eqx.field(static=True)
     fixed: Any
     domain: Box = eqx.field(static=True)
     adapt: Callable[[Any], Callable] = eqx.field(static=True)
@@ -83,9 +83,9 @@ def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFun
             f"network has parameters of dtype {dtype}; float64 is needed. Call "
             "jax.config.update('jax_enable_x64', True) before making the network"
         )
-    theta, unravel = ravel_pytree(parameters)
+    theta, unravel = flattened(parameters), Unflatten.of(parameters)
     adapt = _adaptation(network, problem.domain.dimension, problem.outputs)
-    parameters = {name: jnp.asarray(value) for name, value in problem.parameters.items()}
+    parameters = {name: on_device(value) for name, value in problem.parameters.items()}
     return TrialFunction(unravel, fixed, problem.domain, adapt, parameters), theta
 
 

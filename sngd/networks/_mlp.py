@@ -1,6 +1,7 @@
 """Multilayer perceptrons whose inputs are scaled to the domain."""
 
 import itertools
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd._arrays import on_device
 from sngd.networks._sine import sine
 
 Activation = Callable[[Array], Array]
@@ -32,6 +34,9 @@ DEFAULT_BIAS = 0.5
 # but the frequency of a unit should not depend on how many other units there are. The number is 1.3 times Glorot's
 # bound for two inputs and twenty units, the first layer of the paper's network.
 _FIRST_BOUND = 2 / 3
+
+# Random numbers drawn for a network, at least.
+_DRAWN = 4096
 
 
 class MLP(eqx.Module):
@@ -102,8 +107,9 @@ class MLP(eqx.Module):
         weights, biases = [], []
         pairs = list(itertools.pairwise((widths[0] + len(periodic), *widths[1:])))
         # One draw serves all layers, and NumPy does the rest: eager JAX would compile operations for every shape.
-        count = sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairs)
-        draws = iter(np.split(np.asarray(jax.random.uniform(key, (count,), float, -1.0, 1.0)), _ends(pairs)))
+        draws = iter(
+            np.split(_uniform(key, sum(fan_in * fan_out + fan_out for fan_in, fan_out in pairs)), _ends(pairs))
+        )
         for layer, (fan_in, fan_out) in enumerate(pairs):
             hidden = layer < len(pairs) - 1
             glorot = (gain if hidden else 1.0) * np.sqrt(6 / (fan_in + fan_out))
@@ -113,7 +119,7 @@ class MLP(eqx.Module):
         frequencies = frequencies or (1.0,) * len(bounds)
         scales = np.array([*frequencies, *(frequencies[axis] for axis in periodic)])
         weights[0], biases[0] = weights[0] * scales, biases[0] * max(frequencies)
-        self.weights, self.biases = tuple(map(jnp.asarray, weights)), tuple(map(jnp.asarray, biases))
+        self.weights, self.biases = tuple(map(on_device, weights)), tuple(map(on_device, biases))
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -158,6 +164,14 @@ class MLP(eqx.Module):
         axes = np.array(self.periodic)
         angles = jnp.pi * scaled[axes]
         return jnp.concatenate([scaled.at[axes].set(jnp.cos(angles)), jnp.sin(angles)])
+
+
+def _uniform(key: PRNGKeyArray, count: int) -> Float[np.ndarray, " count"]:
+    """Uniform numbers in `[-1, 1)`. The drawn ones are more: a power of two, so that one compilation serves networks of
+    many sizes. JAX draws the same numbers first, however many follow.
+    """
+    drawn = max(_DRAWN, 2 ** math.ceil(math.log2(count)))
+    return np.asarray(jax.random.uniform(key, (drawn,), float, -1.0, 1.0))[:count]
 
 
 def _ends(pairs: list[tuple[int, int]]) -> list[int]:

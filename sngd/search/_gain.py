@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from sngd._arrays import on_device
 from sngd.search._base import AbstractSearch, Choice, LossAlong
 
 # Losses that a bisection takes in most steps.
@@ -83,7 +84,7 @@ class GainRatio(AbstractSearch):
 
     def init(self, rows: int, parameters: int) -> GainState:
         bisects = rows * parameters > self.expensive if self.bisect is None else self.bisect
-        return GainState(bisects, jnp.zeros(()), jnp.asarray(-jnp.inf), jnp.zeros((), bool))
+        return GainState(bisects, *map(on_device, (0.0, -np.inf, False)))
 
     def trials(self, rows: int, parameters: int) -> int:
         bisects = rows * parameters > self.expensive if self.bisect is None else self.bisect

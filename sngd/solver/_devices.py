@@ -4,13 +4,13 @@ from typing import TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Float
 
 from sngd._arguments import require_integer
+from sngd._arrays import on_device
 from sngd._rows import ROWS, WHOLE
 from sngd.linearize import AbstractObjective
 
@@ -58,7 +58,7 @@ def whole_on(mesh: Mesh | None, tree: T) -> T:
 
 def on_one_device(array: Float[Array, "..."]) -> Float[Array, "..."]:
     """A copy of an array that is whole everywhere, on this process's default device."""
-    return jnp.asarray(np.asarray(array))
+    return on_device(array)
 
 
 def agreed(mesh: Mesh | None, tree: T) -> T:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd._arrays import on_device
 from sngd._history import Record
 from sngd._results import Result
 from sngd.solver._checkpoints import RunCheckpoints
@@ -271,7 +272,7 @@ class Driver:
         if not records:
             records = (Record(0, loss, run.error(theta), seconds=self.seconds),)
         iterate = run.optimizer.first_iterate(run.objective, theta, key)
-        iterate = dataclasses.replace(iterate, iteration=jnp.asarray(iteration))
+        iterate = dataclasses.replace(iterate, iteration=on_device(iteration))
         stall = run.policies.nonmonotone.begin(gap) if run.optimizer.allows_increase else None
         return RunState(iterate, iterate, counters, records, None, stall, best)
 

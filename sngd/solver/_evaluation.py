@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd._arrays import on_device
 from sngd.linearize import function_of_point
 from sngd.problem import AbstractProblem, Box, Field, Sobol, evaluate_on_host, is_traceable
 from sngd.solver._step import evaluate
@@ -55,10 +55,10 @@ def points_of(points: Any, domain: Box) -> Float[np.ndarray, "n d"]:
 def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
     """`function` of each of the `points`, shape `(n, d)`, at most 4096 of them at once."""
     if not len(points):
-        return np.asarray(evaluate(function, jnp.zeros((1, points.shape[1]))))[:0]
+        return np.asarray(evaluate(function, on_device(np.zeros((1, points.shape[1])))))[:0]
     size = min(_CHUNK, len(points))
     padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
-    parts = [np.asarray(evaluate(function, jnp.asarray(chunk))) for chunk in np.split(padded, len(padded) // size)]
+    parts = [np.asarray(evaluate(function, on_device(chunk))) for chunk in np.split(padded, len(padded) // size)]
     return np.concatenate(parts)[: len(points)]
 
 

@@ -6,9 +6,11 @@ import dataclasses
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from sngd._arguments import shown
+from sngd._arrays import on_device
 from sngd._cost import Cost
 from sngd.descent import AbstractDescent
 from sngd.linearize import AbstractFactor, AbstractObjective
@@ -93,7 +95,7 @@ class AbstractOptimizer(abc.ABC):
 
     def first_iterate(self, objective: AbstractObjective, theta: Float[Array, " p"], key: PRNGKeyArray) -> Iterate:
         """The iterate before the first step."""
-        return Iterate(theta, key, jnp.zeros((), int), self.init(objective, theta))
+        return Iterate(theta, key, on_device(np.zeros((), int)), self.init(objective, theta))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Optimizer(AbstractOptimizer):
 
     def init(self, objective: AbstractObjective, theta: Float[Array, " p"]) -> OptimizerState:
         shape = objective.rows, len(theta)
-        return OptimizerState(self.descent.init(*shape), self.search.init(*shape), jnp.zeros((), bool))
+        return OptimizerState(self.descent.init(*shape), self.search.init(*shape), on_device(np.zeros((), bool)))
 
     def cost(self, factor: AbstractFactor, state: OptimizerState | None = None) -> Cost:
         descent = self.descent.cost(factor, self.descent.init(*factor.shape) if state is None else state.descent)

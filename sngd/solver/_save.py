@@ -10,8 +10,8 @@ import equinox as eqx
 import jax
 import msgspec
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
+from sngd._arrays import Unflatten, flattened
 from sngd._history import History
 from sngd._results import Result
 from sngd.files import Structure, differences, read_archive, structure_of, write_archive
@@ -83,7 +83,7 @@ def save(solution: Solution, path: str | Path) -> None:
 
     The problem is code and is not written; `load` asks for it. Neither is the structure of a network other than `MLP`.
     """
-    parameters, _ = ravel_pytree(eqx.filter(solution.network, eqx.is_inexact_array))
+    parameters = flattened(eqx.filter(solution.network, eqx.is_inexact_array))
     header = _Header(
         format=_FORMAT,
         problem=_identity(solution.problem),
@@ -116,12 +116,10 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution by another network: {different}")
     template, fixed = eqx.partition(network, eqx.is_inexact_array)
-    flat, unravel = ravel_pytree(template)
-    if flat.shape != parameters.shape:
-        raise ValueError(
-            f"path {str(path)!r} is not {_WHAT}: its network has {flat.size} parameters, not {parameters.size}"
-        )
-    restored = eqx.combine(unravel(jax.numpy.asarray(parameters)), fixed)
+    size = sum(leaf.size for leaf in jax.tree.leaves(template))
+    if size != parameters.size:
+        raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has {size} parameters, not {parameters.size}")
+    restored = eqx.combine(Unflatten.of(template)(parameters), fixed)
     numbers = {name: getattr(header, name) for name in _NUMBERS}
     return Solution(problem, restored, result, history=history, parameters=parameters.size, **numbers)
 

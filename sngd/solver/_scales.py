@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd._arrays import on_device
 from sngd.linearize import AbstractObjective
 from sngd.problem import AbstractProblem, Problem
 from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
@@ -153,7 +154,7 @@ def scales_of(
 def in_last_digits(theta: Float[Array, " p"]) -> Float[Array, " p"]:
     """Every parameter changed in its last digit, up or down at random."""
     signs = np.random.default_rng(0).choice((-1.0, 1.0), theta.shape)
-    return theta * (1 + np.finfo(float).eps * signs)
+    return on_device(np.asarray(theta) * (1 + np.finfo(float).eps * signs))
 
 
 def size_of(
@@ -179,8 +180,9 @@ def size_of(
 
 def _changed(theta: Float[Array, " p"]) -> Float[Array, " p"]:
     """Every parameter changed at random, by a part of its magnitude plus the root mean square of all parameters."""
-    sizes = np.abs(theta) + np.linalg.norm(theta) / math.sqrt(len(theta))
-    return theta + _CHANGE * sizes * np.random.default_rng(0).normal(size=theta.shape)
+    given = np.asarray(theta)
+    sizes = np.abs(given) + np.linalg.norm(given) / math.sqrt(len(given))
+    return on_device(given + _CHANGE * sizes * np.random.default_rng(0).normal(size=given.shape))
 
 
 def in_ordinary_units(problem: AbstractProblem, scales: Scales) -> AbstractProblem:

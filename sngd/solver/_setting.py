@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
-from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from sngd._arrays import flattened
 from sngd.linearize import AbstractObjective, Limits, make_objective, with_points_for
 from sngd.problem import AbstractProblem
 from sngd.solver._scales import TYPICAL_FREQUENCY, Scales, in_ordinary_units, scales_of
@@ -62,7 +62,7 @@ def make_setting(
         scales = scales_of(problem, objective, theta, untrained=resizable)
         magnitude = 1.0
         if suggests:
-            faster, _ = ravel_pytree(make(size, (TYPICAL_FREQUENCY,) * problem.domain.dimension))
+            faster = flattened(make(size, (TYPICAL_FREQUENCY,) * problem.domain.dimension))
             judged = scales_of(problem, objective, faster)
             magnitude = 1.0 if size == 1 and judged.is_ordinary else judged.magnitude
         return _Look(network, objective, theta, scales, size, magnitude)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax.numpy as jnp
 import numpy as np
 
+from sngd._arrays import on_device
 from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw
@@ -73,7 +73,7 @@ class Solution:
     def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork:
         """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""
         problem = self.problem
-        parameters = {name: jnp.asarray(value) for name, value in problem.parameters.items()}
+        parameters = {name: on_device(value) for name, value in problem.parameters.items()}
         return FieldOfNetwork(self.network, parameters, problem.domain, problem.outputs, operator)
 
     def residuals(self) -> tuple[ConditionResidual, ...]:

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd._arrays import on_device
 from sngd._compiled import compiled
 from sngd.linearize import AbstractFactor, AbstractObjective, TrialFunction
 from sngd.problem import AbstractProblem, UniformRandom
@@ -121,8 +122,8 @@ def _changes(
     """
     starts = range(0, len(points), centers)
     blocks = [np.take(points, np.arange(start, start + centers), axis=0, mode="wrap") for start in starts]
-    directions, _ = np.linalg.qr(np.asarray(_derivative(trial, theta, jnp.asarray(blocks[0]))).T)
-    changes = [np.asarray(_derivative(trial, theta, jnp.asarray(block))) @ directions for block in blocks]
+    directions, _ = np.linalg.qr(np.asarray(_derivative(trial, theta, on_device(blocks[0]))).T)
+    changes = [np.asarray(_derivative(trial, theta, on_device(block))) @ directions for block in blocks]
     outputs = len(changes[0]) // centers
     return directions, np.concatenate(changes)[: len(points) * outputs]
 
@@ -142,7 +143,7 @@ def _responses(
 ) -> Float[np.ndarray, "n q"]:
     """What these directions change of the residual, each condition in units of a function of root mean square one."""
     _, factor = residual_and_factor(objective, theta, jax.random.key(0))
-    changes = np.asarray(_product(factor, jnp.asarray(directions)))
+    changes = np.asarray(_product(factor, on_device(directions)))
     return changes * np.repeat(scales.inverse_units, [term.rows for term in objective.residual_terms])[:, None]
 
 

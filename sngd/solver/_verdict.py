@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from sngd._results import Result
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import AbstractProblem, with_other_points
+from sngd.solver._devices import whole_on
 from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
 from sngd.solver._scales import Scales, in_last_digits, norms_of
 from sngd.solver._stability import Stability
@@ -102,7 +103,7 @@ def diagnose(
     - `gap`: the optimality gap of an energy, infinite where that is not known.
     - `stability`: that of the linearized problem, if it is known.
     """
-    moved = in_last_digits(theta)
+    moved = whole_on(objective.mesh, in_last_digits(theta))
     residual = np.asarray(values_of(objective, theta)[1])
     rounding = _half_square(np.asarray(values_of(objective, moved)[1]) - residual)
     fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))

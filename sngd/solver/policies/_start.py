@@ -8,11 +8,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd._arrays import flattened, on_device
 from sngd.linearize import AbstractObjective
 from sngd.networks import MLP
 from sngd.solver._run import AbstractStart, Beginning
@@ -51,7 +50,7 @@ class NamedStart(AbstractStart):
         return self._made(key, self._suitable(objective, key)[0])
 
     def _made(self, key: PRNGKeyArray, frequencies: Frequencies) -> Float[Array, " p"]:
-        return ravel_pytree(self.make(key, frequencies))[0]
+        return flattened(self.make(key, frequencies))
 
     def _suitable(self, objective: AbstractObjective, key: PRNGKeyArray) -> tuple[Frequencies, float]:
         make = functools.partial(self._made, key)
@@ -66,7 +65,7 @@ def _times(objective: AbstractObjective, theta: Float[Array, " p"], factor: floa
     """The parameters of the multiple of an `MLP` by this factor."""
     last = lambda network: (network.weights[-1], network.biases[-1])
     network = objective.trial.network(theta)
-    return ravel_pytree(eqx.tree_at(last, network, [factor * part for part in last(network)]))[0]
+    return flattened(eqx.tree_at(last, network, [factor * np.asarray(part) for part in last(network)]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _is_matrix(part: Any) -> bool:
 
 
 def _flat(network: Callable) -> Float[Array, " p"]:
-    return ravel_pytree(eqx.filter(network, eqx.is_inexact_array))[0]
+    return flattened(eqx.filter(network, eqx.is_inexact_array))
 
 
 def _with_mlps(network: Callable, key: PRNGKeyArray, frequencies: Frequencies) -> Callable:
@@ -189,7 +188,7 @@ def _with_matrices(network: Callable, reached: Callable, key: PRNGKeyArray) -> C
     def redrawn(given: Array) -> Array:
         entries = generator.permuted(np.asarray(given), axis=0)
         signed = entries.min(initial=0.0) < 0 < entries.max(initial=0.0)
-        return jnp.asarray(entries * generator.choice((-1.0, 1.0), entries.shape) if signed else entries)
+        return on_device(entries * generator.choice((-1.0, 1.0), entries.shape) if signed else entries)
 
     def part_of(given: Any, there: Any) -> Any:
         return redrawn(given) if _is_matrix(given) and not np.array_equal(given, there) else given
