@@ -234,7 +234,7 @@ FAULTS = (
     Fault(
         "A solution is checked and its error estimated at the points that it was fitted at.",
         "sngd/problem/_quadrature.py",
-        "return Midpoint(self.points_per_axis) if self.points_per_axis > 1 else _off_center()",
+        "return Midpoint(self.points_per_axis) if max(_listed(self.points_per_axis), default=0) > 1 else _off_center()",
         "return self",
         "the points between those of a rule, by the rule itself",
         "test_policies.py::test_a_run_that_fits_its_points_only_says_so_or_takes_more",

@@ -15,6 +15,7 @@ import importlib.metadata
 
 from sngd import descent, display, files, library, linearize, networks, problem, search, sketch, solver
 from sngd.display import ProgressDisplay
+from sngd.features import Features
 from sngd.problem import (
     Boundary,
     Dirichlet,
@@ -64,6 +65,7 @@ __all__ = [
     "Checkpoints",
     "Dirichlet",
     "Energy",
+    "Features",
     "Field",
     "GaussLegendre",
     "Initial",

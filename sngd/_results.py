@@ -10,6 +10,7 @@ class Result(enum.Enum):
     command line returns. `Result(name)` finds a member by the name written into `result.json`.
     """
 
+    TOLERANCE_REACHED = "tolerance reached"
     TARGET_REACHED = "target reached"
     ITERATIONS_EXHAUSTED = "iterations exhausted"
     SECONDS_EXHAUSTED = "seconds exhausted"
@@ -45,6 +46,7 @@ class Result(enum.Enum):
 
 
 _SUMMARIES = {
+    Result.TOLERANCE_REACHED: "The estimated error is at most the tolerance.",
     Result.TARGET_REACHED: "The loss fell to the target.",
     Result.ITERATIONS_EXHAUSTED: "The run took all the iterations it was given.",
     Result.SECONDS_EXHAUSTED: "The run took all the seconds it was given.",

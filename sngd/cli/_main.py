@@ -186,6 +186,7 @@ def _train(problem: AbstractProblem, network: Callable | str, label: str, option
             problem,
             network,
             key=jax.random.key(options.seed),
+            tolerance=options.tolerance,
             optimizer=options.optimizer,
             stopping=stopping,
             callbacks=_settings_writer(options, folder),

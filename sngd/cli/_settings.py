@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sngd.files import CHECKPOINTS, RESULT, SETTINGS, from_json
-from sngd.solver import AUTO, DEFAULT_NETWORK, Result, Stopping
+from sngd.solver import AUTO, Result, Stopping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +17,10 @@ class Settings:
 
     optimizer: str = AUTO
     """Auto, damped, preconditioned, residual-space, engd-w, two-pass, single-pass, engd, gd, adam, bfgs or l-bfgs."""
-    network: str = DEFAULT_NETWORK
-    """A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
+    network: str = AUTO
+    """Auto, A1, A2, A3, depth x width as in 3x24, or all the widths as in 2-64-64-1."""
+    tolerance: float | None = None
+    """The estimated relative L2 error that ends the run. Without it, the run goes on to the rounding errors."""
     seed: int = 0
     """The seed of the initial parameters of the network and of the sketches."""
     iterations: int | None = None

@@ -2,7 +2,6 @@
 
 import difflib
 import functools
-import functools
 import math
 from collections.abc import Callable
 

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sngd._arrays import on_device
 from sngd.linearize._checks import trace_residual
@@ -85,8 +85,11 @@ class Term(eqx.Module):
 
     def sample(self, count: int, key: PRNGKeyArray) -> "Term":
         """The rows at `count` of the points, which are drawn without replacement."""
-        drawn = jax.random.choice(key, len(self.scales), (count,), replace=False)
-        return self._with(jax.tree.map(lambda array: array[drawn], self.at_points))
+        return self.at(jax.random.choice(key, len(self.scales), (count,), replace=False))
+
+    def at(self, chosen: Int[Array | np.ndarray, " m"]) -> "Term":
+        """The rows of these of its points, by their indices."""
+        return self._with(jax.tree.map(lambda array: array[chosen], self.at_points))
 
     def blocks(self, size: int) -> "Term":
         """The same rows as a stack of equal blocks of at most `size` points, for `jax.lax.scan`."""

@@ -186,16 +186,21 @@ class Problem(AbstractProblem):
         axes = {self.domain.index(part.axis) for part in self.conditions if isinstance(part, Periodic)}
         return tuple(sorted(axes))
 
-    def collocation(self, condition: AbstractCondition) -> Collocation:
+    def collocation(
+        self, condition: AbstractCondition, move: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> Collocation:
         """The points at which `condition` is imposed.
 
         The weights include the condition's own factor `weight`. Data that JAX cannot trace are evaluated at these
         points. Raises `ValueError` for points or weights that cannot be used.
+
+        - `move`: maps the points, shape `(n, d)`, to those that take their place; left out, they stay.
         """
         faces = condition.faces(self.domain)
         found = self.interior(condition.quadrature) if faces is None else self._on_faces(faces, condition.quadrature)
-        weights, tabulated = condition.weight * found.weights, condition.tabulated(found.points, self.parameters)
-        return dataclasses.replace(found, weights=weights, tabulated=tabulated)
+        points = found.points if move is None else move(found.points)
+        weights, tabulated = condition.weight * found.weights, condition.tabulated(points, self.parameters)
+        return dataclasses.replace(found, points=points, weights=weights, tabulated=tabulated)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -235,7 +240,7 @@ class Energy(AbstractProblem):
         return self._on_faces(self.domain.faces)
 
 
-def with_other_points(problem: AbstractProblem, other: Callable[[AbstractPoints], AbstractPoints]) -> AbstractProblem:
+def with_other_points(problem: AnyProblem, other: Callable[[AbstractPoints], AbstractPoints]) -> AnyProblem:
     """The same problem with `other(points)` in place of all points that the problem and its conditions name."""
     names = ("quadrature", "boundary_quadrature")
     given = {name: getattr(problem, name) for name in names if getattr(problem, name) is not None}

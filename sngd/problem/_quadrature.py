@@ -5,9 +5,12 @@ Every rule integrates constants exactly: its weights are positive and sum to the
 
 import abc
 import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
+from sngd.problem._domain import Face
 from sngd.problem._points import AbstractPoints, Place, Rule, rule_on
 
 
@@ -30,7 +33,126 @@ class AbstractQuadrature(AbstractPoints):
         return True
 
     def on(self, place: Place) -> Rule:
-        return rule_on(self, place)
+        return rule_on(self.without_axis(place.index) if isinstance(place, Face) else self, place)
+
+    def without_axis(self, index: int) -> "AbstractQuadrature":
+        """The rule on a face, which lacks the axis with this index. By default it is the rule itself."""
+        del index
+        return self
+
+
+Counts = int | tuple[int, ...]
+"""Points on every axis, or a number for each axis of a domain."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _AbstractTensorRule(AbstractQuadrature):
+    """The tensor product of rules on an interval.
+
+    - `points_per_axis`: the number of points on every axis, or one number for each axis of the domain. A face has the
+      numbers of its own axes.
+    """
+
+    points_per_axis: Counts
+
+    _least: ClassVar[int] = 1
+
+    def __post_init__(self):
+        for count in _listed(self.points_per_axis):
+            _require_count("points_per_axis", count, least=self._least)
+
+    @abc.abstractmethod
+    def _on_interval(self, count: int) -> Rule:
+        """`count` nodes on [-1, 1] and their weights, each of shape `(count,)`."""
+
+    def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
+        counts = (
+            self.points_per_axis if isinstance(self.points_per_axis, tuple) else (self.points_per_axis,) * len(lower)
+        )
+        if len(counts) != len(lower):
+            raise ValueError(
+                f"points_per_axis is {counts}, for {len(counts)} axes; give one number, or {len(lower)} of them"
+            )
+        return _tensor_product([self._on_interval(count) for count in counts], lower, upper)
+
+    def without_axis(self, index: int) -> "_AbstractTensorRule":
+        counts = self.points_per_axis
+        if not isinstance(counts, tuple):
+            return self
+        return dataclasses.replace(self, points_per_axis=counts[:index] + counts[index + 1 :])
+
+    def refined(self) -> "_AbstractTensorRule":
+        counts = self.points_per_axis
+        more = tuple(map(_more, counts)) if isinstance(counts, tuple) else _more(counts)
+        return dataclasses.replace(self, points_per_axis=more)
+
+
+@dataclasses.dataclass(frozen=True)
+class UniformGrid(_AbstractTensorRule):
+    """A grid of equispaced points, including the bounds, with the weights of the trapezoidal rule."""
+
+    _least: ClassVar[int] = 2
+
+    def _on_interval(self, count: int) -> Rule:
+        weights = np.full(count, 2.0 / (count - 1))
+        weights[[0, -1]] /= 2
+        return np.linspace(-1.0, 1.0, count), weights
+
+    def staggered(self) -> AbstractQuadrature:
+        return Midpoint(self.points_per_axis)
+
+
+@dataclasses.dataclass(frozen=True)
+class Midpoint(_AbstractTensorRule):
+    """The midpoints of equal intervals along each axis, with equal weights."""
+
+    def _on_interval(self, count: int) -> Rule:
+        edges = np.linspace(-1.0, 1.0, count + 1)
+        return (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+
+    def staggered(self) -> AbstractQuadrature:
+        return (
+            GaussLegendre(self.points_per_axis) if max(_listed(self.points_per_axis), default=0) > 1 else _off_center()
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussLegendre(_AbstractTensorRule):
+    """The tensor product of Gauss-Legendre rules (`numpy.polynomial.legendre.leggauss`).
+
+    It is exact for polynomials up to degree `2 * points_per_axis - 1` in each coordinate.
+    """
+
+    def _on_interval(self, count: int) -> Rule:
+        return np.polynomial.legendre.leggauss(count)
+
+    def staggered(self) -> AbstractQuadrature:
+        return Midpoint(self.points_per_axis) if max(_listed(self.points_per_axis), default=0) > 1 else _off_center()
+
+
+@dataclasses.dataclass(frozen=True)
+class GradedGaussLegendre(_AbstractTensorRule):
+    """Gauss-Legendre rules on panels whose length halves towards both ends of every axis: for layers at the faces.
+
+    - `points_per_axis`: the number of points on each panel, on every axis or for each axis.
+    - `halvings`: how often the length halves from the middle of an axis to its ends.
+    """
+
+    halvings: int = 8
+
+    def __post_init__(self):
+        super().__post_init__()
+        _require_count("halvings", self.halvings, least=0)
+
+    def _on_interval(self, count: int) -> Rule:
+        nodes, weights = np.polynomial.legendre.leggauss(count)
+        towards = np.concatenate([[0.0], 2.0 ** -np.arange(self.halvings, -1.0, -1.0)])
+        edges = np.concatenate([towards - 1, 1 - towards[-2::-1]])
+        halves = np.diff(edges)[:, None] / 2
+        return (edges[:-1, None] + halves * (nodes + 1)).ravel(), (halves * weights).ravel()
+
+    def staggered(self) -> AbstractQuadrature:
+        return self.refined()
 
 
 def _require_count(name: str, count: int, least: int) -> None:
@@ -38,79 +160,8 @@ def _require_count(name: str, count: int, least: int) -> None:
         raise ValueError(f"{name} is {count!r}; it must be an integer of at least {least}")
 
 
-@dataclasses.dataclass(frozen=True)
-class UniformGrid(AbstractQuadrature):
-    """A grid of equispaced points, including the bounds, with the weights of the trapezoidal rule.
-
-    - `points_per_axis`: the number of points along each axis. Anything but an integer of at least 2 raises
-      `ValueError`.
-    """
-
-    points_per_axis: int
-
-    def __post_init__(self):
-        _require_count("points_per_axis", self.points_per_axis, least=2)
-
-    def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
-        nodes = np.linspace(-1.0, 1.0, self.points_per_axis)
-        weights = np.full(self.points_per_axis, 2.0 / (self.points_per_axis - 1))
-        weights[[0, -1]] /= 2
-        return _tensor_product(nodes, weights, lower, upper)
-
-    def staggered(self) -> AbstractQuadrature:
-        return Midpoint(self.points_per_axis)
-
-    def refined(self) -> "UniformGrid":
-        return UniformGrid(_more(self.points_per_axis))
-
-
-@dataclasses.dataclass(frozen=True)
-class Midpoint(AbstractQuadrature):
-    """The midpoints of equal intervals along each axis, with equal weights.
-
-    - `points_per_axis`: the number of intervals along each axis. Anything but an integer of at least 1 raises
-      `ValueError`.
-    """
-
-    points_per_axis: int
-
-    def __post_init__(self):
-        _require_count("points_per_axis", self.points_per_axis, least=1)
-
-    def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
-        edges = np.linspace(-1.0, 1.0, self.points_per_axis + 1)
-        return _tensor_product((edges[1:] + edges[:-1]) / 2, np.diff(edges), lower, upper)
-
-    def staggered(self) -> AbstractQuadrature:
-        return GaussLegendre(self.points_per_axis) if self.points_per_axis > 1 else _off_center()
-
-    def refined(self) -> "Midpoint":
-        return Midpoint(_more(self.points_per_axis))
-
-
-@dataclasses.dataclass(frozen=True)
-class GaussLegendre(AbstractQuadrature):
-    """The tensor product of Gauss-Legendre rules (`numpy.polynomial.legendre.leggauss`).
-
-    It is exact for polynomials up to degree `2 * points_per_axis - 1` in each coordinate.
-
-    - `points_per_axis`: the number of points along each axis. Anything but an integer of at least 1 raises
-      `ValueError`.
-    """
-
-    points_per_axis: int
-
-    def __post_init__(self):
-        _require_count("points_per_axis", self.points_per_axis, least=1)
-
-    def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
-        return _tensor_product(*np.polynomial.legendre.leggauss(self.points_per_axis), lower, upper)
-
-    def staggered(self) -> AbstractQuadrature:
-        return Midpoint(self.points_per_axis) if self.points_per_axis > 1 else _off_center()
-
-    def refined(self) -> "GaussLegendre":
-        return GaussLegendre(_more(self.points_per_axis))
+def _listed(counts: Counts) -> tuple[int, ...]:
+    return counts if isinstance(counts, tuple) else (counts,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,15 +252,14 @@ def _more(count: int) -> int:
     return max(count + 1, round(1.5 * count))
 
 
-def _tensor_product(nodes: np.ndarray, weights: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Rule:
-    """The tensor product on a box of a rule on `[-1, 1]`. In dimension zero it is one point of weight one."""
-    dimension = len(lower)
+def _tensor_product(rules: Sequence[Rule], lower: np.ndarray, upper: np.ndarray) -> Rule:
+    """The tensor product on a box of rules on [-1, 1], one an axis. In dimension zero it is one point of weight 1."""
     halves = (np.asarray(upper) - lower) / 2
-    unit = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij"), axis=-1) if dimension else np.zeros((1, 0))
+    unit = np.stack(np.meshgrid(*[nodes for nodes, _ in rules], indexing="ij"), axis=-1) if rules else np.zeros((1, 0))
     product = np.ones(1)
-    for half in halves:
+    for half, (_, weights) in zip(halves, rules, strict=True):
         product = np.multiply.outer(product, half * weights).ravel()
-    return lower + halves * (unit.reshape(len(product), dimension) + 1), product
+    return lower + halves * (unit.reshape(len(product), len(rules)) + 1), product
 
 
 def _equal_weights(unit: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> Rule:

@@ -15,11 +15,11 @@ from sngd._arrays import Unflatten, flattened
 from sngd._history import History
 from sngd._results import Result
 from sngd.files import Structure, differences, read_archive, structure_of, write_archive
-from sngd.networks import MLP
+from sngd.networks import MLP, Windows
 from sngd.problem import AbstractProblem
 from sngd.solver._solution import Solution
 
-_FORMAT, _EARLIER = "sngd-solution-6", re.compile(r"sngd-solution-[1-5]")
+_FORMAT, _EARLIER = "sngd-solution-7", re.compile(r"sngd-solution-[1-6]")
 _WHAT = "a saved solution"
 
 # Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
@@ -35,6 +35,18 @@ class _MLPHeader:
     activation: str
     periodic: tuple[int, ...]
     scale: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _WindowsHeader:
+    """All of `Windows` but their parameters. `units`: the features of a window. `outputs`: of the network."""
+
+    units: _Width
+    outputs: _Width
+    bounds: tuple[tuple[float, float], ...]
+    axis: int
+    starts: tuple[float, ...]
+    activation: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +71,7 @@ class _Header:
     format: str
     problem: _Identity
     mlp: _MLPHeader | None
+    windows: _WindowsHeader | None
     structure: Structure
     result: str
     loss: float
@@ -71,10 +84,11 @@ class _Header:
     error_estimate: float
     stability: float
     detail: str
+    choices: dict[str, str]
 
 
 # What a header has of a solution under the same name.
-_OTHER = ("format", "problem", "mlp", "structure", "result")
+_OTHER = ("format", "problem", "mlp", "windows", "structure", "result")
 _NUMBERS = tuple(field.name for field in dataclasses.fields(_Header) if field.name not in _OTHER)
 
 
@@ -88,6 +102,7 @@ def save(solution: Solution, path: str | Path) -> None:
         format=_FORMAT,
         problem=_identity(solution.problem),
         mlp=_mlp_header(solution.network),
+        windows=_windows_header(solution.network),
         structure=structure_of(solution.network),
         result=solution.result.value,
         **{name: getattr(solution, name) for name in _NUMBERS},
@@ -111,7 +126,7 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution of another problem: {different}")
     if network is None:
-        network = _mlp(header.mlp, parameters.size, path)
+        network = _made(header, parameters.size, path)
     different = structure_of(network).differences(header.structure)
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution by another network: {different}")
@@ -161,16 +176,36 @@ def _mlp_header(network: Callable) -> _MLPHeader | None:
     return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic), network.scale)
 
 
-def _mlp(header: _MLPHeader | None, parameters: int, path: str | Path) -> MLP:
+def _windows_header(network: Callable) -> _WindowsHeader | None:
+    if not isinstance(network, Windows):
+        return None
+    bounds = tuple((float(low), float(high)) for low, high in network.bounds)
+    _, outputs, units = network.outputs.shape
+    return _WindowsHeader(units, outputs, bounds, network.axis, network.starts, network.activation)
+
+
+def _made(header: _Header, parameters: int, path: str | Path) -> MLP | Windows:
     """The network that the header describes. Raises `ValueError` where that does not have so many parameters."""
-    if header is None:
+    mlp, windows = header.mlp, header.windows
+    if mlp is not None:
+        units, make = max(mlp.widths, default=0), lambda: MLP(key=jax.random.key(0), **vars(mlp))
+    elif windows is not None:
+        units, make = max(windows.units, windows.outputs, len(windows.starts)), lambda: _windows(windows)
+    else:
         raise ValueError(
             f"network is missing: the one in {str(path)!r} is not an MLP, so give one of the same structure"
         )
-    if max(header.widths, default=0) > parameters:
+    if units > parameters:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has more units than parameters")
-    key = jax.random.key(0)
     try:
-        return MLP(key=key, **vars(header))
+        return make()
     except (IndexError, TypeError, ValueError) as error:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
+
+
+def _windows(header: _WindowsHeader) -> Windows:
+    count, units, outputs = len(header.starts), header.units, header.outputs
+    shapes = (count, units, len(header.bounds)), (count, units), (count, outputs, units), (count, outputs)
+    arrays = [jax.numpy.zeros(shape) for shape in shapes]
+    weights, biases, outputs, constants = arrays
+    return Windows(weights, biases, outputs, constants, header.bounds, header.axis, header.starts, header.activation)

@@ -1,7 +1,7 @@
 """What a run returns."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from sngd._arrays import on_device
 from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw
+from sngd.files import Checkpoints
 from sngd.linearize import function_of_point
 from sngd.problem import AbstractProblem, Field
 from sngd.solver._evaluation import (
@@ -45,6 +46,7 @@ class Solution:
     - `stability`: the constant. Not a number where it is not known, as for an energy whose Jacobian is not stored, or
       for a run that was interrupted; then one takes its place in the estimate.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
+    - `choices`: what the library has chosen where the caller left it open. `"call"` is the call that repeats it.
     """
 
     problem: AbstractProblem
@@ -62,6 +64,7 @@ class Solution:
     error_estimate: float
     stability: float
     detail: str = ""
+    choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
@@ -115,6 +118,17 @@ class Solution:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
         return relative_difference(evaluate_in_chunks(self._function, points), evaluate_exact(exact, points))
+
+
+def with_solution(error: Exception, solution: Solution, checkpoints: Checkpoints | None) -> Exception:
+    """The exception of a callback, which keeps what the run had reached."""
+    kept = "" if checkpoints is None else f", and the run goes on from {str(checkpoints.folder)!r} with resume=True"
+    error.add_note(
+        f"A callback raised this exception, which ended the run at iteration {solution.history.iteration[-1]}. The "
+        f"solution that was reached is the attribute `solution` of the exception{kept}."
+    )
+    error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
+    return error
 
 
 def plot(

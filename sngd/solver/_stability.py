@@ -107,6 +107,14 @@ def stability_of(
     # A network that is constant, or so large that it overflows, has no changes to tell anything by.
     if not (np.any(above) and np.all(np.isfinite(above)) and np.all(np.isfinite(below))):
         return None
+    return stability_from(above, below)
+
+
+def stability_from(above: Float[np.ndarray, "k q"], below: Float[np.ndarray, "n q"]) -> Stability:
+    """The stability constant from matrices whose columns belong to changes of the solution, the smoothest ones first.
+
+    - `above`: what each change makes of the solution. `below`: what it makes of the residuals. Both are finite.
+    """
     part = max(1, 3 * above.shape[1] // 4)
     constant, gap = _largest(above, below)
     return Stability(constant, _largest(above[:, :part], below[:, :part])[0], gap)

@@ -3,6 +3,7 @@
 import dataclasses
 
 from sngd._arguments import shown
+from sngd.features import FeatureChoice, March
 from sngd.solver._run import AbstractNonmonotone, AbstractRefine, AbstractRestart, AbstractStart, AbstractStop
 from sngd.solver.policies._frequencies import FrequencyChoice
 from sngd.solver.policies._nonmonotone import Nonmonotone
@@ -18,7 +19,8 @@ class Policies:
     - `stop`: when a round ends. `nonmonotone`: when a step may raise the loss.
     - `refine`: when a run goes on with more points. `restart`: when it begins again from other initial parameters.
     - `start`: what makes initial parameters; `None` stands for what the library has for the network. `frequencies`: how
-      the latter chooses the frequencies of a network.
+      the latter chooses the frequencies of a network. `features`: how frozen features are chosen. `march`: how
+      the time axis is cut into windows for them.
 
     Raises `TypeError` for anything of another kind, such as a class in the place of an instance.
     """
@@ -29,6 +31,8 @@ class Policies:
     restart: AbstractRestart = dataclasses.field(default_factory=Restart)
     start: AbstractStart | None = None
     frequencies: FrequencyChoice = dataclasses.field(default_factory=FrequencyChoice)
+    features: FeatureChoice = dataclasses.field(default_factory=FeatureChoice)
+    march: March = dataclasses.field(default_factory=March)
 
     def __post_init__(self):
         kinds = {
@@ -38,6 +42,8 @@ class Policies:
             "restart": AbstractRestart,
             "start": AbstractStart,
             "frequencies": FrequencyChoice,
+            "features": FeatureChoice,
+            "march": March,
         }
         for name, kind in kinds.items():
             found = getattr(self, name)

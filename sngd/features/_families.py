@@ -1,0 +1,135 @@
+"""Families of random features: how the hidden layer of a network with a linear output layer is drawn."""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from sngd._arguments import require_integer
+
+_SPREADS = ("uniform", "log-uniform", "layers")
+
+# The largest weight of a layer along the faces, and its largest distance from a face in units of its width.
+_ALONG, _DISTANCE = 4.0, 3.0
+
+_ACTIVATIONS = {"sin": np.sin, "tanh": np.tanh}
+
+# The argument at which each activation is a constant as far as double precision can tell, and its value there.
+_CONSTANT = {"sin": np.pi / 2, "tanh": 20.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A hidden layer of `q` features `activation(weights @ s + biases)`, with `s` the coordinates scaled to [-1, 1].
+
+    - `weights`: shape `(q, d)`. `biases`: shape `(q,)`. Both are float64. The first feature is constant.
+    - `activation`: a name in `sngd.networks.ACTIVATIONS`.
+    """
+
+    weights: Float[np.ndarray, "q d"]
+    biases: Float[np.ndarray, " q"]
+    activation: str
+
+    def __len__(self) -> int:
+        return len(self.biases)
+
+    def __call__(self, scaled: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n q"]:
+        """The features at points whose coordinates are scaled to [-1, 1]."""
+        return _ACTIVATIONS[self.activation](scaled @ self.weights.T + self.biases)
+
+    @property
+    def arrays(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, " q"]]:
+        return self.weights, self.biases
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """A hidden layer of random features, whose weights are drawn from a box.
+
+    As the network of `sngd.solve` they stand for a network of one hidden layer, whose output layer is fitted by least
+    squares while the hidden layer stays as it is drawn.
+
+    - `bandwidths`: the largest weight of each axis, in radians per half side of the domain.
+    - `count`: the number of features.
+    - `activation`: `"sin"` for waves with random phases; `"tanh"` for fronts around centers drawn from the domain.
+    - `spread`: `"uniform"` weights up to the bandwidth, or `"log-uniform"` ones, which are as many in every octave; or
+      `"layers"`, each of which is steep across one axis, log-uniformly, and close to a face of that axis.
+    - `coordinates`: the number of coordinates that a feature depends on, drawn for each feature; 0 for all of them.
+
+    Raises `ValueError` for a setting that is none of these.
+
+    Waves whose bandwidth is larger than the solution needs are a frame: a truncated singular value decomposition finds
+    accurate approximations with small coefficients, although the features are nearly dependent (Adcock and Huybrechs,
+    SIAM Review 61, 2019).
+    """
+
+    bandwidths: tuple[float, ...]
+    count: int = 256
+    activation: str = "sin"
+    spread: str = "uniform"
+    coordinates: int = 0
+
+    def __post_init__(self):
+        object.__setattr__(self, "bandwidths", tuple(float(bandwidth) for bandwidth in self.bandwidths))
+        if not self.bandwidths or not all(0 < bandwidth < math.inf for bandwidth in self.bandwidths):
+            raise ValueError(f"bandwidths is {self.bandwidths}; give a positive number for each axis")
+        require_integer("count", self.count, least=2)
+        for name, known in (("activation", tuple(_ACTIVATIONS)), ("spread", _SPREADS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}")
+        require_integer("coordinates", self.coordinates, least=0)
+
+    def scaled(self, *factors: float) -> "Features":
+        """The features with the bandwidths multiplied by these factors, one for each axis."""
+        bandwidths = tuple(b * factor for b, factor in zip(self.bandwidths, factors, strict=True))
+        return dataclasses.replace(self, bandwidths=bandwidths)
+
+    def draw(self, generator: np.random.Generator, periodic: tuple[int, ...] = ()) -> Layer:
+        """A layer of these features.
+
+        - `periodic`: the axes on which sine features must be periodic, by their indices: their weights there are
+          multiples of pi.
+        """
+        count, axes = self.count, len(self.bandwidths)
+        if self.spread == "layers":
+            return self._layers(generator)
+        weights = self._spread(generator.uniform(-1.0, 1.0, (count, axes)))
+        if 0 < self.coordinates < axes:
+            weights *= np.argsort(np.argsort(generator.random((count, axes)), axis=1), axis=1) < self.coordinates
+        if self.activation == "sin":
+            for axis in periodic:
+                weights[:, axis] = np.pi * np.round(weights[:, axis] / np.pi)
+            biases = generator.uniform(0.0, 2 * np.pi, count)
+        else:
+            biases = -np.sum(weights * generator.uniform(-1.0, 1.0, (count, axes)), axis=1)
+        weights[0], biases[0] = 0.0, _CONSTANT[self.activation]
+        return Layer(weights, biases, self.activation)
+
+    def _layers(self, generator: np.random.Generator) -> Layer:
+        count, axes = self.count, len(self.bandwidths)
+        weights = generator.uniform(-1.0, 1.0, (count, axes)) * np.minimum(_ALONG, self.bandwidths)
+        centers = generator.uniform(-1.0, 1.0, (count, axes))
+        each, across = np.arange(count), generator.integers(axes, size=count)
+        steep = np.maximum(self.bandwidths, 1.0)[across] ** generator.random(count)
+        weights[each, across] = steep * generator.choice((-1.0, 1.0), count)
+        near = 1 - np.minimum(_DISTANCE / steep, 1.0) * generator.random(count)
+        wide = steep > _DISTANCE
+        sides = generator.choice((-1.0, 1.0), count)
+        centers[each[wide], across[wide]] = (sides * near)[wide]
+        biases = -np.sum(weights * centers, axis=1)
+        weights[0], biases[0] = 0.0, _CONSTANT[self.activation]
+        return Layer(weights, biases, self.activation)
+
+    def _spread(self, unit: Float[np.ndarray, "q d"]) -> Float[np.ndarray, "q d"]:
+        """Weights from numbers that are uniform in [-1, 1]."""
+        largest = np.array(self.bandwidths)
+        if self.spread == "uniform":
+            return unit * largest
+        return np.sign(unit) * np.maximum(largest, 1.0) ** np.abs(unit)
+
+    def __str__(self) -> str:
+        seen = {0: "", 1: " of one coordinate each", 2: " of two coordinates each"}
+        bands = ", ".join(f"{b:.3g}" for b in self.bandwidths)
+        of = f"features{seen.get(self.coordinates, '')}"
+        return f"{self.count} {self.activation} {of}, {self.spread} weights up to ({bands})"

@@ -1,0 +1,67 @@
+"""Points for a fit: as many on each axis as the bandwidth of the features there asks for."""
+
+import dataclasses
+import math
+
+from sngd.features._families import Features
+from sngd.problem import GaussLegendre, GradedGaussLegendre, Problem, Sobol
+
+# Rows of the interior for each column of a fit, and further points on every axis of a face.
+_OVERSAMPLING, _MORE_ON_FACES = 1.6, 4
+
+# Points on each panel of a graded rule, at least.
+_LEAST_ON_PANEL = 6
+
+# Tensor rules are used up to this dimension.
+_TENSOR = 3
+
+# Beyond, points of the interior for each column, and the least number on a face.
+_SOBOL_OVERSAMPLING, _LEAST_ON_FACES = 2.0, 64
+
+
+def with_points(problem: Problem, features: Features) -> Problem:
+    """The problem with points for a fit of these features, where it names none.
+
+    Waves of bandwidth `b` need `2 b / pi` points on an axis of length two, and some more for the other directions that
+    rounding does not hide. How many more follows from the number of columns. Layers need points that crowd at faces.
+    """
+    dimension, columns = problem.domain.dimension, features.count * problem.outputs
+    if features.spread == "layers":
+        halvings = math.ceil(math.log2(max(features.bandwidths)))
+        panels = (2 * halvings + 2) ** dimension
+        each = max(_LEAST_ON_PANEL, math.ceil((_OVERSAMPLING * columns / panels) ** (1 / dimension)))
+        interior = faces = GradedGaussLegendre(each, halvings)
+    elif dimension > _TENSOR:
+        count = _power_of_two(_SOBOL_OVERSAMPLING * columns)
+        interior, faces = Sobol(count), Sobol(_power_of_two(max(_LEAST_ON_FACES, count / (4 * dimension))))
+    else:
+        counts = _counts(features.bandwidths, _OVERSAMPLING * columns)
+        interior, faces = GaussLegendre(counts), GaussLegendre(tuple(count + _MORE_ON_FACES for count in counts))
+    changes = {}
+    if problem.quadrature is None:
+        changes["quadrature"] = interior
+        if problem.boundary_quadrature is None:
+            changes["boundary_quadrature"] = faces
+    return dataclasses.replace(problem, **changes) if changes else problem
+
+
+def _counts(bandwidths: tuple[float, ...], total: float) -> tuple[int, ...]:
+    """Points on each axis, with about this product: as many more than `2 b / pi` on every axis."""
+    waves = [2 * bandwidth / math.pi for bandwidth in bandwidths]
+    # Where the waves alone take more, their numbers are reduced alike.
+    least = 6.0
+    if math.prod(wave + least for wave in waves) > total:
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if math.prod(middle * w + least for w in waves) < total else (low, middle)
+        return tuple(max(4, round(low * wave + least)) for wave in waves)
+    low, high = least, total
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if math.prod(wave + middle for wave in waves) < total else (low, middle)
+    return tuple(max(4, math.ceil(wave + low)) for wave in waves)
+
+
+def _power_of_two(count: float) -> int:
+    return 2 ** math.ceil(math.log2(count))
