@@ -43,6 +43,19 @@ problem = sngd.Problem(line, [oscillator, ends], exact=lambda x: jnp.sin(x[0]), 
 """
 
 
+def test_a_tolerance_is_reached_without_a_network(tmp_path, capsys):
+    command = ["run", "bvp", "--tolerance", "1e-9", "--out", str(tmp_path / "run"), "--json"]
+    assert main(command) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["result"] == "tolerance reached"
+    assert summary["relative_l2"] < 1e-9
+    assert summary["error_estimate"] <= 1e-9
+    assert summary["choices"]["call"].startswith("sngd.solve(problem, sngd.Features(")
+    assert main(["run", "bvp", "--tolerance", "0", "--out", str(tmp_path / "other")]) == 2
+    assert "tolerance is 0.0" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
 def test_json_is_the_result_file_and_all_of_standard_output(tmp_path, capsys):
     out = tmp_path / "with a space" / "run"
     status = main(["run", "bvp", "--network", "1x8", "--iterations", "5", "--seed", "3", "--out", str(out), "--json"])

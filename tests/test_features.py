@@ -12,7 +12,7 @@ import scipy.integrate
 import sngd
 from sngd.features import Chooser, FeatureChoice, Network, Rows, can_march, fit
 from sngd.features import Features as Family
-from sngd.library import bvp, heat, poisson, transport
+from sngd.library import boundary_layer, bvp, heat, poisson, transport
 from sngd.networks import Windows
 from sngd.solver import Policies
 
@@ -154,6 +154,15 @@ def test_the_choices_hold_the_call_that_repeats_the_solution():
     assert str(again.network) == str(solution.network)
     for found, expected in zip(jax.tree.leaves(again.network), jax.tree.leaves(solution.network), strict=True):
         assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4])
+def test_a_layer_at_a_face_is_resolved(width):
+    problem = boundary_layer(eps=width)
+    features = sngd.Features((20 / width,), 256, activation="tanh", spread="layers")
+    solution = sngd.solve(problem, features, key=KEY, tolerance=1e-8)
+    assert solution.result is sngd.Result.TOLERANCE_REACHED
+    assert solution.relative_l2() <= 3e-8
 
 
 def test_a_solution_that_is_not_determined_says_so():

@@ -46,6 +46,7 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "result": solution.result.value,
         "result_summary": solution.result.summary,
         "result_detail": solution.detail,
+        "choices": dict(solution.choices),
         "device": f"{device.platform}: {device.device_kind}, {os.cpu_count()} CPU cores",
         "processor": processor(),
         "precision": "float64",
