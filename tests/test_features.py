@@ -207,13 +207,18 @@ def test_a_callback_sees_the_network_and_ends_the_search():
     seen = []
 
     def callback(snapshot, record):
-        seen.append((snapshot.iteration, record.loss, snapshot.network(jnp.zeros(2))))
+        loss = np.sum(snapshot.residual() ** 2) / 2
+        seen.append((snapshot.iteration, record.loss, loss, snapshot.network(jnp.zeros(2)), snapshot.theta.shape))
         return True
 
     solution = sngd.solve(HEAT, key=KEY, tolerance=1e-15, callbacks=callback)
     assert solution.result is sngd.Result.STOPPED
     assert len(seen) == 1
-    assert np.shape(seen[0][2]) == ()
+    iteration, loss, from_residual, value, parameters = seen[0]
+    assert iteration == 0
+    assert from_residual == pytest.approx(loss, rel=1e-12)
+    assert np.shape(value) == ()
+    assert parameters == (solution.parameters,)
 
 
 def test_an_exception_of_a_callback_has_the_solution():

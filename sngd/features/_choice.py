@@ -11,7 +11,7 @@ from sngd._arguments import require_integer, require_number
 from sngd.features._estimate import Estimate, estimates, for_correction
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit, stacked
-from sngd.features._points import with_points
+from sngd.features._points import waves_of, with_points
 from sngd.features._rows import Rows, Window
 from sngd.problem import Problem, UniformRandom, with_other_points
 
@@ -26,8 +26,8 @@ _RANKING, _FEW_AXES = 4, 3
 # most two axes. Their bandwidths are these.
 _UNCONVINCING, _STEEP_LINE, _STEEP = 1e-3, (1e3, 1e4, 1e5, 1e6), (1e2, 1e3)
 
-# By how much wider features are that tell whether a problem is well posed.
-_PROBE = 4.0
+# By how much wider features are that tell whether a problem is well posed, if there are as many of them as waves.
+_PROBES = (4.0, 2.0)
 
 # Points at which norms of solutions are taken.
 _POINTS_OF_NORMS = 2048
@@ -107,6 +107,7 @@ class Chooser:
         self._choice, self._problem, self._report, self._window = choice, problem, report, window
         self._seed = seed
         self._units: tuple[float, ...] | None = None
+        self._conditions: Rows | None = None
         self._linear: bool | None = None
         self._zero = math.nan
         self._tried: dict[Features, Candidate] = {}
@@ -117,7 +118,7 @@ class Chooser:
         if features not in self._tried:
             problem = with_points(self._problem, features)
             layer = features.draw(self._generator(0), problem.periodic_axes)
-            rows = Rows.of(problem, features.activation, self._window)
+            rows = self._rows(problem, features, self._window)
             fitted = fit(rows, layer, steps=steps, linear=self._linear)
             self._linear = fitted.linear
             if self._units is None:
@@ -197,10 +198,11 @@ class Chooser:
         count = max(2, self._choice.columns // self.outputs)
         features = dataclasses.replace(candidate.features, count=min(count, candidate.features.count))
         if self._problem.quadrature is None:
-            features = features.scaled(*[_PROBE] * self._axes)
+            wider = [features.scaled(*[factor] * self._axes) for factor in _PROBES]
+            features = next((each for each in wider if waves_of(each) <= each.count), features)
         problem = with_points(self._problem, features)
         layer = features.draw(self._generator(2), problem.periodic_axes)
-        rows = Rows.of(problem, features.activation, self._window)
+        rows = self._rows(problem, features, self._window)
         return layer, (rows, self._between(problem, features, self._window))
 
     def rows_of(self, candidate: Candidate) -> tuple[Rows, Rows]:
@@ -221,7 +223,12 @@ class Chooser:
         return min(most, rows / _LEAST_OVERSAMPLING)
 
     def _between(self, problem: Problem, features: Features, window: Window | None) -> Rows:
-        return Rows.of(with_other_points(problem, lambda points: points.staggered()), features.activation, window)
+        return self._rows(with_other_points(problem, lambda points: points.staggered()), features, window)
+
+    def _rows(self, problem: Problem, features: Features, window: Window | None) -> Rows:
+        if self._conditions is None:
+            self._conditions = Rows.of(problem, features.activation)
+        return self._conditions.on(problem, window)
 
     def _generator(self, draw: int) -> np.random.Generator:
         return np.random.default_rng([*self._seed, draw])

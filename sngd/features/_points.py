@@ -12,6 +12,9 @@ _OVERSAMPLING, _MORE_ON_FACES = 1.6, 4
 # Points on each panel of a graded rule, at least.
 _LEAST_ON_PANEL = 6
 
+# Points on an axis beyond those of the waves, at least.
+_LEAST_MORE = 6.0
+
 # Tensor rules are used up to this dimension.
 _TENSOR = 3
 
@@ -45,11 +48,16 @@ def with_points(problem: Problem, features: Features) -> Problem:
     return dataclasses.replace(problem, **changes) if changes else problem
 
 
+def waves_of(features: Features) -> float:
+    """The number of independent waves up to the bandwidths of the features, with those that rounding does not hide."""
+    return math.prod(2 * bandwidth / math.pi + _LEAST_MORE for bandwidth in features.bandwidths)
+
+
 def _counts(bandwidths: tuple[float, ...], total: float) -> tuple[int, ...]:
     """Points on each axis, with about this product: as many more than `2 b / pi` on every axis."""
     waves = [2 * bandwidth / math.pi for bandwidth in bandwidths]
     # Where the waves alone take more, their numbers are reduced alike.
-    least = 6.0
+    least = _LEAST_MORE
     if math.prod(wave + least for wave in waves) > total:
         low, high = 0.0, 1.0
         for _ in range(50):

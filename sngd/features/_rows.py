@@ -67,23 +67,31 @@ class Rows:
     offsets: tuple[Float[np.ndarray, " n"] | float, ...]
 
     @classmethod
-    def of(cls, problem: Problem, activation: str, window: Window | None = None) -> "Rows":
-        """The rows of a problem with points, on the whole domain or in a window of time.
+    def of(cls, problem: Problem, activation: str) -> "Rows":
+        """The rows of a problem with points, on the whole domain.
 
         Raises `TypeError` or `ValueError` for a residual that cannot be used.
         """
         place = Place(np.array(problem.domain.lower), np.array(problem.domain.upper))
-        move = None
-        if window is not None:
-            place, move = window.place(problem), lambda points: window.moved(points, problem)
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
         trial = _trial(problem, zeros, place)
-        terms = residual_terms(problem, trial, on_device(np.zeros(problem.outputs * FEATURES)), move)
-        terms = tuple(jax.tree.map(np.asarray, term) for term in terms)
-        found = cls(problem, terms, place, (0.0,) * len(terms))
+        terms = residual_terms(problem, trial, on_device(np.zeros(problem.outputs * FEATURES)))
+        return cls(problem, terms, place, (0.0,) * len(terms)).on(problem)
+
+    def on(self, problem: Problem, window: Window | None = None) -> "Rows":
+        """The same conditions on the points of `problem`, on the whole domain or in a window of time.
+
+        - `problem`: one that differs in its points alone.
+        """
+        place, move = Place(np.array(problem.domain.lower), np.array(problem.domain.upper)), None
+        if window is not None:
+            place, move = window.place(problem), lambda points: window.moved(points, problem)
+        pairs = zip(self.terms, problem.conditions, strict=True)
+        terms = tuple(term.on(problem.collocation(condition, move)) for term, condition in pairs)
+        found = Rows(problem, terms, place, (0.0,) * len(terms))
         if window is None or window.before is None:
             return found
-        before = cls(problem, terms, window.before.place, found.offsets).residual(window.before)
+        before = dataclasses.replace(found, place=window.before.place).residual(window.before)
         starts = [condition.faces(problem.domain) == (problem.domain.initial,) for condition in problem.conditions]
         offsets = tuple(part if start else 0.0 for part, start in zip(before, starts, strict=True))
         return dataclasses.replace(found, offsets=offsets)

@@ -1,7 +1,6 @@
 """The objective of least squares: the residuals of the conditions of a problem."""
 
 import dataclasses
-from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -79,19 +78,12 @@ def least_squares(
     return LeastSquares(trial=trial, factor_terms=terms, chunk=chunk, linear=linear, limits=limits, mesh=mesh)
 
 
-def residual_terms(
-    problem: Problem,
-    trial: TrialFunction,
-    theta: Float[Array, " p"],
-    move: Callable[[Float[np.ndarray, "n d"]], Float[np.ndarray, "n d"]] | None = None,
-) -> tuple[Term, ...]:
+def residual_terms(problem: Problem, trial: TrialFunction, theta: Float[Array, " p"]) -> tuple[Term, ...]:
     """The rows of each condition of a problem with points.
-
-    - `move`: what makes other points of those of the problem, such as the same points in a part of the domain.
 
     Raises `TypeError` or `ValueError` for a residual that cannot be used.
     """
-    return tuple(_condition_term(problem, condition, trial, theta, move) for condition in problem.conditions)
+    return tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,13 +98,7 @@ class _ConditionFunction:
         return condition.residual(v, x, normal)
 
 
-def _condition_term(
-    problem: Problem,
-    condition: AbstractCondition,
-    trial: TrialFunction,
-    theta: Array,
-    move: Callable[[np.ndarray], np.ndarray] | None,
-) -> Term:
-    collocation = problem.collocation(condition, move)
+def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
+    collocation = problem.collocation(condition)
     function = _ConditionFunction(condition)
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)

@@ -87,6 +87,11 @@ class Term(eqx.Module):
         """The rows at `count` of the points, which are drawn without replacement."""
         return self.at(jax.random.choice(key, len(self.scales), (count,), replace=False))
 
+    def on(self, collocation: Collocation) -> "Term":
+        """The same function at other points, as arrays of NumPy. Nothing is traced."""
+        arrays = (collocation.points, collocation.normals, np.sqrt(collocation.weights), collocation.tabulated)
+        return self._with(arrays)  # pyright: ignore[reportArgumentType] - arrays of NumPy serve as well
+
     def at(self, chosen: Int[Array | np.ndarray, " m"]) -> "Term":
         """The rows of these of its points, by their indices."""
         return self._with(jax.tree.map(lambda array: array[chosen], self.at_points))

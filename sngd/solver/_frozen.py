@@ -9,7 +9,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from sngd._arrays import flattened
 from sngd._history import Record, collect
 from sngd._results import Result
 from sngd.features import (
@@ -56,13 +58,24 @@ _CONTRADICTION, _MATTERS = 100.0, 1e-10
 
 @dataclasses.dataclass(frozen=True)
 class FrozenSnapshot:
-    """What a callback sees after the features of one number of columns have been fitted.
+    """What a callback sees after the features of one number of columns have been fitted, as it sees a `Snapshot`.
 
-    - `network`: the present one. `iteration`: how many have been looked at before.
+    - `network`: the present one. `iteration`: how many have been looked at before. `candidates`: the fits that the
+      network is made of.
     """
 
     network: MLP | Windows
     iteration: int
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def theta(self) -> Float[Array, " p"]:
+        """The parameters, shape `(p,)`."""
+        return flattened(eqx.filter(self.network, eqx.is_inexact_array))
+
+    def residual(self) -> Float[np.ndarray, " n"]:
+        """The weighted residuals of all conditions at the points of the fits, one after the other."""
+        return np.concatenate([part for each in self.candidates for part in each.fit.rows.residual(each.fit.network)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +201,7 @@ class FrozenRun:
         """How the search ends after these stages, or `None` where it goes on."""
         last, before = stages[-1], min((stage.error for stage in stages[:-1]), default=math.inf)
         try:
-            snapshot = FrozenSnapshot(last.network, len(stages) - 1)
+            snapshot = FrozenSnapshot(last.network, len(stages) - 1, tuple(each for _, each in last.parts))
             answers = [callback(snapshot, last.record) for callback in self.callbacks]
         except Exception as error:
             with_solution(error, self._solution(stages, Result.STOPPED), None)
