@@ -19,6 +19,9 @@ _CURVE, _MAP = 401, 121
 # error.
 _SMALLEST_SHOWN = 1e-3
 
+# A history of at most so many records has a mark for each.
+_FEW_RECORDS = 20
+
 
 def draw(
     function: Callable[[Float[np.ndarray, "n d"]], np.ndarray],
@@ -116,14 +119,16 @@ def _draw_history(place: Any, history: History) -> None:
     place.set_title("training")
     place.set_xlabel("iteration")
     # An energy may be negative. The difference from its lowest value shows the same descent.
+    # A line through one point is invisible.
+    marker = "o-" if len(history) <= _FEW_RECORDS else "-"
     least_squares = np.all(history.loss >= 0)
     loss = history.loss if least_squares else history.loss - history.loss.min()
     positive = loss > 0
     if positive.any():
         label = "loss" if least_squares else "loss above its lowest"
-        place.semilogy(history.iteration[positive], loss[positive], label=label)
+        place.semilogy(history.iteration[positive], loss[positive], marker, label=label)
     measured = np.isfinite(history.error)
     if measured.any():
-        place.semilogy(history.iteration[measured], history.error[measured], label="relative $L^2$ error")
+        place.semilogy(history.iteration[measured], history.error[measured], marker, label="relative $L^2$ error")
     if positive.any() or measured.any():
         place.legend()

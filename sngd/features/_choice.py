@@ -32,6 +32,9 @@ _PROBES = (4.0, 2.0)
 # Points at which norms of solutions are taken.
 _POINTS_OF_NORMS = 2048
 
+# The last number of columns is at least so many times the one before.
+_WORTHWHILE = 1.25
+
 # Bytes for each entry of a square matrix of all columns: half as many more rows, in about four copies.
 _BYTES = 8 * 1.6 * 4
 
@@ -131,13 +134,16 @@ class Chooser:
             self._report(f"{features}: residual {found.score:.1e}, rank {fitted.rank}, {fitted.steps} steps")
         return self._tried[features]
 
-    def stages(self) -> Iterator[Candidate]:
-        """The best candidate of the ranking, and then better ones with more and more columns."""
-        best = self.ranked()
+    def stages(self, insist: bool = True) -> Iterator[Candidate]:
+        """The best candidate of the ranking, and then better ones with more and more columns.
+
+        - `insist`: whether to rank with more columns where all candidates are poor.
+        """
+        best = self.ranked(insist)
         yield best
-        count, choice = best.features.count, self._choice
-        while count * choice.growth * self.outputs <= self._most_columns:
-            count = int(count * choice.growth)
+        count, most = best.features.count, int(self._most_columns / self.outputs)
+        while most >= _WORTHWHILE * count:
+            count = min(int(self._choice.growth * count), most)
             best = self.widened(dataclasses.replace(best.features, count=count))
             yield best
 
@@ -236,13 +242,15 @@ class Chooser:
     def _rank(self, features: Features) -> Candidate:
         return self.candidate(features, self._choice.ranking_steps)
 
-    def ranked(self) -> Candidate:
-        """The best candidate at the number of columns for ranking."""
+    def ranked(self, insist: bool) -> Candidate:
+        """The best candidate at the number of columns for ranking.
+
+        - `insist`: whether to rank with more columns where all candidates are poor.
+        """
         best = self._on_axes(self._on_doublings(self._choice.columns))
         columns = self._choice.columns
-        while best.score > _POOR * self._zero and 2 * columns <= min(
-            _RANKING * self._choice.columns, self._most_columns
-        ):
+        most = min(_RANKING * self._choice.columns, self._most_columns) if insist else columns
+        while best.score > _POOR * self._zero and 2 * columns <= most:
             columns *= 2
             best = min(best, self._on_axes(self._on_doublings(columns)), key=lambda found: found.score)
         others = [dataclasses.replace(best.features, coordinates=count) for count in (1, 2) if count < self._axes]

@@ -34,15 +34,18 @@ _EASY = 0.03
 class March:
     """How the time axis is cut into windows.
 
-    - `columns`: of the least-squares problem of a window at most: features times components of the solution.
+    - `columns`: of the least-squares problem of a window at most: features times components of the solution. For an
+      ordinary differential equation, where shorter windows help sooner, `columns_line` takes the place of `columns`.
     - `halvings`: how often the window is halved at most, from the whole time axis on.
     """
 
     columns: int = 1024
+    columns_line: int = 384
     halvings: int = 10
 
     def __post_init__(self):
         require_integer("columns", self.columns, least=2)
+        require_integer("columns_line", self.columns_line, least=2)
         require_integer("halvings", self.halvings, least=0)
 
 
@@ -87,7 +90,8 @@ def march(
     first, last = problem.domain.bounds[problem.domain.initial.index]
     time, length, shortest = first, (last - first) * _FIRST, (last - first) / 2**setting.halvings
     failed, pieces = math.inf, []
-    search, corrected = _Search(min(choice.columns, setting.columns)), None
+    most = setting.columns_line if problem.domain.dimension == 1 else setting.columns
+    search, corrected = _Search(min(choice.columns, most)), None
     while time < last:
         # No short rest is left over.
         end = last if time + 1.5 * length > last else time + length
@@ -98,8 +102,8 @@ def march(
         search.features = found.candidate.features
         if found.added.error > _SHARE * goal:
             # Shorter windows help until the features fail along other axes than time.
-            if found.added.error > _HELPS * failed and search.columns * choice.growth <= setting.columns:
-                search.columns, search.grows, failed = int(search.columns * choice.growth), True, math.inf
+            if found.added.error > _HELPS * failed and search.columns < most:
+                search.columns, search.grows, failed = min(int(search.columns * choice.growth), most), True, math.inf
                 continue
             failed, length = found.added.error, (end - time) / 2
             if length < shortest:
@@ -165,10 +169,12 @@ class _Search:
     def _candidates(self, chooser: Chooser, choice: FeatureChoice) -> Iterator[Candidate]:
         """Candidates with the features to begin with, or the best of a ranking; and then larger ones."""
         if self.features is None:
-            yield (best := chooser.ranked())
+            yield (best := chooser.ranked(insist=False))
         else:
             yield chooser.candidate(self.features)
             yield (best := chooser.around(chooser.candidate(self.features)))
-        while best.features.count * choice.growth * chooser.outputs <= self.columns:
-            best = chooser.widened(dataclasses.replace(best.features, count=int(best.features.count * choice.growth)))
+        most = self.columns // chooser.outputs
+        while best.features.count < most:
+            count = min(int(best.features.count * choice.growth), most)
+            best = chooser.widened(dataclasses.replace(best.features, count=count))
             yield best

@@ -150,7 +150,7 @@ class FrozenRun:
         chooser = Chooser(self.policies.features, self.problem, self.seed, self.report, memory=self.memory)
         stages: list[_Stage] = []
         ended, marched = None, not can_march(self.problem)
-        for candidate in chooser.stages():
+        for candidate in chooser.stages(insist=marched):
             useful = not chooser.found_nothing
             if useful:
                 stages.append(self._stage(chooser, candidate, len(stages)))
