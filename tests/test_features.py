@@ -314,3 +314,56 @@ def test_a_search_draws_the_same_features_again():
 def test_settings_that_make_no_sense_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_residual_that_oscillates_faster_than_the_features_counts():
+    """The error is `0.09 / 500` in size, and hidden from features of the size of the solution."""
+    source = lambda x: 1 + 0.09 * jnp.cos(500 * x[0]) * jnp.exp(-(((x[0] - 0.5) / 0.1) ** 2))
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "x")(x) - source(x))
+    problem = sngd.Problem(sngd.interval(x=(0, 1)), [equation, sngd.Dirichlet(0.0, on="lower")])
+    solution = sngd.solve(problem, sngd.Features((8.0,), 40), key=KEY, tolerance=1e-8)
+    points = np.linspace(0, 1, 1001)
+    rule = lambda x, u: [1 + 0.09 * np.cos(500 * x) * np.exp(-(((x - 0.5) / 0.1) ** 2))]
+    exact = scipy.integrate.solve_ivp(rule, (0, 1), [0.0], t_eval=points, rtol=1e-10, atol=1e-12, max_step=1e-3).y[0]
+    error = np.linalg.norm(solution(points[:, None]) - exact) / np.linalg.norm(exact)
+    assert solution.result is sngd.Result.STAGNATED
+    assert error <= 3 * solution.error_estimate
+
+
+def test_a_condition_on_the_first_instant_and_the_sides_together_is_not_cut_into_windows():
+    domain = sngd.space_time(t=(0, 1), x=(0, 1))
+    faces = [domain.initial, domain.face("x", "lower"), domain.face("x", "upper")]
+    data = lambda x: jnp.where((x[1] <= 0) | (x[1] >= 1), 0.0, jnp.sin(jnp.pi * x[1]))
+    problem = sngd.Problem(domain, [HEAT.conditions[0], sngd.Dirichlet(data, on=faces)])
+    assert not can_march(problem)
+    arrays = (np.array([[0.5, 0.5]]), np.ones(1))
+    assert not can_march(dataclasses.replace(HEAT, quadrature=arrays))
+
+
+def test_a_residual_that_is_not_finite_at_zero_is_refused_or_trained():
+    """`u' = -sqrt(u)` has no derivative at zero."""
+    equation = sngd.Interior(lambda u, t: sngd.partial(u, "t")(t) + jnp.sqrt(u(t)))
+    problem = sngd.Problem(sngd.interval(t=(0, 1)), [equation, sngd.Initial(1.0)])
+    with pytest.raises(ValueError, match="the residual is not finite for features"):
+        sngd.solve(problem, sngd.Features((4.0,), 30), key=KEY)
+
+
+def test_a_callback_that_ends_the_search_ends_it_for_an_undetermined_problem_too():
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "x", "x")(x) + jnp.cos(x[0]))
+    problem = sngd.Problem(sngd.interval(x=(0, math.pi)), [equation, sngd.Neumann(0.0)])
+    seen = []
+    solution = sngd.solve(problem, key=KEY, callbacks=lambda snapshot, record: seen.append(record) or True)
+    assert solution.result is sngd.Result.STOPPED
+    assert len(seen) == 1
+
+
+def test_the_weights_of_conditions_do_not_decide_whether_a_problem_is_well_posed():
+    problem = dataclasses.replace(POISSON, conditions=[POISSON.conditions[0], sngd.Dirichlet(0.0, weight=1e-14)])
+    plain, light = (sngd.solve(each, sngd.Features((4.0, 4.0), 60), key=KEY) for each in (POISSON, problem))
+    assert light.stability == pytest.approx(plain.stability, rel=1e-2)
+
+
+def test_features_for_layers_may_be_wide_or_narrow():
+    for bandwidth in (0.5, 1e20):
+        solution = sngd.solve(BVP, sngd.Features((bandwidth,), 20, activation="tanh", spread="layers"), key=KEY)
+        assert math.isfinite(solution.loss)

@@ -44,7 +44,10 @@ _LEAST_OVERSAMPLING = 1.3
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """Features with a fitted output layer. `score`: the norm of the residual at other points, in shared units."""
+    """Features with a fitted output layer.
+
+    - `score`: the norm of the residual at other points, each condition in the unit of the first candidate.
+    """
 
     features: Features
     fit: Fit
@@ -113,26 +116,30 @@ class Chooser:
         self._conditions: Rows | None = None
         self._linear: bool | None = None
         self._zero = math.nan
-        self._tried: dict[Features, Candidate] = {}
+        self._tried: dict[tuple[Features, int], Candidate] = {}
 
     def candidate(self, features: Features, steps: int | None = None) -> Candidate:
         """The fit of these features, and its score. `steps`: Gauss-Newton steps at most; left out, as at full size."""
         steps = self._choice.steps if steps is None else steps
-        if features not in self._tried:
+        # One step is enough for a linear equation, whatever the limit.
+        limit = 0 if self._linear else steps
+        if (features, limit) not in self._tried:
             problem = with_points(self._problem, features)
             layer = features.draw(self._generator(0), problem.periodic_axes)
             rows = self._rows(problem, features, self._window)
             fitted = fit(rows, layer, steps=steps, linear=self._linear)
             self._linear = fitted.linear
-            if self._units is None:
-                self._units = fitted.units
-                self._zero = float(np.linalg.norm(stacked(rows.residual(rows.zero(layer)), fitted.units)))
+            limit = 0 if self._linear else steps
+            zero = float(np.linalg.norm(stacked(rows.residual(rows.zero(layer)), fitted.units)))
+            if self._units is None and math.isfinite(zero):
+                self._units, self._zero = fitted.units, zero
             left = self._between(problem, features, self._window).residual(fitted.network)
-            score = float(np.linalg.norm(stacked(left, self._units)))
-            found = Candidate(features, fitted, score if math.isfinite(score) else math.inf)
-            self._tried[features] = found
+            score = float(np.linalg.norm(stacked(left, self._units or fitted.units)))
+            known = math.isfinite(score) and math.isfinite(fitted.residual)
+            found = Candidate(features, fitted, score if known else math.inf)
+            self._tried[features, limit] = found
             self._report(f"{features}: residual {found.score:.1e}, rank {fitted.rank}, {fitted.steps} steps")
-        return self._tried[features]
+        return self._tried[features, limit]
 
     def stages(self, insist: bool = True) -> Iterator[Candidate]:
         """The best candidate of the ranking, and then better ones with more and more columns.
@@ -141,7 +148,7 @@ class Chooser:
         """
         best = self.ranked(insist)
         yield best
-        count, most = best.features.count, int(self._most_columns / self.outputs)
+        count, most = best.features.count, int(self.most_columns / self.outputs)
         while most >= _WORTHWHILE * count:
             count = min(int(self._choice.growth * count), most)
             best = self.widened(dataclasses.replace(best.features, count=count))
@@ -220,7 +227,7 @@ class Chooser:
         return self._problem.domain.dimension
 
     @property
-    def _most_columns(self) -> float:
+    def most_columns(self) -> float:
         """Columns at most: as many as fit into the memory and, if the points are the user's, as there are rows for."""
         most = min(self._choice.largest, math.sqrt(self._memory / _BYTES))
         if self._problem.quadrature is None:
@@ -249,7 +256,7 @@ class Chooser:
         """
         best = self._on_axes(self._on_doublings(self._choice.columns))
         columns = self._choice.columns
-        most = min(_RANKING * self._choice.columns, self._most_columns) if insist else columns
+        most = min(_RANKING * self._choice.columns, self.most_columns) if insist else columns
         while best.score > _POOR * self._zero and 2 * columns <= most:
             columns *= 2
             best = min(best, self._on_axes(self._on_doublings(columns)), key=lambda found: found.score)

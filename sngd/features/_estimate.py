@@ -31,6 +31,7 @@ class Estimate:
     """What is known of the error of a fit.
 
     - `correction`: an approximation of the error as a function, with its sign changed: what to add to the solution.
+      The residual that it leaves and rounding errors are counted in `errors` too.
     - `errors`, `sizes`: root mean squares of the error and of the solution, for each component, shape `(m,)`.
     """
 
@@ -44,15 +45,16 @@ class Estimate:
         return relative(self.errors, self.sizes)
 
     @property
-    def size(self) -> float:
-        """The root mean square of the solution, over all components."""
-        return float(np.linalg.norm(self.sizes))
+    def absolute(self) -> float:
+        """The root mean square of the error, over all components; infinite where it is not known."""
+        found = float(np.linalg.norm(self.errors))
+        return found if math.isfinite(found) else math.inf
 
 
 def relative(errors: Float[np.ndarray, " m"], sizes: Float[np.ndarray, " m"]) -> float:
     """The largest relative error of the components; at least the machine precision."""
     largest = float(np.max(sizes))
-    if not largest:
+    if not (0 < largest < math.inf and np.all(np.isfinite(errors))):
         return math.inf
     return max(float(np.max(errors / np.maximum(sizes, _VANISHES * largest))), float(np.finfo(float).eps))
 
@@ -76,8 +78,20 @@ def estimates(
     jacobian = first.jacobian(layer, None if fit.linear else fit.network)
     units = units_of(jacobian, first, layer)
     right = np.stack([stacked(part.residual(fit.network), units) for part in rows], axis=1)
-    updates, _ = least_squares(stacked(jacobian, units), -right, _TRUNCATION)
-    points = fit.network.place.points(unit)
+    matrix, points = stacked(jacobian, units), fit.network.place.points(unit)
     root_mean_square = lambda network: np.sqrt(np.mean(network(points) ** 2, axis=0))
-    corrections = [Network(layer, update.reshape(outputs, -1), fit.network.place) for update in updates.T]
-    return [Estimate(each, root_mean_square(each), root_mean_square(fit.network)) for each in corrections]
+    sizes = root_mean_square(fit.network)
+    if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(right))):
+        unknown = Network(layer, np.zeros((outputs, len(layer))), fit.network.place)
+        return [Estimate(unknown, np.full_like(sizes, math.inf), sizes) for _ in rows]
+    updates, _ = least_squares(matrix, -right, _TRUNCATION)
+    left = np.linalg.norm(right + matrix @ updates, axis=0)
+    rounding = float(np.finfo(float).eps) * np.linalg.norm(fit.network.output, axis=1)
+    found = []
+    for update, rest in zip(updates.T, left, strict=True):
+        correction = Network(layer, update.reshape(outputs, -1), fit.network.place)
+        # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
+        # as they would for the same residual: by the root mean square of a wave, in units of its response.
+        errors = np.sqrt(root_mean_square(correction) ** 2 + rest**2 / 2 + rounding**2)
+        found.append(Estimate(correction, errors, sizes))
+    return found

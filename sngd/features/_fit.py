@@ -40,7 +40,8 @@ class Fit:
     - `network`: the features and the output layer. `rows`: the rows that it was fitted to.
     - `units`: for each condition, the norm with which the rows respond to a unit coefficient, over the root of the
       weight that the user has given to the condition.
-    - `residual`: the norm of the residual at these rows, each condition in its unit. `rank`: the numerical rank.
+    - `residual`: the norm of the residual at these rows, each condition in its unit; infinite where the residual or its
+      derivative is not finite. `rank`: the numerical rank.
     - `linear`: whether the equation was found to be linear. `steps`: linear problems solved.
     """
 
@@ -53,7 +54,7 @@ class Fit:
     steps: int
 
 
-def fit(rows: Rows, layer: Layer, *, steps: int, linear: bool | None = None, start: Network | None = None) -> Fit:
+def fit(rows: Rows, layer: Layer, *, steps: int, linear: bool | None = None) -> Fit:
     """The output layer that leaves the smallest residual on these rows.
 
     A Gauss-Newton step finds the shortest output layer that solves the linearized problem, not the shortest change of
@@ -62,18 +63,18 @@ def fit(rows: Rows, layer: Layer, *, steps: int, linear: bool | None = None, sta
 
     - `steps`: Gauss-Newton steps at most. `linear`: whether the equation is linear, so that one step is enough; left
       out, this is found out.
-    - `start`: a network to begin with, which has the same layer; left out, the function that is zero everywhere.
     """
-    network = start or rows.zero(layer)
-    values, jacobian = rows.residual(network), rows.jacobian(layer, start)
+    network = rows.zero(layer)
+    values, jacobian = rows.residual(network), rows.jacobian(layer)
     units = units_of(jacobian, rows, layer)
     if linear is None:
-        linear = start is None and _is_linear(rows, network, stacked(values, units), stacked(jacobian, units), units)
+        linear = _is_linear(rows, network, stacked(values, units), stacked(jacobian, units), units)
     first = left = float(np.linalg.norm(stacked(values, units)))
     rank, taken, slow = 0, 0, False
     while taken < steps and not slow:
         matrix, right = stacked(jacobian, units), stacked(values, units)
         if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(right))):
+            left = math.inf
             break
         cut = TRUNCATION if linear or not first else float(np.clip(_EARLY * left / first, TRUNCATION, _EARLY))
         wanted, rank = least_squares(matrix, matrix @ network.output.ravel() - right, cut)
@@ -140,16 +141,22 @@ def least_squares(
 
 def units_of(jacobian: list[Float[np.ndarray, "n m q"]], rows: Rows, layer: Layer) -> tuple[float, ...]:
     """The root mean square, over the features, of the norm of the response of each condition; infinite for one that
-    does not respond.
+    does not respond. A condition that responds to large networks only has the response to a random one.
 
     - `jacobian`: of the rows, for the features of the layer.
     """
     norms = [float(np.sqrt(np.mean(np.sum(part**2, axis=0)))) for part in jacobian]
-    found = zip(norms, rows.weights, rows.responds(layer), strict=True)
-    return tuple(norm / math.sqrt(weight) if responds else math.inf for norm, weight, responds in found)
+    responds = rows.responds(layer)
+    if not all(responds):
+        others = rows.responses_to_a_network(layer)
+        norms = [norm if known else other for norm, known, other in zip(norms, responds, others, strict=True)]
+    pairs = zip(norms, rows.weights, strict=True)
+    return tuple(norm / math.sqrt(weight) if norm > 0 else math.inf for norm, weight in pairs)
 
 
 def stacked(parts: list[np.ndarray], units: tuple[float, ...]) -> np.ndarray:
     """The rows of all conditions, each in its unit: shape `(n,)`, or `(n, m q)` for Jacobians."""
-    rows = np.concatenate([part.reshape(len(part), -1) / unit for part, unit in zip(parts, units, strict=True)])
+    # Where a residual is not finite, those who take the rows see it.
+    with np.errstate(invalid="ignore"):
+        rows = np.concatenate([part.reshape(len(part), -1) / unit for part, unit in zip(parts, units, strict=True)])
     return rows[:, 0] if parts[0].ndim == 1 else rows

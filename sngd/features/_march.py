@@ -17,7 +17,7 @@ from sngd.problem import Problem
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1
 
-# Half of a window must add at most this part of the error of the whole, or else more features are taken.
+# Half of a window must add at most this part of the error that the whole window adds, or else more features are taken.
 _HELPS = 0.1
 
 # A window that adds so many times more than its share is halved before more features are tried.
@@ -51,8 +51,8 @@ class March:
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """The solution in one window. `estimate`: its error, with the errors of the windows before. `chooser`: of the
-    window.
+    """The solution in one window. `estimate`: its error, to which the errors of the windows before have grown.
+    `chooser`: of the window.
     """
 
     window: Window
@@ -62,16 +62,25 @@ class Piece:
 
 
 def can_march(problem: Problem) -> bool:
-    """Whether the problem is an evolution from initial conditions: no condition couples different times or holds at the
-    last instant, and no condition has points of its own.
+    """Whether the problem is an evolution from initial conditions, as far as the faces of the conditions tell.
+
+    No condition may hold at the last instant, or at the first one and on other faces together; time is not periodic;
+    and no points are given as arrays. An equation that reads the solution at other times is not recognized.
     """
     domain = problem.domain
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.periodic_axes:
         return False
     last = domain.face(domain.time_axis, "upper")
     faces = [condition.faces(domain) or () for condition in problem.conditions]
-    starts = any(domain.initial in each for each in faces)
-    return starts and not any(last in each for each in faces) and not any(part.points for part in problem.conditions)
+    starts = [each for each in faces if domain.initial in each]
+    arrays = any(isinstance(given, tuple | list) for given in (problem.quadrature, problem.boundary_quadrature))
+    alone = bool(starts) and all(each == (domain.initial,) for each in starts)
+    return (
+        alone
+        and not arrays
+        and not any(last in each for each in faces)
+        and not any(condition.points for condition in problem.conditions)
+    )
 
 
 def march(
@@ -81,26 +90,28 @@ def march(
     seed: tuple[int, ...],
     goal: float,
     report: Callable[[str], None],
-    goes_on: Callable[[list[Piece]], bool],
+    goes_on: Callable[[], bool],
+    memory: float = math.inf,
 ) -> list[Piece]:
     """The solution in windows, from the first instant on; the windows end early where one cannot be solved.
 
-    - `goal`: the relative error that is asked for. `goes_on`: called after each window, ends the march by `False`.
+    - `goal`: the relative error that is asked for. `goes_on`: called before each attempt, ends the march by `False`.
+    - `memory`: bytes that a fit may take.
     """
     first, last = problem.domain.bounds[problem.domain.initial.index]
     time, length, shortest = first, (last - first) * _FIRST, (last - first) / 2**setting.halvings
     failed, pieces = math.inf, []
     most = setting.columns_line if problem.domain.dimension == 1 else setting.columns
     search, corrected = _Search(min(choice.columns, most)), None
-    while time < last:
+    while time < last and goes_on():
         # No short rest is left over.
         end = last if time + 1.5 * length > last else time + length
         window = Window(time, end, pieces[-1].candidate.fit.network if pieces else None)
-        chooser = Chooser(choice, problem, (*seed, len(pieces)), report, window)
+        chooser = Chooser(choice, problem, (*seed, len(pieces)), report, window, memory)
         report(f"window from {time:.4g} to {end:.4g}, {search.columns} columns at most")
         found = search.solved(chooser, choice, goal, pieces, dataclasses.replace(window, before=corrected))
         search.features = found.candidate.features
-        if found.added.error > _SHARE * goal:
+        if not found.added.error <= _SHARE * goal:
             # Shorter windows help until the features fail along other axes than time.
             if found.added.error > _HELPS * failed and search.columns < most:
                 search.columns, search.grows, failed = min(int(search.columns * choice.growth), most), True, math.inf
@@ -113,17 +124,15 @@ def march(
         corrected = found.candidate.fit.network.plus(found.estimate.correction)
         time, failed, search.grows = end, math.inf, False
         length = (window.end - window.start) * (2 if found.added.error <= _EASY * _SHARE * goal else 1)
-        if not goes_on(pieces):
-            break
     return pieces
 
 
 def error_of(pieces: list[Piece]) -> tuple[float, float]:
-    """The estimated relative error over all windows, and the root mean square of the solution."""
+    """The estimated relative error over all windows, and the root mean square of the error."""
     lengths = np.array([piece.window.end - piece.window.start for piece in pieces])
     mean = lambda values: np.sqrt(lengths @ np.array(values) ** 2 / lengths.sum())
     errors, sizes = (mean([getattr(piece.estimate, name) for piece in pieces]) for name in ("errors", "sizes"))
-    return relative(errors, sizes), float(np.linalg.norm(sizes))
+    return relative(errors, sizes), float(np.linalg.norm(errors))
 
 
 class _Found(NamedTuple):
@@ -161,7 +170,7 @@ class _Search:
             added = dataclasses.replace(added, sizes=sizes)
             best = _Found(candidate, added, estimate) if best is None or added.error < best.added.error else best
             error = best.added.error
-            if error <= _SHARE * goal or (error > _FAR * _SHARE * goal and not self.grows):
+            if error <= _SHARE * goal or (not error <= _FAR * _SHARE * goal and not self.grows):
                 break
         assert best is not None
         return best
@@ -173,7 +182,7 @@ class _Search:
         else:
             yield chooser.candidate(self.features)
             yield (best := chooser.around(chooser.candidate(self.features)))
-        most = self.columns // chooser.outputs
+        most = int(min(self.columns, chooser.most_columns)) // chooser.outputs
         while best.features.count < most:
             count = min(int(best.features.count * choice.growth), most)
             best = chooser.widened(dataclasses.replace(best.features, count=count))

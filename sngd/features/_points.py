@@ -12,6 +12,9 @@ _OVERSAMPLING, _MORE_ON_FACES = 1.6, 4
 # Points on each panel of a graded rule, at least.
 _LEAST_ON_PANEL = 6
 
+# Panels of a graded rule are not halved more often: they would be shorter than rounding errors of their places.
+_MOST_HALVINGS = 40
+
 # Points on an axis beyond those of the waves, at least.
 _LEAST_MORE = 6.0
 
@@ -30,7 +33,7 @@ def with_points(problem: Problem, features: Features) -> Problem:
     """
     dimension, columns = problem.domain.dimension, features.count * problem.outputs
     if features.spread == "layers":
-        halvings = math.ceil(math.log2(max(features.bandwidths)))
+        halvings = min(max(math.ceil(math.log2(max(features.bandwidths))), 0), _MOST_HALVINGS)
         panels = (2 * halvings + 2) ** dimension
         each = max(_LEAST_ON_PANEL, math.ceil((_OVERSAMPLING * columns / panels) ** (1 / dimension)))
         interior = faces = GradedGaussLegendre(each, halvings)

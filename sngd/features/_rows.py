@@ -1,10 +1,12 @@
 """The rows of a least-squares problem for the output layer: residuals of all conditions, and what each feature adds.
 
-The compiled functions see one block of features at one block of points, always of the same shape. So candidates of any
-size, and windows of any length, share what is compiled: one function for each condition, activation and kind of row.
+The compiled functions see one block of features at one block of points, always of the same shape. So candidates for a
+linear equation, and windows of any length, share what is compiled: one function for each condition and activation. The
+residual of a network, and its derivative at one, are compiled for each number of features.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -92,9 +94,13 @@ class Rows:
         if window is None or window.before is None:
             return found
         before = dataclasses.replace(found, place=window.before.place).residual(window.before)
-        starts = [condition.faces(problem.domain) == (problem.domain.initial,) for condition in problem.conditions]
-        offsets = tuple(part if start else 0.0 for part, start in zip(before, starts, strict=True))
+        offsets = tuple(part if found.is_initial(at) else 0.0 for at, part in enumerate(before))
         return dataclasses.replace(found, offsets=offsets)
+
+    def is_initial(self, number: int) -> bool:
+        """Whether the condition with this number holds at the first instant alone."""
+        domain = self.problem.domain
+        return self.problem.conditions[number].faces(domain) == (domain.initial,)
 
     @property
     def count(self) -> int:
@@ -114,31 +120,52 @@ class Rows:
 
         - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
         """
-        blocks = [self._jacobian_of(part, at) for part in _blocks(layer)]
+        # Each block evaluates the whole network again, so that there is one block where there is a network.
+        blocks = [self._jacobian_of(part, at) for part in _blocks(layer, FEATURES if at is None else len(layer))]
         return [np.concatenate(parts, axis=2)[:, :, : len(layer)] for parts in zip(*blocks, strict=True)]
 
     def responds(self, layer: Layer) -> list[bool]:
         """Whether each condition responds to the features by more than rounding errors. Features that are periodic, for
         instance, meet a periodic condition whatever their coefficients are.
         """
-        block = _blocks(layer)[0]
+        block = _blocks(layer, FEATURES)[0]
         signs = np.random.default_rng(0).choice((-1.0, 1.0), block.weights.shape)
         moved = dataclasses.replace(block, weights=block.weights * (1 + np.finfo(float).eps * signs))
         pairs = zip(self._jacobian_of(block, None), self._jacobian_of(moved, None), strict=True)
-        return [bool(np.linalg.norm(part) > _RESPONDS * np.linalg.norm(other - part)) for part, other in pairs]
+        # A response that is not finite counts as none; a fit of it says so.
+        with np.errstate(invalid="ignore"):
+            return [bool(np.linalg.norm(part) > _RESPONDS * np.linalg.norm(other - part)) for part, other in pairs]
+
+    def responses_to_a_network(self, layer: Layer) -> list[float]:
+        """The norm of what a random network of unit coefficients changes in each condition, for one feature; zero where
+        these are rounding errors.
+        """
+        generator = np.random.default_rng(0)
+        network = dataclasses.replace(
+            self.zero(layer), output=generator.normal(size=(self.problem.outputs, len(layer)))
+        )
+        signs = generator.choice((-1.0, 1.0), layer.weights.shape)
+        other = dataclasses.replace(layer, weights=layer.weights * (1 + np.finfo(float).eps * signs))
+        start, there = self.residual(self.zero(layer)), self.residual(network)
+        moved = self.residual(dataclasses.replace(network, layer=other))
+        with np.errstate(invalid="ignore"):
+            norms = [float(np.linalg.norm(end - begin)) for end, begin in zip(there, start, strict=True)]
+            noise = [float(np.linalg.norm(end - near)) for end, near in zip(there, moved, strict=True)]
+        size = math.sqrt(network.output.size)
+        return [norm / size if norm > _RESPONDS * least else 0.0 for norm, least in zip(norms, noise, strict=True)]
 
     def residual(self, network: Network) -> list[Float[np.ndarray, " n"]]:
         """The residual of each condition for a network."""
-        trial = _trial(self.problem, _blocks(network.layer)[0], self.place, network)
+        trial = _trial(self.problem, _blocks(network.layer, FEATURES)[0], self.place, network)
         theta = on_device(np.zeros(self.problem.outputs * FEATURES))
         values = [_in_blocks(term, lambda part: np.asarray(_values(part, trial, theta))) for term in self.terms]
         return [part - offset for part, offset in zip(values, self.offsets, strict=True)]
 
     def _jacobian_of(self, block: Layer, at: Network | None) -> list[np.ndarray]:
         trial, outputs = _trial(self.problem, block, self.place, at), self.problem.outputs
-        theta = on_device(np.zeros(outputs * FEATURES))
+        theta = on_device(np.zeros(outputs * len(block)))
         rows = [_in_blocks(term, lambda part: np.asarray(_jacobian(part, trial, theta))) for term in self.terms]
-        return [part.reshape(len(part), outputs, FEATURES) for part in rows]
+        return [part.reshape(len(part), outputs, len(block)) for part in rows]
 
 
 def _time(problem: Problem) -> int:
@@ -148,7 +175,7 @@ def _time(problem: Problem) -> int:
 def _trial(problem: Problem, block: Layer, place: Place, base: Network | None = None) -> TrialFunction:
     """The map from the output weights of a block of features to the sum of these features and a network."""
     whole = FeatureSum(
-        output=on_device(np.zeros((problem.outputs, FEATURES))),
+        output=on_device(np.zeros((problem.outputs, len(block)))),
         weights=on_device(block.weights),
         biases=on_device(block.biases),
         center=on_device(place.center),
@@ -165,12 +192,16 @@ def _itself(network: FeatureSum) -> FeatureSum:
     return network
 
 
-def _blocks(layer: Layer) -> list[Layer]:
-    """The layer in blocks of equal size; the last one is filled up with constants."""
-    missing = -len(layer) % FEATURES
+def _blocks(layer: Layer, most: int) -> list[Layer]:
+    """The layer in blocks of equal size, a whole number of `FEATURES`; the last one is filled up with constants.
+
+    - `most`: features of a block, before that number is made a whole one.
+    """
+    size = FEATURES * -(-most // FEATURES)
+    missing = -len(layer) % size
     weights, biases = np.pad(layer.weights, [(0, missing), (0, 0)]), np.pad(layer.biases, (0, missing))
-    starts = range(0, len(biases), FEATURES)
-    return [Layer(weights[at : at + FEATURES], biases[at : at + FEATURES], layer.activation) for at in starts]
+    starts = range(0, len(biases), size)
+    return [Layer(weights[at : at + size], biases[at : at + size], layer.activation) for at in starts]
 
 
 def _in_blocks(term: Term, function: Callable[[Term], np.ndarray]) -> np.ndarray:

@@ -34,6 +34,11 @@ class Windows(eqx.Module):
     activation: str = eqx.field(static=True, default="sin")
 
     def __check_init__(self):
+        count, units, inputs, outputs = len(self.starts), *self.weights.shape[1:], self.outputs.shape[1]
+        shapes = ((count, units, inputs), (count, units), (count, outputs, units), (count, outputs))
+        found = tuple(part.shape for part in (self.weights, self.biases, self.outputs, self.constants))
+        if found != shapes or inputs != len(self.bounds):
+            raise ValueError(f"arrays have shapes {found}; {count} windows of {len(self.bounds)} inputs need {shapes}")
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is {self.activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
         if not 0 <= self.axis < len(self.bounds):

@@ -37,9 +37,10 @@ from sngd.solver._interrupts import Interrupt
 from sngd.solver._solution import Solution, with_solution
 from sngd.solver._stability import Stability, stability_from
 from sngd.solver._stopping import Stopping
+from sngd.solver._verdict import contradicts
 from sngd.solver.policies import Policies
 
-# More columns that do not make the estimate smaller by this factor are the last ones, where it is small already.
+# An estimate below the second number counts as small. Then more columns that do not halve it end the search.
 _GAINS, SMALL = 0.5, 1e-10
 
 # Windows are tried after so many numbers of columns on the whole domain, if the last one has not made the estimate
@@ -52,8 +53,9 @@ _FLOOR_OF_WINDOWS = 1e-12
 # Singular values below this part of the largest are left out where the stability of the problem is looked at.
 _DIRECTIONS = 1e-8
 
-# An error so many times its estimate says that the equation and the exact solution do not belong together.
-_CONTRADICTION, _MATTERS = 100.0, 1e-10
+# Ends that come from outside, and those of a solution that is good enough.
+_FROM_OUTSIDE = (Result.STOPPED, Result.INTERRUPTED, Result.SECONDS_EXHAUSTED)
+_REACHED = (Result.TOLERANCE_REACHED, Result.FLOOR_REACHED, Result.TARGET_REACHED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,14 +84,14 @@ class FrozenSnapshot:
 class _Stage:
     """A network with the estimate of its error.
 
-    - `error`, `size`: the estimated relative error, and the root mean square of the solution. `record`: what callbacks
-      see. `chooser`, `candidate`: of the whole solution, or of the first window. `pieces`: all windows, if there are
+    - `error`, `absolute`: estimates of the relative error, and of its root mean square. `record`: what callbacks see.
+      `chooser`, `candidate`: of the whole solution, or of the first window. `pieces`: all windows, if there are
       any.
     """
 
     network: MLP | Windows
     error: float
-    size: float
+    absolute: float
     record: Record
     chooser: Chooser
     candidate: Candidate
@@ -140,28 +142,40 @@ class FrozenRun:
     compilations: CompilationCounter = dataclasses.field(default_factory=CompilationCounter)
 
     def on(self, features: Features) -> Solution:
-        """The solution on these features."""
-        chooser = Chooser(self.policies.features, self.problem, self.seed, self.report, memory=self.memory)
-        stage = self._stage(chooser, chooser.candidate(features), 0)
+        """The solution on these features. Raises `ValueError` where the residual is not finite for them."""
+        chooser = self._chooser()
+        candidate = chooser.candidate(features)
+        if not math.isfinite(candidate.score):
+            raise ValueError(
+                "the residual is not finite for features whose output layer is zero or fitted; check it for divisions "
+                "by zero and functions outside their domain, or train a network"
+            )
+        stage = self._stage(chooser, candidate, 0)
         return self._solution([stage], self._ending([stage]))
 
     def solve(self) -> Solution | None:
         """The best solution on the whole domain or in windows of time; `None` where no features are of any use."""
-        chooser = Chooser(self.policies.features, self.problem, self.seed, self.report, memory=self.memory)
+        chooser = self._chooser()
         stages: list[_Stage] = []
         ended, marched = None, not can_march(self.problem)
         for candidate in chooser.stages(insist=marched):
-            useful = not chooser.found_nothing
-            if useful:
+            if not chooser.found_nothing:
                 stages.append(self._stage(chooser, candidate, len(stages)))
                 ended = self._ending(stages)
             if ended is None and not marched and self._is_slow(stages):
                 marched = True
-                stages.extend(self._marched(len(stages)))
-                ended = self._ending(stages) if stages else None
-            if ended is not None:
+                found = self._marched(len(stages))
+                stages.extend(found)
+                ended = self._ending(stages) if found else None
+            if ended is not None or not self._has_time():
                 break
         return self._solution(stages, ended) if stages else None
+
+    def _chooser(self) -> Chooser:
+        return Chooser(self.policies.features, self.problem, self.seed, self.report, memory=self.memory)
+
+    def _has_time(self) -> bool:
+        return not self.interrupt.requested and self._seconds < self.stopping.seconds
 
     def _is_slow(self, stages: list[_Stage]) -> bool:
         """Whether more features on the whole domain are not likely to be enough."""
@@ -171,20 +185,27 @@ class FrozenRun:
 
     def _marched(self, number: int) -> list[_Stage]:
         """The solution in windows; none where the windows do not reach the end."""
-        relative = math.inf if self.goal.relative is None else self.goal.relative
-        goal = relative if relative < math.inf else _FLOOR_OF_WINDOWS
-        choice, end = self.policies.features, self.problem.domain.bounds[self.problem.domain.initial.index][1]
-        in_time = lambda pieces: not self.interrupt.requested and self._seconds < self.stopping.seconds
-        pieces = march(self.policies.march, choice, self.problem, self.seed, goal, self.report, in_time)
-        if not pieces or pieces[-1].window.end < end:
+        goal = _FLOOR_OF_WINDOWS if self.goal.relative is None else self.goal.relative
+        policies, domain = self.policies, self.problem.domain
+        pieces = march(
+            policies.march,
+            policies.features,
+            self.problem,
+            self.seed,
+            goal,
+            self.report,
+            goes_on=self._has_time,
+            memory=self.memory,
+        )
+        first, last = domain.bounds[domain.initial.index]
+        if not pieces or pieces[-1].window.end < last:
             return []
-        error, size = error_of_pieces(pieces)
+        error, absolute = error_of_pieces(pieces)
         network = as_windows(pieces, self.problem)
         rank = max(piece.candidate.fit.rank for piece in pieces)
-        loss = sum(_loss(piece.candidate) for piece in pieces)
+        loss = sum(map(_half_square, _of_windows(pieces, last - first, between=False)))
         record = Record(number, loss, error_of(self.problem, network), rank=rank, seconds=self._seconds)
-        first = pieces[0]
-        return [_Stage(network, error, size, record, first.chooser, first.candidate, tuple(pieces))]
+        return [_Stage(network, error, absolute, record, pieces[0].chooser, pieces[0].candidate, tuple(pieces))]
 
     @property
     def _seconds(self) -> float:
@@ -194,8 +215,9 @@ class FrozenRun:
         estimate = chooser.estimate(candidate)
         network = as_mlp(candidate.fit.network, self.problem)
         error, rank = error_of(self.problem, network), candidate.fit.rank
-        record = Record(number, _loss(candidate), error, rank=rank, seconds=self._seconds)
-        return _Stage(network, estimate.error, estimate.size, record, chooser, candidate)
+        loss = _half_square(candidate.fit.rows.residual(candidate.fit.network))
+        record = Record(number, loss, error, rank=rank, seconds=self._seconds)
+        return _Stage(network, estimate.error, estimate.absolute, record, chooser, candidate)
 
     def _ending(self, stages: list[_Stage]) -> Result | None:
         """How the search ends after these stages, or `None` where it goes on."""
@@ -210,7 +232,7 @@ class FrozenRun:
             return Result.INTERRUPTED
         if any(answer is True for answer in answers):
             return Result.STOPPED
-        if self.goal.is_reached(last.error, last.size):
+        if self.goal.is_reached(last.error, last.absolute):
             return Result.TOLERANCE_REACHED if self.goal.is_given else Result.FLOOR_REACHED
         if last.record.loss <= self.stopping.loss:
             return Result.TARGET_REACHED
@@ -221,17 +243,23 @@ class FrozenRun:
 
     def _solution(self, stages: list[_Stage], ended: Result | None) -> Solution:
         best = min(stages, key=lambda stage: stage.error)
-        stability, missing = self._stability(best)
         result, detail = ended or Result.STAGNATED, ""
         if result is Result.STAGNATED and best.error <= SMALL and not self.goal.is_given:
             result = Result.FLOOR_REACHED
-        if stability.is_unbounded:
+        stability, missing = None, ""
+        if result not in _FROM_OUTSIDE:
+            stability, missing = self._stability(best)
+        if stability is not None and stability.is_unbounded:
             result, detail = (Result.UNDETERMINED if missing or stability.is_isolated else Result.ILL_POSED), missing
-        elif best.record.error > max(_CONTRADICTION * best.error, _MATTERS):
+        elif result in _REACHED and contradicts(best.record.error, best.error):
             result = Result.CONTRADICTED
         elif result is Result.STAGNATED:
             detail = f"the features leave an estimated error of {best.error:.1e}"
-        between = [chooser.rows_of(each)[1].residual(each.fit.network) for chooser, each in best.parts]
+        if best.pieces:
+            first, last = self.problem.domain.bounds[self.problem.domain.initial.index]
+            between = _of_windows(best.pieces, last - first, between=True)
+        else:
+            between = [best.chooser.rows_of(best.candidate)[1].residual(best.candidate.fit.network)]
         return Solution(
             problem=best.candidate.fit.rows.problem,
             network=best.network,
@@ -245,8 +273,8 @@ class FrozenRun:
             compile_seconds=self.compilations.taken(),
             compilations=self.compilations.count,
             validation_loss=sum(map(_half_square, between)),
-            error_estimate=math.inf if stability.is_unbounded else best.error,
-            stability=stability.bound,
+            error_estimate=math.inf if stability is not None and stability.is_unbounded else best.error,
+            stability=math.nan if stability is None else stability.bound,
             detail=detail,
             choices=best.choices,
         )
@@ -264,16 +292,8 @@ class FrozenRun:
 
 
 def is_answer(solution: Solution) -> bool:
-    """Whether a solution on frozen features ends the run: it is good enough, or the run was ended."""
-    return solution.result in (
-        Result.TOLERANCE_REACHED,
-        Result.FLOOR_REACHED,
-        Result.TARGET_REACHED,
-        Result.STOPPED,
-        Result.INTERRUPTED,
-        Result.SECONDS_EXHAUSTED,
-        Result.CONTRADICTED,
-    )
+    """Whether a solution on frozen features ends the run: it is good enough, or the run was ended from outside."""
+    return solution.result in (*_REACHED, *_FROM_OUTSIDE, Result.CONTRADICTED)
 
 
 def error_of(problem: Problem, network: MLP | Windows) -> float:
@@ -286,8 +306,19 @@ def error_of(problem: Problem, network: MLP | Windows) -> float:
     return relative_difference(evaluate_in_chunks(function, points), evaluate_exact(exact, points))
 
 
-def _loss(candidate: Candidate) -> float:
-    return _half_square(candidate.fit.rows.residual(candidate.fit.network))
+def _of_windows(pieces: Sequence[Piece], whole: float, *, between: bool) -> list[list[np.ndarray]]:
+    """The residual in each window, weighed as on the whole time axis of length `whole`.
+
+    - `between`: whether to take it at other points than those of the fits.
+    """
+    found = []
+    for number, piece in enumerate(pieces):
+        rows = piece.chooser.rows_of(piece.candidate)[int(between)]
+        share = math.sqrt((piece.window.end - piece.window.start) / whole)
+        weights = [float(number == 0) if rows.is_initial(at) else share for at in range(len(rows.terms))]
+        parts = zip(rows.residual(piece.candidate.fit.network), weights, strict=True)
+        found.append([part * weight for part, weight in parts])
+    return found
 
 
 def _half_square(parts: list[np.ndarray]) -> float:
@@ -302,7 +333,9 @@ def _stability(chooser: Chooser, candidate: Candidate) -> Stability:
     layer, rows = chooser.probe(candidate)
     at = None if candidate.fit.linear else candidate.fit.network
     parts = [each.jacobian(layer, at) for each in rows]
-    units = units_of(parts[0], rows[0], layer)
+    # The weights of the user say nothing of the equation.
+    weights = np.sqrt(rows[0].weights)
+    units = tuple(np.array(units_of(parts[0], rows[0], layer)) * weights)
     values = layer(2 * chooser.points_of_norms - 1)
     _, singular, right = np.linalg.svd(values / math.sqrt(len(values)), full_matrices=False)
     kept = right[singular > _DIRECTIONS * singular[0]].T / singular[singular > _DIRECTIONS * singular[0]]
@@ -311,4 +344,6 @@ def _stability(chooser: Chooser, candidate: Candidate) -> Stability:
     # Smooth changes first, of all components alike, so that fewer directions are smoother ones.
     order = np.argsort(np.tile(np.arange(kept.shape[1]), outputs), kind="stable")
     below = np.concatenate([stacked(part, units) for part in parts]) / math.sqrt(len(parts)) @ directions[:, order]
+    if not np.all(np.isfinite(below)):
+        return Stability(math.inf, math.inf, 1.0)
     return stability_from(np.eye(below.shape[1]), below)

@@ -1,7 +1,6 @@
 """The error that a caller asks for."""
 
 import dataclasses
-import math
 
 from sngd.solver._evaluation import error_points, root_mean_square
 from sngd.solver._solution import Solution
@@ -25,15 +24,14 @@ class Goal:
         """Whether the caller has asked for any."""
         return self.relative is not None or self.absolute is not None
 
-    def is_reached(self, error: float, size: float) -> bool:
-        """Whether an estimated relative error is small enough. `size`: the root mean square of the solution."""
+    def is_reached(self, error: float, absolute: float) -> bool:
+        """Whether estimates of the relative and of the absolute error are small enough."""
         if not self.is_given:
             return error <= _ROUNDING
-        relative = math.inf if self.relative is None else self.relative
-        absolute = math.inf if self.absolute is None else self.absolute
-        return error <= relative and error * size <= absolute
+        enough = self.relative is None or error <= self.relative
+        return enough and (self.absolute is None or absolute <= self.absolute)
 
     def is_reached_by(self, solution: Solution) -> bool:
         """Whether the solution is as good as was asked for; never where nothing was."""
         size = 0.0 if self.absolute is None else root_mean_square(solution(error_points(solution.problem)))
-        return self.is_given and self.is_reached(solution.error_estimate, size)
+        return self.is_given and self.is_reached(solution.error_estimate, solution.error_estimate * size)

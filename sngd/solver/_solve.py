@@ -76,8 +76,9 @@ def solve(
     """Solve `problem` by a neural network.
 
     Without a network, random features are chosen for the equation and the output layer is fitted by least squares.
-    Where the estimated error is too large after that, `DEFAULT_NETWORK` is trained, and the better solution is
-    returned.
+    Where the estimated error is too large after that, `DEFAULT_NETWORK` is trained. The solution with the smaller
+    estimate is returned. Only training knows of `checkpoints` and of the iterations of `stopping`. An energy, a caller
+    who names an optimizer, or several devices go on to training at once.
 
     - `network`: `Features`, whose output layer alone is fitted; or a network that is trained. That is a text such as
       `"3x24"` or `"2-64-64-1"` for an `MLP`, or a callable PyTree with float64 parameters. Training begins with these
@@ -167,13 +168,14 @@ class _Call:
         if not (isinstance(network, str) and network == AUTO):
             return self._trained(problem, network)
         frozen = None
-        if isinstance(problem, Problem) and self.request.optimizer == AUTO:
+        if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
             frozen = self._frozen_run(problem).solve()
         if frozen is not None and is_answer(frozen):
             return frozen
         trained = self._trained(problem, DEFAULT_NETWORK)
-        better = frozen is not None and frozen.error_estimate < trained.error_estimate
-        return frozen if frozen is not None and better else trained
+        if frozen is None or trained.result.may_resume or not frozen.error_estimate < trained.error_estimate:
+            return trained
+        return dataclasses.replace(frozen, seconds=time.perf_counter() - self.start)
 
     def _on_features(self, problem: AbstractProblem, features: Features) -> Solution:
         """The solution on these features. Raises `ValueError` for an energy, or for features of other axes."""

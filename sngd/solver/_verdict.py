@@ -141,6 +141,11 @@ def _half_square(rows: np.ndarray) -> float:
     return float(np.sum(rows**2)) / 2
 
 
+def contradicts(error: float, estimate: float) -> bool:
+    """Whether an error is so far above its estimate that the equation and the exact solution do not belong together."""
+    return error > max(_CONTRADICTION * estimate, _MATTERS)
+
+
 def classify(
     result: Result, diagnosis: Diagnosis, error: float, *, undetermined: bool = False, far: bool = False
 ) -> Result:
@@ -157,7 +162,7 @@ def classify(
     unbounded = diagnosis.stability is not None and diagnosis.stability.is_unbounded
     if result in _ENDED_BY_ITSELF and unbounded and not far:
         return Result.UNDETERMINED if undetermined else Result.ILL_POSED
-    if result in _ENDED_BY_ITSELF and error > max(_CONTRADICTION * diagnosis.error, _MATTERS):
+    if result in _ENDED_BY_ITSELF and contradicts(error, diagnosis.error):
         return Result.CONTRADICTED
     if result not in _ENDED_BY_ITSELF or diagnosis.optimality_gap > _FLOOR * diagnosis.noise:
         return result
