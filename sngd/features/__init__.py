@@ -3,7 +3,7 @@
 from sngd.features._choice import Candidate, Chooser, FeatureChoice
 from sngd.features._estimate import Estimate
 from sngd.features._families import Features, Layer
-from sngd.features._fit import Fit, fit, stacked, units_of
+from sngd.features._fit import Fit, fit, stacked
 from sngd.features._march import March, Piece, can_march, march
 from sngd.features._march import error_of as error_of_pieces
 from sngd.features._network import Network
@@ -27,5 +27,4 @@ __all__ = [
     "fit",
     "march",
     "stacked",
-    "units_of",
 ]

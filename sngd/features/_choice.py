@@ -10,7 +10,7 @@ from jaxtyping import Float
 from sngd._arguments import require_integer, require_number
 from sngd.features._estimate import Estimate, estimates, for_correction
 from sngd.features._families import Features, Layer
-from sngd.features._fit import Fit, fit, stacked
+from sngd.features._fit import Fit, fit, stacked, units_of
 from sngd.features._points import waves_of, with_points
 from sngd.features._rows import Rows, Window
 from sngd.problem import Problem, UniformRandom, with_other_points
@@ -204,9 +204,9 @@ class Chooser:
         """Whether no candidate is much better than the function that is zero everywhere."""
         return not min(found.score for found in self._tried.values()) <= _POOR * self._zero
 
-    def probe(self, candidate: Candidate) -> tuple[Layer, tuple[Rows, Rows]]:
-        """Features that are wider than those of the ranking, and rows for them: to look at changes of a solution that
-        oscillate faster than the solution does.
+    def probe(self, candidate: Candidate) -> tuple[Layer, tuple[Rows, Rows], tuple[float, ...]]:
+        """Features to look at changes of a solution that oscillate faster than the solution does, rows for them, and
+        the unit of each condition: its response to features of the first bandwidth, without the weights of the user.
         """
         count = max(2, self._choice.columns // self.outputs)
         features = dataclasses.replace(candidate.features, count=min(count, candidate.features.count))
@@ -216,7 +216,10 @@ class Chooser:
         problem = with_points(self._problem, features)
         layer = features.draw(self._generator(2), problem.periodic_axes)
         rows = self._rows(problem, features, self._window)
-        return layer, (rows, self._between(problem, features, self._window))
+        slow = Features((self._choice.first,) * self._axes, features.count, features.activation)
+        reference = slow.draw(self._generator(2), problem.periodic_axes)
+        units = np.array(units_of(rows.jacobian(reference), rows, reference)) * np.sqrt(rows.weights)
+        return layer, (rows, self._between(problem, features, self._window)), tuple(units.tolist())
 
     def rows_of(self, candidate: Candidate) -> tuple[Rows, Rows]:
         """The rows that a candidate was fitted to, and rows between their points."""

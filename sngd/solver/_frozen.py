@@ -23,7 +23,6 @@ from sngd.features import (
     error_of_pieces,
     march,
     stacked,
-    units_of,
 )
 from sngd.linearize import function_of_point
 from sngd.networks import MLP, Windows
@@ -330,12 +329,9 @@ def _stability(chooser: Chooser, candidate: Candidate) -> Stability:
 
     Changes are combinations of the features, in the order of the singular values of the evaluation at points.
     """
-    layer, rows = chooser.probe(candidate)
+    layer, rows, units = chooser.probe(candidate)
     at = None if candidate.fit.linear else candidate.fit.network
     parts = [each.jacobian(layer, at) for each in rows]
-    # The weights of the user say nothing of the equation.
-    weights = np.sqrt(rows[0].weights)
-    units = tuple(np.array(units_of(parts[0], rows[0], layer)) * weights)
     values = layer(2 * chooser.points_of_norms - 1)
     _, singular, right = np.linalg.svd(values / math.sqrt(len(values)), full_matrices=False)
     kept = right[singular > _DIRECTIONS * singular[0]].T / singular[singular > _DIRECTIONS * singular[0]]
