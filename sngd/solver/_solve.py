@@ -173,9 +173,11 @@ class _Call:
         if frozen is not None and is_answer(frozen):
             return frozen
         trained = self._trained(problem, DEFAULT_NETWORK)
-        if frozen is None or trained.result.may_resume or not frozen.error_estimate < trained.error_estimate:
+        if frozen is None or not frozen.error_estimate < trained.error_estimate:
             return trained
-        return dataclasses.replace(frozen, seconds=time.perf_counter() - self.start)
+        # An end from outside is that of the whole run, whichever solution is the better one.
+        result = trained.result if trained.result.may_resume else frozen.result
+        return dataclasses.replace(frozen, result=result, seconds=time.perf_counter() - self.start)
 
     def _on_features(self, problem: AbstractProblem, features: Features) -> Solution:
         """The solution on these features. Raises `ValueError` for an energy, or for features of other axes."""
