@@ -1,30 +1,42 @@
-"""Frozen random features and the least-squares problem for their output layer: the start of a run, or its answer."""
+"""Frozen random features and the least-squares problem for their output layers: the start of a run, or its answer."""
 
+from sngd.features._basis import Basis
+from sngd.features._blocks import Blocks, Coupling
 from sngd.features._choice import Candidate, Chooser, FeatureChoice
 from sngd.features._estimate import Estimate
 from sngd.features._families import Features, Layer
-from sngd.features._fit import Fit, fit, stacked
-from sngd.features._march import March, Piece, can_march, march
+from sngd.features._fit import Fit, fit
+from sngd.features._march import March, Marcher, Piece, can_divide, can_march
 from sngd.features._march import error_of as error_of_pieces
+from sngd.features._mesh import interfaces
 from sngd.features._network import Network
-from sngd.features._rows import Rows, Window
+from sngd.features._points import with_points
+from sngd.features._probe import Probe
+from sngd.features._rows import Conditions
+from sngd.features._system import System
 
 __all__ = [
+    "Basis",
+    "Blocks",
     "Candidate",
     "Chooser",
+    "Conditions",
+    "Coupling",
     "Estimate",
     "FeatureChoice",
     "Features",
     "Fit",
     "Layer",
     "March",
+    "Marcher",
     "Network",
     "Piece",
-    "Rows",
-    "Window",
+    "Probe",
+    "System",
+    "can_divide",
     "can_march",
     "error_of_pieces",
     "fit",
-    "march",
-    "stacked",
+    "interfaces",
+    "with_points",
 ]

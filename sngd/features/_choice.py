@@ -5,18 +5,27 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from jaxtyping import Float
 
 from sngd._arguments import require_integer, require_number
 from sngd.features._estimate import Estimate, estimates, for_correction
 from sngd.features._families import Features, Layer
-from sngd.features._fit import Fit, fit, stacked, units_of
-from sngd.features._points import waves_of, with_points
-from sngd.features._rows import Rows, Window
-from sngd.problem import Problem, UniformRandom, with_other_points
+from sngd.features._fit import Fit, fit
+from sngd.features._network import Network
+from sngd.features._points import points_of_norms, waves_of
+from sngd.features._probe import Probe, probe
+from sngd.features._rows import Conditions
+from sngd.features._system import System, Units
+from sngd.problem import Problem, with_other_points
 
 # A candidate that leaves more than this part of the residual of the zero function has found nothing.
 _POOR = 0.1
+
+# A candidate that leaves no more than this part has a residual of rounding errors, so that no other one is looked at.
+_EXACT = 1e-14
+
+# In more dimensions than this, features of one coordinate each are tried first, and columns are added only as long as
+# the residual that they lead to at the present rate is at most so many times the one that is asked for.
+_MANY_AXES, _NEAR = 3, 10.0
 
 # Where all candidates are poor, the ranking is repeated with up to so many times as many columns. Each axis is tried
 # alone there, if there are at most so many axes.
@@ -28,9 +37,6 @@ _UNCONVINCING, _STEEP_LINE, _STEEP = 1e-3, (1e3, 1e4, 1e5, 1e6), (1e2, 1e3)
 
 # By how much wider features are that tell whether a problem is well posed, if there are as many of them as waves.
 _PROBES = (4.0, 2.0)
-
-# Points at which norms of solutions are taken.
-_POINTS_OF_NORMS = 2048
 
 # The last number of columns is at least so many times the one before.
 _WORTHWHILE = 1.25
@@ -94,29 +100,35 @@ class FeatureChoice:
 class Chooser:
     """The candidates of one problem. Every candidate is fitted once.
 
-    - `problem`: in least-squares form, with the points of its user or without points.
+    - `conditions`: of a problem in least-squares form, with the points of its user or without points.
     - `seed`: whole numbers, from which the features are drawn. `report`: takes a line for each candidate.
-    - `window`: the part of the time axis that is solved; left out, all of it.
     - `memory`: bytes that a fit may take.
     """
 
     def __init__(
         self,
         choice: FeatureChoice,
-        problem: Problem,
+        conditions: Conditions,
         seed: tuple[int, ...],
         report: Callable[[str], None],
-        window: Window | None = None,
         memory: float = math.inf,
     ):
-        self._memory = memory
-        self._choice, self._problem, self._report, self._window = choice, problem, report, window
-        self._seed = seed
-        self._units: tuple[float, ...] | None = None
-        self._conditions: Rows | None = None
+        self._choice, self._conditions, self._report, self._memory = choice, conditions, report, memory
+        self._problem, self._seed = conditions.problem, seed
+        self._units: Units | None = None
         self._linear: bool | None = None
+        self._exact: Candidate | None = None
         self._zero = math.nan
         self._tried: dict[tuple[Features, int], Candidate] = {}
+
+    @property
+    def linear(self) -> bool:
+        """Whether the equation is linear."""
+        if self._linear is None:
+            features = self._slow(self._choice.columns)
+            system = self._system(self._conditions.with_points(features))
+            self._linear = fit(system, self._drawn(features, 0), steps=0).linear
+        return self._linear
 
     def candidate(self, features: Features, steps: int | None = None) -> Candidate:
         """The fit of these features, and its score. `steps`: Gauss-Newton steps at most; left out, as at full size."""
@@ -124,35 +136,38 @@ class Chooser:
         # One step is enough for a linear equation, whatever the limit.
         limit = 0 if self._linear else steps
         if (features, limit) not in self._tried:
-            problem = with_points(self._problem, features)
-            layer = features.draw(self._generator(0), problem.periodic_axes)
-            rows = self._rows(problem, features, self._window)
-            fitted = fit(rows, layer, steps=steps, linear=self._linear)
+            system = self._system(self._conditions.with_points(features))
+            fitted = fit(system, self._drawn(features, 0), steps=steps, linear=self._linear)
             self._linear = fitted.linear
             limit = 0 if self._linear else steps
-            zero = float(np.linalg.norm(stacked(rows.residual(rows.zero(layer)), fitted.units)))
+            zero = _norm(system, system.zero(fitted.network.layer), fitted.units)
             if self._units is None and math.isfinite(zero):
                 self._units, self._zero = fitted.units, zero
-            left = self._between(problem, features, self._window).residual(fitted.network)
-            score = float(np.linalg.norm(stacked(left, self._units or fitted.units)))
+            score = _norm(self._between(system.problem), fitted.network, self._units or fitted.units)
             known = math.isfinite(score) and math.isfinite(fitted.residual)
             found = Candidate(features, fitted, score if known else math.inf)
             self._tried[features, limit] = found
-            self._report(f"{features}: residual {found.score:.1e}, rank {fitted.rank}, {fitted.steps} steps")
+            self._report(f"{features}: residual {found.score:.1e}, {fitted.steps} steps")
         return self._tried[features, limit]
 
-    def stages(self, insist: bool = True) -> Iterator[Candidate]:
+    def stages(self, insist: bool = True, goal: float = 0.0) -> Iterator[Candidate]:
         """The best candidate of the ranking, and then better ones with more and more columns.
 
         - `insist`: whether to rank with more columns where all candidates are poor.
+        - `goal`: the relative error that is asked for.
         """
         best = self.ranked(insist)
         yield best
         count, most = best.features.count, int(self.most_columns / self.outputs)
         while most >= _WORTHWHILE * count:
+            before, fewer = best.score, count
             count = min(int(self._choice.growth * count), most)
             best = self.widened(dataclasses.replace(best.features, count=count))
             yield best
+            ahead = math.log(most / count) / math.log(count / fewer)
+            hopeless = best.score * min(best.score / before, 1.0) ** ahead > _NEAR * goal * self._zero
+            if self._axes > _MANY_AXES and hopeless:
+                return
 
     def widened(self, features: Features) -> Candidate:
         """The best candidate with so many features, of those with these bandwidths and wider ones."""
@@ -163,21 +178,6 @@ class Chooser:
                 return found
             found = other
 
-    def around(self, best: Candidate) -> Candidate:
-        """The best candidate with bandwidths near those of a candidate, one axis at a time."""
-        for axis in range(self._axes):
-            for factor in (self._choice.wider, 1 / self._choice.wider):
-                found = self.candidate(best.features.scaled(*self._on(axis, factor)))
-                if found.score < self._choice.better * best.score:
-                    best = found
-                    break
-        return best
-
-    @property
-    def window(self) -> Window | None:
-        """The part of the time axis that is solved."""
-        return self._window
-
     @property
     def outputs(self) -> int:
         """The number of components of the solution."""
@@ -185,45 +185,38 @@ class Chooser:
 
     def estimate(self, candidate: Candidate) -> Estimate:
         """The error of a candidate."""
-        return self.estimates(candidate, (self._window,))[0]
-
-    def estimates(self, candidate: Candidate, windows: tuple[Window | None, ...]) -> list[Estimate]:
-        """The error of a candidate, against each of the windows. These differ in the solution before them alone."""
         features = for_correction(candidate.features)
-        problem = with_points(self._problem, features)
-        rows = tuple(self._between(problem, features, window) for window in windows)
-        return estimates(candidate.fit, rows, features, self._generator(1), self.points_of_norms)
-
-    @property
-    def points_of_norms(self) -> Float[np.ndarray, "n d"]:
-        """Points of the box [0, 1]^d."""
-        return UniformRandom(_POINTS_OF_NORMS).rule(np.zeros(self._axes), np.ones(self._axes))[0]
+        between = self._between(self._conditions.with_points(features))
+        lower, upper = self._problem.domain.extent
+        points = lower + (upper - lower) * points_of_norms(self._axes)
+        return estimates(candidate.fit, (between,), self._drawn(features, 1), points)[0]
 
     @property
     def found_nothing(self) -> bool:
         """Whether no candidate is much better than the function that is zero everywhere."""
         return not min(found.score for found in self._tried.values()) <= _POOR * self._zero
 
-    def probe(self, candidate: Candidate) -> tuple[Layer, tuple[Rows, Rows], tuple[float, ...]]:
-        """Features to look at changes of a solution that oscillate faster than the solution does, rows for them, and
-        the unit of each condition: its response to features of the first bandwidth, without the weights of the user.
-        """
+    def probe(self, candidate: Candidate) -> Probe:
+        """The responses to changes of a candidate that oscillate faster than the candidate does."""
         count = max(2, self._choice.columns // self.outputs)
         features = dataclasses.replace(candidate.features, count=min(count, candidate.features.count))
         if self._problem.quadrature is None:
             wider = [features.scaled(*[factor] * self._axes) for factor in _PROBES]
             features = next((each for each in wider if waves_of(each) <= each.count), features)
-        problem = with_points(self._problem, features)
-        layer = features.draw(self._generator(2), problem.periodic_axes)
-        rows = self._rows(problem, features, self._window)
+        system = self._system(self._conditions.with_points(features))
         slow = Features((self._choice.first,) * self._axes, features.count, features.activation)
-        reference = slow.draw(self._generator(2), problem.periodic_axes)
-        units = np.array(units_of(rows.jacobian(reference), rows, reference)) * np.sqrt(rows.weights)
-        return layer, (rows, self._between(problem, features, self._window)), tuple(units.tolist())
+        at = None if candidate.fit.linear else candidate.fit.network
+        return probe(
+            (system, self._between(system.problem)),
+            self._drawn(features, 2),
+            self._drawn(slow, 2),
+            at,
+            2 * points_of_norms(self._axes) - 1,
+        )
 
-    def rows_of(self, candidate: Candidate) -> tuple[Rows, Rows]:
-        """The rows that a candidate was fitted to, and rows between their points."""
-        return candidate.fit.rows, self._between(candidate.fit.rows.problem, candidate.features, self._window)
+    def between(self, candidate: Candidate) -> System:
+        """The rows between the points of a candidate."""
+        return self._between(candidate.fit.system.problem)
 
     @property
     def _axes(self) -> int:
@@ -235,30 +228,40 @@ class Chooser:
         most = min(self._choice.largest, math.sqrt(self._memory / _BYTES))
         if self._problem.quadrature is None:
             return most
-        rows = sum(candidate.fit.rows.count for candidate in list(self._tried.values())[:1])
+        rows = sum(candidate.fit.system.count for candidate in list(self._tried.values())[:1])
         return min(most, rows / _LEAST_OVERSAMPLING)
 
-    def _between(self, problem: Problem, features: Features, window: Window | None) -> Rows:
-        return self._rows(with_other_points(problem, lambda points: points.staggered()), features, window)
+    def _between(self, problem: Problem) -> System:
+        return self._system(with_other_points(problem, lambda points: points.staggered()))
 
-    def _rows(self, problem: Problem, features: Features, window: Window | None) -> Rows:
-        if self._conditions is None:
-            self._conditions = Rows.of(problem, features.activation)
-        return self._conditions.on(problem, window)
+    def _system(self, problem: Problem) -> System:
+        return System((problem.domain,), self._conditions.rows(problem))
 
-    def _generator(self, draw: int) -> np.random.Generator:
-        return np.random.default_rng([*self._seed, draw])
+    def _drawn(self, features: Features, draw: int) -> Layer:
+        return features.draw(np.random.default_rng([*self._seed, draw]), self._problem.periodic_axes)
+
+    def _slow(self, columns: int) -> Features:
+        """The features of the first bandwidth."""
+        return Features((self._choice.first,) * self._axes, max(2, columns // self.outputs))
 
     def _rank(self, features: Features) -> Candidate:
-        return self.candidate(features, self._choice.ranking_steps)
+        """The candidate of these features, or one that leaves nothing but rounding errors, if there has been any."""
+        if self._exact is None:
+            found = self.candidate(features, self._choice.ranking_steps)
+            if not found.score <= _EXACT * self._zero:
+                return found
+            self._exact = found
+        return self._exact
 
     def ranked(self, insist: bool) -> Candidate:
         """The best candidate at the number of columns for ranking.
 
         - `insist`: whether to rank with more columns where all candidates are poor.
         """
-        best = self._on_axes(self._on_doublings(self._choice.columns))
         columns = self._choice.columns
+        if self._axes > _MANY_AXES:
+            self._rank(dataclasses.replace(self._slow(columns), coordinates=1))
+        best = self._on_axes(self._on_doublings(columns))
         most = min(_RANKING * self._choice.columns, self.most_columns) if insist else columns
         while best.score > _POOR * self._zero and 2 * columns <= most:
             columns *= 2
@@ -283,8 +286,8 @@ class Chooser:
         """The best candidate with one bandwidth for all axes; where none is any good, with one axis apart."""
         bandwidth, stale, choice = self._choice.first, 0, self._choice
         widest = choice.widest_line if self._axes == 1 else choice.widest
-        count = max(2, columns // self._problem.outputs)
-        best = self._rank(Features((bandwidth,) * self._axes, count))
+        best = self._rank(self._slow(columns))
+        count = best.features.count
         while bandwidth < widest and (stale < choice.patience or best.score > _POOR * self._zero):
             bandwidth *= 2
             found = self._rank(Features((bandwidth,) * self._axes, count))
@@ -315,3 +318,8 @@ class Chooser:
 
     def _on(self, axis: int, factor: float) -> list[float]:
         return [factor if other == axis else 1.0 for other in range(self._axes)]
+
+
+def _norm(system: System, network: Network, units: Units) -> float:
+    """The norm of the residual of a network, in units."""
+    return math.sqrt(sum(float(np.sum(part**2)) for part in system.stacked(network, units)))

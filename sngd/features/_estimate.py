@@ -10,17 +10,18 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from sngd.features._families import Features
-from sngd.features._fit import Fit, least_squares, stacked, units_of
+from sngd.features._basis import Basis
+from sngd.features._families import Features, Layer
+from sngd.features._fit import Fit
 from sngd.features._network import Network
-from sngd.features._rows import Rows
+from sngd.features._system import System
 
 # By how much wider the features of a correction are spread; and fewer features than these are doubled.
 _WIDER, _FEW = 1.2, 256
 
-# Singular values below this part of the largest are left out for a correction: two digits of it are enough, and what is
-# left of the residual is rough, so that small ones would amplify it.
-_TRUNCATION = 1e-6
+# The damping of a correction as a part of the norm of a block: two digits of it are enough, and what is left of the
+# residual is rough, so that less damping would amplify it.
+_DAMPING = 1e-6
 
 # A component that is smaller than this part of the largest one is measured against that part of it.
 _VANISHES = 1e-3
@@ -33,11 +34,13 @@ class Estimate:
     - `correction`: an approximation of the error as a function, with its sign changed: what to add to the solution.
       The residual that it leaves and rounding errors are counted in `errors` too.
     - `errors`, `sizes`: root mean squares of the error and of the solution, for each component, shape `(m,)`.
+    - `residuals`: the norm of the residual between the points in each cell and at its interfaces, in units, `(K,)`.
     """
 
     correction: Network
     errors: Float[np.ndarray, " m"]
     sizes: Float[np.ndarray, " m"]
+    residuals: Float[np.ndarray, " K"]
 
     @property
     def error(self) -> float:
@@ -65,33 +68,42 @@ def for_correction(features: Features) -> Features:
     return dataclasses.replace(features.scaled(*[_WIDER] * len(features.bandwidths)), count=count)
 
 
-def estimates(
-    fit: Fit, rows: tuple[Rows, ...], features: Features, generator: np.random.Generator, unit: Float[np.ndarray, "n d"]
-) -> list[Estimate]:
-    """The error of a fit by defect correction, for each of the rows, which differ in their offsets alone.
+def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float[np.ndarray, "n d"]) -> list[Estimate]:
+    """The error of a fit by defect correction, for each of the systems, which differ in their offsets alone.
 
-    - `rows`: of the problem at points other than those of the fit. `features`: those of the correction.
-    - `unit`: points of [0, 1]^d at which norms are taken, after they are scaled to the box.
+    - `systems`: of the problem at points other than those of the fit. `layer`: the features of the correction.
+    - `points`: at which norms are taken.
     """
-    first, outputs = rows[0], rows[0].problem.outputs
-    layer = features.draw(generator, first.problem.periodic_axes)
-    jacobian = first.jacobian(layer, None if fit.linear else fit.network)
-    units = units_of(jacobian, first, layer)
-    right = np.stack([stacked(part.residual(fit.network), units) for part in rows], axis=1)
-    matrix, points = stacked(jacobian, units), fit.network.place.points(unit)
-    root_mean_square = lambda network: np.sqrt(np.mean(network(points) ** 2, axis=0))
-    sizes = root_mean_square(fit.network)
-    if not (np.all(np.isfinite(matrix)) and np.all(np.isfinite(right))):
-        unknown = Network(layer, np.zeros((outputs, len(layer))), fit.network.place)
-        return [Estimate(unknown, np.full_like(sizes, math.inf), sizes) for _ in rows]
-    updates, _ = least_squares(matrix, -right, _TRUNCATION)
-    left = np.linalg.norm(right + matrix @ updates, axis=0)
-    rounding = float(np.finfo(float).eps) * np.linalg.norm(fit.network.output, axis=1)
+    first, network, basis, own = systems[0], fit.network, Basis(layer), Basis(fit.network.layer)
+    jacobian = first.jacobian(basis, None if fit.linear else network, own)
+    units = first.units(jacobian, basis)
+    blocks = first.blocks(jacobian, layer, units)
+    sides = [system.stacked(network, units, own) for system in systems]
+    right = [np.stack(parts, axis=1) for parts in zip(*sides, strict=True)]
+    sizes = _root_mean_square(network(points))
+    residuals = first.by_cells([part[:, 0] for part in right])
+    if not (blocks.is_finite and all(np.all(np.isfinite(part)) for part in right)):
+        return [Estimate(first.zero(layer), np.full_like(sizes, math.inf), sizes, residuals) for _ in systems]
+    updates = blocks.solve([-part for part in right], _DAMPING * blocks.scale)
+    rounding = float(np.finfo(float).eps) * np.max(np.linalg.norm(network.outputs, axis=2), axis=0)
     found = []
-    for update, rest in zip(updates.T, left, strict=True):
-        correction = Network(layer, update.reshape(outputs, -1), fit.network.place)
+    for at in range(len(systems)):
+        correction = Network(layer, network.cells, updates[:, :, at].reshape(len(updates), -1, len(layer)))
+        changes = blocks.times(updates[:, :, at])
+        rest = first.by_cells([part[:, at] + change for part, change in zip(right, changes, strict=True)])
         # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
         # as they would for the same residual: by the root mean square of a wave, in units of its response.
-        errors = np.sqrt(root_mean_square(correction) ** 2 + rest**2 / 2 + rounding**2)
-        found.append(Estimate(correction, errors, sizes))
+        left = float(np.sum(_shares(first) * rest**2)) / 2
+        errors = np.sqrt(_root_mean_square(correction(points)) ** 2 + left + rounding**2)
+        found.append(Estimate(correction, errors, sizes, residuals))
     return found
+
+
+def _shares(system: System) -> Float[np.ndarray, " K"]:
+    """The measure of each cell as a part of that of all cells."""
+    measures = np.array([cell.measure for cell in system.cells])
+    return measures / np.sum(measures)
+
+
+def _root_mean_square(values: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " m"]:
+    return np.sqrt(np.mean(values**2, axis=0))

@@ -38,6 +38,23 @@ class Layer:
         """The features at points whose coordinates are scaled to [-1, 1]."""
         return _ACTIVATIONS[self.activation](scaled @ self.weights.T + self.biases)
 
+    def kind(self, order: int) -> tuple[int, float]:
+        """The lowest order whose derivative of the activation is equal up to the sign, and that sign."""
+        if self.activation == "sin":
+            return order % 2, (1.0, 1.0, -1.0, -1.0)[order % 4]
+        return order, 1.0
+
+    def activated(self, scaled: Float[np.ndarray, "n d"], order: int) -> Float[np.ndarray, "n q"]:
+        """A derivative of the activation at `weights @ s + biases`."""
+        phases = scaled @ self.weights.T + self.biases
+        if self.activation == "sin":
+            return (np.sin, np.cos, lambda z: -np.sin(z), lambda z: -np.cos(z))[order % 4](phases)
+        # The derivative of a polynomial p of tanh is that of p' (1 - tanh^2).
+        polynomial = np.polynomial.Polynomial([0.0, 1.0])
+        for _ in range(order):
+            polynomial = polynomial.deriv() * np.polynomial.Polynomial([1.0, 0.0, -1.0])
+        return polynomial(np.tanh(phases))
+
     @property
     def arrays(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, " q"]]:
         return self.weights, self.biases

@@ -1,71 +1,138 @@
-"""Solutions in windows of time: each starts from the end of the one before, and has features of its own."""
+"""Solutions in cells: windows of time, each started from the one before, that are divided where the solution is rich.
+
+All cells have the same features, scaled to the cell, and an output layer of their own. The output layers of a window
+are fitted together with the continuity of the solution between its cells (local random features: Dong and Li, Comput.
+Methods Appl. Mech. Engrg. 387, 2021; Chen, Chi, E and Yang, J. Mach. Learn. 1, 2022).
+"""
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
-from sngd._arguments import require_integer
-from sngd.features._choice import Candidate, Chooser, FeatureChoice
-from sngd.features._estimate import Estimate, relative
-from sngd.features._families import Features
-from sngd.features._rows import Window
-from sngd.problem import Problem
+from sngd._arguments import require_integer, require_number
+from sngd.features._blocks import Blocks
+from sngd.features._estimate import Estimate, estimates, for_correction, relative
+from sngd.features._families import Features, Layer
+from sngd.features._fit import Fit, fit
+from sngd.features._mesh import between, halves, siblings
+from sngd.features._network import Network
+from sngd.features._points import points_of_norms
+from sngd.features._probe import Probe, probe
+from sngd.features._rows import Conditions
+from sngd.features._system import System
+from sngd.problem import Box, Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1
 
-# Half of a window must add at most this part of the error that the whole window adds, or else more features are taken.
-_HELPS = 0.1
-
-# A window that adds so many times more than its share is halved before more features are tried.
-_FAR = 1e4
+# A window that adds so much less than its share is followed by one that is twice as long.
+_EASY = 0.03
 
 # The first window is this part of the time axis.
 _FIRST = 1 / 4
 
-# A window that adds so much less is followed by one that is twice as long.
-_EASY = 0.03
+# Cells whose residual is at least this part of the largest one are halved together.
+_MARKED = 1e-2
+
+# The part of the coefficients of a Legendre series, from the last ones on, that tells how well a solution is resolved;
+# and the number of coefficients on each axis, by the dimension.
+_TAIL, _COEFFICIENTS = 1 / 3, {1: 16, 2: 16, 3: 8}
+
+# Two halves are joined where the tail of the joined cell is at most this part of the largest one, or rounding errors.
+_JOINED, _ROUNDING = 0.1, 1e-14
+
+# An attempt must leave at most this part of the error of the attempt before, or nothing is gained by smaller cells.
+# After so many that gain nothing the window stays as it is.
+_GAINS, _VAIN = 0.5, 2
+
+# A window whose error is larger than this is not left as it is.
+_FAIR = 1e-6
+
+# A solution with a larger error is no start for the next attempt.
+_CLOSE = 1e-2
+
+# A component that is smaller than this part of the largest one counts as that part of it.
+_VANISHES = 1e-3
+
+# By how much wider the features are on a window that tell whether the problem is well posed.
+_PROBE = 2.0
+
+# Damping of the projection of a solution onto the features of a cell.
+_PROJECTION = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
 class March:
-    """How the time axis is cut into windows.
+    """How the domain is divided into cells, and the time axis into windows.
 
-    - `columns`: of the least-squares problem of a window at most: features times components of the solution. For an
-      ordinary differential equation, where shorter windows help sooner, `columns_line` takes the place of `columns`.
-    - `halvings`: how often the window is halved at most, from the whole time axis on.
+    - `bandwidth`: of the features of a cell, in radians per half side. `counts`: the number of features for each
+      component of the solution, in domains of one, two and three dimensions.
+    - `halvings`: how often an axis is halved at most. `cells`: in one window at most.
+    - `steps`: Gauss-Newton steps at most for each attempt.
     """
 
-    columns: int = 1024
-    columns_line: int = 384
-    halvings: int = 10
+    bandwidth: float = 6.0
+    counts: tuple[int, int, int] = (48, 256, 800)
+    halvings: int = 16
+    cells: int = 512
+    steps: int = 12
 
     def __post_init__(self):
-        require_integer("columns", self.columns, least=2)
-        require_integer("columns_line", self.columns_line, least=2)
+        require_number("bandwidth", self.bandwidth)
+        if not self.bandwidth > 0:
+            raise ValueError(f"bandwidth is {self.bandwidth}; it must be positive")
+        if len(self.counts) != len(_COEFFICIENTS):
+            raise ValueError(f"counts is {self.counts}; give one number for each of the dimensions one, two and three")
+        for count in self.counts:
+            require_integer("counts", count, least=2)
         require_integer("halvings", self.halvings, least=0)
+        for name in ("cells", "steps"):
+            require_integer(name, getattr(self, name), least=1)
+
+    def features(self, dimension: int) -> Features:
+        """The features of a cell."""
+        return Features((self.bandwidth,) * dimension, self.counts[dimension - 1])
 
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """The solution in one window. `estimate`: its error, to which the errors of the windows before have grown.
-    `chooser`: of the window.
+    """The solution in one window.
+
+    - `start`, `end`: of the window; not numbers where there is no time axis to march along.
+    - `features`: of the cells. `fit`: of their output layers. `estimate`: the error, to which the errors of the windows
+      before have grown. `added`: the relative error that the window adds. `between`: the rows between the points of
+      the fit.
     """
 
-    window: Window
-    chooser: Chooser
-    candidate: Candidate
+    start: float
+    end: float
+    features: Features
+    fit: Fit
     estimate: Estimate
+    added: float
+    between: System
+
+
+def can_divide(problem: Problem) -> bool:
+    """Whether the problem can be solved in cells, as far as its conditions tell.
+
+    It has at most three dimensions and an equation in the interior, and leaves the points to the library.
+    """
+    given = (problem.quadrature, problem.boundary_quadrature, *(each.points for each in problem.conditions))
+    inside = any(condition.faces(problem.domain) is None for condition in problem.conditions)
+    return problem.domain.dimension in _COEFFICIENTS and inside and all(points is None for points in given)
 
 
 def can_march(problem: Problem) -> bool:
     """Whether the problem is an evolution from initial conditions, as far as the faces of the conditions tell.
 
-    No condition may hold at the last instant, or at the first one and on other faces together; time is not periodic;
-    and no points are given as arrays. An equation that reads the solution at other times is not recognized.
+    No condition may hold at the last instant, or at the first one and on other faces together, and time is not
+    periodic. An equation that reads the solution at other times is noticed when it is evaluated.
     """
     domain = problem.domain
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.periodic_axes:
@@ -73,117 +140,266 @@ def can_march(problem: Problem) -> bool:
     last = domain.face(domain.time_axis, "upper")
     faces = [condition.faces(domain) or () for condition in problem.conditions]
     starts = [each for each in faces if domain.initial in each]
-    arrays = any(isinstance(given, tuple | list) for given in (problem.quadrature, problem.boundary_quadrature))
     alone = bool(starts) and all(each == (domain.initial,) for each in starts)
-    return (
-        alone
-        and not arrays
-        and not any(last in each for each in faces)
-        and not any(condition.points for condition in problem.conditions)
-    )
-
-
-def march(
-    setting: March,
-    choice: FeatureChoice,
-    problem: Problem,
-    seed: tuple[int, ...],
-    goal: float,
-    report: Callable[[str], None],
-    goes_on: Callable[[], bool],
-    memory: float = math.inf,
-) -> list[Piece]:
-    """The solution in windows, from the first instant on; the windows end early where one cannot be solved.
-
-    - `goal`: the relative error that is asked for. `goes_on`: called before each attempt, ends the march by `False`.
-    - `memory`: bytes that a fit may take.
-    """
-    first, last = problem.domain.bounds[problem.domain.initial.index]
-    time, length, shortest = first, (last - first) * _FIRST, (last - first) / 2**setting.halvings
-    failed, pieces = math.inf, []
-    most = setting.columns_line if problem.domain.dimension == 1 else setting.columns
-    search, corrected = _Search(min(choice.columns, most)), None
-    while time < last and goes_on():
-        # No short rest is left over.
-        end = last if time + 1.5 * length > last else time + length
-        window = Window(time, end, pieces[-1].candidate.fit.network if pieces else None)
-        chooser = Chooser(choice, problem, (*seed, len(pieces)), report, window, memory)
-        report(f"window from {time:.4g} to {end:.4g}, {search.columns} columns at most")
-        found = search.solved(chooser, choice, goal, pieces, dataclasses.replace(window, before=corrected))
-        search.features = found.candidate.features
-        if not found.added.error <= _SHARE * goal:
-            # Shorter windows help until the features fail along other axes than time.
-            if found.added.error > _HELPS * failed and search.columns < most:
-                search.columns, search.grows, failed = min(int(search.columns * choice.growth), most), True, math.inf
-                continue
-            failed, length = found.added.error, (end - time) / 2
-            if length < shortest:
-                break
-            continue
-        pieces.append(Piece(window, chooser, found.candidate, found.estimate))
-        corrected = found.candidate.fit.network.plus(found.estimate.correction)
-        time, failed, search.grows = end, math.inf, False
-        length = (window.end - window.start) * (2 if found.added.error <= _EASY * _SHARE * goal else 1)
-    return pieces
+    return can_divide(problem) and alone and not any(last in each for each in faces)
 
 
 def error_of(pieces: list[Piece]) -> tuple[float, float]:
     """The estimated relative error over all windows, and the root mean square of the error."""
-    lengths = np.array([piece.window.end - piece.window.start for piece in pieces])
+    lengths = np.array([piece.end - piece.start for piece in pieces]) if len(pieces) > 1 else np.ones(1)
     mean = lambda values: np.sqrt(lengths @ np.array(values) ** 2 / lengths.sum())
     errors, sizes = (mean([getattr(piece.estimate, name) for piece in pieces]) for name in ("errors", "sizes"))
     return relative(errors, sizes), float(np.linalg.norm(errors))
 
 
-class _Found(NamedTuple):
-    """A candidate of a window, the error that it adds, and its error with those of the windows before."""
+class _Attempt(NamedTuple):
+    """A fit in cells, the error that it adds, its error with those of the windows before, and the rows between."""
 
-    candidate: Candidate
+    fit: Fit
     added: Estimate
     estimate: Estimate
+    between: System
 
 
-@dataclasses.dataclass
-class _Search:
-    """The search for the features of a window.
+class Marcher:
+    """The search for a solution in cells.
 
-    - `columns`: at most. `features`: those to begin with; `None` to rank all families.
-    - `grows`: whether more features are tried however large the error is.
+    - `setting`: what cells and features may be. `conditions`: of the problem. `seed`: of the features.
+    - `linear`: whether the equation is linear. `goal`: the relative error that is asked for.
+    - `report`: takes a line for each attempt. `goes_on`: called before each attempt with the seconds that it may take,
+      ends the search by `False`.
     """
 
-    columns: int
-    features: Features | None = None
-    grows: bool = False
+    def __init__(
+        self,
+        setting: March,
+        conditions: Conditions,
+        seed: tuple[int, ...],
+        linear: bool,
+        goal: float,
+        report: Callable[[str], None],
+        goes_on: Callable[[float], bool],
+    ):
+        problem = conditions.problem
+        self._setting, self._conditions, self._seed, self._linear = setting, conditions, seed, linear
+        self._report, self._goes_on = report, goes_on
+        self._domain, self._marches = problem.domain, can_march(problem)
+        self._target = _SHARE * goal if self._marches else goal
+        self._features = setting.features(self._domain.dimension)
+        corrections = for_correction(self._features)
+        self._layer, self._correction = self._drawn(self._features, 0), self._drawn(corrections, 1)
+        self._problem = conditions.with_points(self._features)
+        self._between = with_other_points(conditions.with_points(corrections), lambda points: points.staggered())
 
-    def solved(
-        self, chooser: Chooser, choice: FeatureChoice, goal: float, pieces: list[Piece], corrected: Window
-    ) -> _Found:
-        """The first candidate of a window that is good enough, or else the best one.
-
-        - `pieces`: the windows before. `corrected`: the window, which starts from the corrected solution before it.
-        """
-        best = None
-        for candidate in self._candidates(chooser, choice):
-            added, estimate = chooser.estimates(candidate, (chooser.window, corrected))
-            # Where the solution has decayed, errors count by its size in the windows before.
-            sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
-            added = dataclasses.replace(added, sizes=sizes)
-            best = _Found(candidate, added, estimate) if best is None or added.error < best.added.error else best
-            error = best.added.error
-            if error <= _SHARE * goal or (not error <= _FAR * _SHARE * goal and not self.grows):
+    def solve(self) -> list[Piece]:
+        """The solution in all windows, or in those up to the one that cannot be solved."""
+        if not self._conditions.are_pointwise or not self._meets_periodic_conditions():
+            return []
+        if not self._marches:
+            found = self._window((self._domain,), (math.nan, math.nan), [])
+            return [] if found is None else [found]
+        first, last = self._domain.bounds[self._time]
+        now, length, cells, pieces = first, (last - first) * _FIRST, (self._domain,), []
+        while now < last:
+            # No short rest is left over.
+            end = last if now + 1.5 * length > last else now + length
+            found = self._window(tuple(between(cell, self._time, now, end) for cell in cells), (now, end), pieces)
+            if found is None:
                 break
-        assert best is not None
-        return best
+            pieces.append(found)
+            now, length = found.end, (found.end - found.start) * (2 if found.added <= _EASY * self._target else 1)
+            cells = self._joined(found.fit.network)
+        return pieces
 
-    def _candidates(self, chooser: Chooser, choice: FeatureChoice) -> Iterator[Candidate]:
-        """Candidates with the features to begin with, or the best of a ranking; and then larger ones."""
-        if self.features is None:
-            yield (best := chooser.ranked(insist=False))
-        else:
-            yield chooser.candidate(self.features)
-            yield (best := chooser.around(chooser.candidate(self.features)))
-        most = int(min(self.columns, chooser.most_columns)) // chooser.outputs
-        while best.features.count < most:
-            count = min(int(best.features.count * choice.growth), most)
-            best = chooser.widened(dataclasses.replace(best.features, count=count))
-            yield best
+    def probe(self, piece: Piece) -> Probe:
+        """The responses to changes of the solution in a window by features on the whole window."""
+        dimension, unit = self._domain.dimension, 2 * points_of_norms(self._domain.dimension) - 1
+        wide = self._features.scaled(*[_PROBE] * dimension)
+        layer, slow = (
+            each.draw(np.random.default_rng([*self._seed, 2]), self._conditions.problem.periodic_axes)
+            for each in (wide, self._features.scaled(*[1 / self._setting.bandwidth] * dimension))
+        )
+        whole = self._domain
+        if self._marches:
+            whole = between(whole, self._time, piece.start, piece.end)
+        at = None if self._linear else self._projected(piece.fit.network, (whole,), layer)
+        problem = self._conditions.with_points(wide)
+        others = with_other_points(problem, lambda points: points.staggered())
+        systems = [
+            System.of(self._conditions, each, (whole,), piece.start if self._marches else None)
+            for each in (problem, others)
+        ]
+        # Periodic features need no interface.
+        found = [dataclasses.replace(system, interfaces=()) for system in systems]
+        return probe((found[0], found[1]), layer, slow, at, unit)
+
+    @property
+    def _time(self) -> int:
+        return self._domain.initial.index
+
+    def _drawn(self, features: Features, draw: int) -> Layer:
+        return features.draw(np.random.default_rng([*self._seed, draw]))
+
+    def _meets_periodic_conditions(self) -> bool:
+        """Whether each periodic condition is for all derivatives below the order of the equation, as interfaces are."""
+        found = [each for each in self._conditions.problem.conditions if isinstance(each, Periodic)]
+        orders = [max(self._conditions.orders[self._domain.index(each.axis)]) for each in found]
+        return all(sorted(each.derivatives) == list(range(order)) for each, order in zip(found, orders, strict=True))
+
+    def _window(self, cells: tuple[Box, ...], window: tuple[float, float], pieces: list[Piece]) -> Piece | None:
+        """The solution in a window, which may become shorter; `None` where no cells are small enough.
+
+        - `cells`: to begin with. `pieces`: the windows before.
+        """
+        start, end = window
+        best, guess, vain, expected = None, None, 0, 0.0
+        while self._goes_on(expected):
+            began = time.perf_counter()
+            attempt = self._attempt(cells, start, pieces, guess)
+            error, least = attempt.added.error, math.inf if best is None else best.added
+            self._report(f"{_named(window[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
+            vain = 0 if error <= _GAINS * least else vain + 1
+            if error < least or best is None:
+                best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between)
+            if error <= self._target or (vain > _VAIN and best.added <= _FAIR):
+                return best
+            divided = self._divided(attempt)
+            if divided is None or vain > _VAIN + 1:
+                break
+            # In two dimensions and more, cells meet more and more others that wait for their elimination.
+            expected = (time.perf_counter() - began) * (len(divided) / len(cells)) ** 2
+            cells = divided
+            if self._marches:
+                end = cells[0].upper[self._time]
+            guess = attempt.fit.network if error <= _CLOSE else None
+        return None
+
+    def _attempt(self, cells: tuple[Box, ...], start: float, pieces: list[Piece], guess: Network | None) -> _Attempt:
+        before = pieces[-1] if pieces else None
+        given = (start if self._marches else None, None if before is None else before.fit.network)
+        system = System.of(self._conditions, self._problem, cells, *given)
+        first = None if self._linear else self._first(cells, start, before, guess)
+        found = fit(system, self._layer, steps=self._setting.steps, linear=self._linear, start=first)
+        rows = System.of(self._conditions, self._between, cells, *given)
+        systems = [rows]
+        if before is not None:
+            corrected = before.fit.network.plus(before.estimate.correction)
+            systems.append(System.of(self._conditions, self._between, cells, start, corrected))
+        lower, upper = (pick([cell.extent[at] for cell in cells], axis=0) for at, pick in enumerate((np.min, np.max)))
+        points = lower + (upper - lower) * points_of_norms(self._domain.dimension)
+        added, *whole = estimates(found, tuple(systems), self._correction, points)
+        # Where the solution has decayed, errors count by its size in the windows before.
+        sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
+        return _Attempt(found, dataclasses.replace(added, sizes=sizes), whole[0] if whole else added, rows)
+
+    def _first(
+        self, cells: tuple[Box, ...], start: float, before: Piece | None, guess: Network | None
+    ) -> Network | None:
+        """Where the Gauss-Newton steps of an attempt start: at the attempt before, or else at the constant in time that
+        the last window ends with.
+        """
+        if guess is not None:
+            return self._projected(guess, cells, self._layer)
+        if before is None:
+            return None
+        return self._projected(before.fit.network, cells, self._layer, instant=start)
+
+    def _projected(
+        self, network: Network, cells: tuple[Box, ...], layer: Layer, instant: float | None = None
+    ) -> Network:
+        """The features of a layer that are closest to a network in each cell.
+
+        - `instant`: at which the network is taken everywhere; left out, it is taken at all times.
+        """
+        whole = self._problem.interior().points
+        scaled = (whole - self._domain.center) / self._domain.half_sides
+        values = []
+        for cell in cells:
+            points = cell.center + cell.half_sides * scaled
+            if instant is not None:
+                points[:, self._time] = instant
+            values.append(network(points))
+        matrix = Blocks((layer(scaled),))
+        columns = matrix.solve([np.concatenate(values, axis=1)], _PROJECTION * matrix.scale)[0]
+        outputs = columns.T.reshape(len(cells), -1, len(layer))
+        return Network(layer, cells, outputs)
+
+    def _divided(self, attempt: _Attempt) -> tuple[Box, ...] | None:
+        """Smaller cells where the residual is large, or a shorter window; `None` where there are none."""
+        network, residuals = attempt.fit.network, attempt.added.residuals
+        cells = network.cells
+        if not np.all(np.isfinite(residuals)):
+            return self._shortened(cells) if self._marches else None
+        marked = residuals >= _MARKED * np.max(residuals)
+        axes = np.argmax(self._tails(network, cells), axis=1)
+        sides = np.array([2 * cell.half_sides for cell in cells]) / (2 * self._domain.half_sides)
+        chosen = [(cell, int(axis) if mark else None) for cell, axis, mark in zip(cells, axes, marked, strict=True)]
+        if any(
+            axis is not None and sides[at, axis] < 1.5 * 2.0**-self._setting.halvings
+            for at, (_, axis) in enumerate(chosen)
+        ):
+            return None
+        shorter = False
+        found: list[Box] = []
+        for cell, axis in chosen:
+            if axis is None or (self._marches and axis == self._time):
+                shorter = shorter or axis is not None
+                found.append(cell)
+            else:
+                found.extend(halves(cell, axis))
+        if len(found) > self._setting.cells:
+            return None
+        return self._shortened(tuple(found)) if shorter else tuple(found)
+
+    def _shortened(self, cells: tuple[Box, ...]) -> tuple[Box, ...] | None:
+        """The first halves in time."""
+        first, last = self._domain.bounds[self._time]
+        if cells[0].half_sides[self._time] < (last - first) / 2.0**self._setting.halvings:
+            return None
+        return tuple(halves(cell, self._time)[0] for cell in cells)
+
+    def _joined(self, network: Network) -> tuple[Box, ...]:
+        """The cells, with those halves joined that are not needed."""
+        cells = network.cells
+        axes = tuple(axis for axis in range(self._domain.dimension) if axis != self._time)
+        pairs = siblings(cells, self._domain, axes)
+        if not pairs:
+            return cells
+        allowed = np.maximum(_JOINED * np.max(self._tails(network, cells), axis=0), _ROUNDING)
+        whole = self._tails(network, tuple(box for *_, box in pairs))
+        gone: set[int] = set()
+        joined: dict[int, Box] = {}
+        for (one, two, box), tails in zip(pairs, whole, strict=True):
+            if not gone & {one, two} and np.all(tails <= allowed):
+                gone |= {one, two}
+                joined[one] = box
+        kept = [joined.get(number, cell) for number, cell in enumerate(cells) if number in joined or number not in gone]
+        return tuple(kept)
+
+    def _tails(self, network: Network, boxes: tuple[Box, ...]) -> Float[np.ndarray, "n d"]:
+        """The last coefficients of the Legendre series along each axis in each box, as a part of the solution."""
+        dimension = self._domain.dimension
+        count = _COEFFICIENTS[dimension]
+        nodes, weights = np.polynomial.legendre.leggauss(count)
+        degrees = np.arange(count)
+        transform = np.polynomial.legendre.legvander(nodes, count - 1).T * weights * (degrees[:, None] + 0.5)
+        unit = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
+        values = np.stack([network(box.center + box.half_sides * unit) for box in boxes])
+        sizes = np.sqrt(np.mean(values**2, axis=(0, 1)))
+        series = (values / np.maximum(np.maximum(sizes, _VANISHES * np.max(sizes)), np.finfo(float).tiny)).reshape(
+            len(boxes), *[count] * dimension, -1
+        )
+        for axis in range(1, dimension + 1):
+            series = np.moveaxis(np.tensordot(transform, series, (1, axis)), 0, axis)
+        last = slice(math.ceil(count * (1 - _TAIL)), None)
+        tails = [
+            np.sqrt(
+                np.max(np.sum(np.moveaxis(series, axis, 1)[:, last] ** 2, axis=tuple(range(1, dimension + 1))), axis=-1)
+            )
+            for axis in range(1, dimension + 1)
+        ]
+        return np.nan_to_num(np.stack(tails, axis=1), nan=np.inf)
+
+
+def _named(start: float, end: float) -> str:
+    return "" if math.isnan(start) else f"window from {start:.4g} to {end:.4g}, "

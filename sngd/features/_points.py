@@ -3,8 +3,11 @@
 import dataclasses
 import math
 
+import numpy as np
+from jaxtyping import Float
+
 from sngd.features._families import Features
-from sngd.problem import GaussLegendre, GradedGaussLegendre, Problem, Sobol
+from sngd.problem import GaussLegendre, GradedGaussLegendre, Problem, Sobol, UniformRandom
 
 # Rows of the interior for each column of a fit, and further points on every axis of a face.
 _OVERSAMPLING, _MORE_ON_FACES = 1.6, 4
@@ -18,6 +21,9 @@ _MOST_HALVINGS = 40
 # Points on an axis beyond those of the waves, at least.
 _LEAST_MORE = 6.0
 
+# Points at which norms of solutions are taken.
+_OF_NORMS = 2048
+
 # Tensor rules are used up to this dimension.
 _TENSOR = 3
 
@@ -25,13 +31,17 @@ _TENSOR = 3
 _SOBOL_OVERSAMPLING, _LEAST_ON_FACES = 2.0, 64
 
 
-def with_points(problem: Problem, features: Features) -> Problem:
+def with_points(problem: Problem, features: Features, equations: int = 1) -> Problem:
     """The problem with points for a fit of these features, where it names none.
+
+    - `equations`: at each point in the interior.
 
     Waves of bandwidth `b` need `2 b / pi` points on an axis of length two, and some more for the other directions that
     rounding does not hide. How many more follows from the number of columns. Layers need points that crowd at faces.
     """
-    dimension, columns = problem.domain.dimension, features.count * problem.outputs
+    dimension = problem.domain.dimension
+    # Each component of the unknown needs points for all features, however many equations there are.
+    columns = features.count * problem.outputs / min(equations, problem.outputs)
     if features.spread == "layers":
         halvings = min(max(math.ceil(math.log2(max(features.bandwidths))), 0), _MOST_HALVINGS)
         panels = (2 * halvings + 2) ** dimension
@@ -49,6 +59,11 @@ def with_points(problem: Problem, features: Features) -> Problem:
         if problem.boundary_quadrature is None:
             changes["boundary_quadrature"] = faces
     return dataclasses.replace(problem, **changes) if changes else problem
+
+
+def points_of_norms(dimension: int) -> Float[np.ndarray, "n d"]:
+    """Points of [0, 1]^d at which norms of solutions are taken."""
+    return UniformRandom(_OF_NORMS).rule(np.zeros(dimension), np.ones(dimension))[0]
 
 
 def waves_of(features: Features) -> float:

@@ -1,224 +1,228 @@
-"""The rows of a least-squares problem for the output layer: residuals of all conditions, and what each feature adds.
-
-The compiled functions see one block of features at one block of points, always of the same shape. So candidates for a
-linear equation, and windows of any length, share what is compiled: one function for each condition and activation. The
-residual of a network, and its derivative at one, are compiled for each number of features.
-"""
+"""The rows of one condition in all cells in which it holds: residuals, and what each feature adds to them."""
 
 import dataclasses
-import math
-from collections.abc import Callable
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from sngd._arrays import Unflatten, on_device
-from sngd._compiled import compiled
-from sngd.features._families import Layer
-from sngd.features._network import FEATURES, FeatureSum, Network, Place
-from sngd.linearize import Term, TrialFunction, residual_terms
-from sngd.problem import Problem
+from sngd._arrays import on_device
+from sngd.features._basis import Basis
+from sngd.features._direct import FEATURES, jacobian_of, residual_of, trial_of
+from sngd.features._families import Features, Layer
+from sngd.features._network import Network
+from sngd.features._points import with_points
+from sngd.linearize import Pointwise, Term, residual_terms
+from sngd.problem import Box, Collocation, Periodic, Problem
 
-# Points at which rows are evaluated at once.
-_POINTS = 256
-
-# A response must be so many times larger than its change where the weights of the features change in the last digit.
-_RESPONDS = 1e2
-
-
-@dataclasses.dataclass(frozen=True)
-class Window:
-    """A part of the time axis, from `start` to `end`.
-
-    - `before`: the solution on the window before, from which this one starts; `None` for the first window.
-    """
-
-    start: float
-    end: float
-    before: Network | None = None
-
-    def place(self, problem: Problem) -> Place:
-        """The part of the domain in this window."""
-        lower, upper = np.array(problem.domain.lower), np.array(problem.domain.upper)
-        lower[_time(problem)], upper[_time(problem)] = self.start, self.end
-        return Place(lower, upper)
-
-    def moved(self, points: Float[np.ndarray, "n d"], problem: Problem) -> Float[np.ndarray, "n d"]:
-        """Points of the domain, moved to the same relative times of the window."""
-        axis = _time(problem)
-        first, last = problem.domain.bounds[axis]
-        points = points.copy()
-        points[:, axis] = self.start + (points[:, axis] - first) * ((self.end - self.start) / (last - first))
-        return points
+# Points whose scaled coordinates differ by less are the same points of different cells.
+_SAME = 1e-11
 
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """The conditions of a problem at points, for networks of one hidden layer.
+    """One condition at points of all cells in which it holds.
 
-    - `problem`: with points. `terms`: one for each condition. `place`: the box of the networks.
-    - `offsets`: what is subtracted from the residual of each condition: where a window starts from the one before, the
-      residual of the initial conditions for the solution there.
+    - `problem`: with the points of one cell. `number`: of the condition. `term`: with all points.
+    - `pointwise`: what the residual depends on; `None` where it reads the unknown at other points, in one cell.
+    - `cells`: the number of each cell, its half sides, and its points, scaled to [-1, 1]^d. Cells with the same points
+      share the array.
+    - `offsets`: what is subtracted from the residual: where a window of time starts from the one before, the residual
+      of the initial conditions for the solution there.
+    """
+
+    problem: Problem
+    number: int
+    term: Term
+    pointwise: Pointwise | None
+    cells: tuple[tuple[int, Float[np.ndarray, " d"], Float[np.ndarray, "n d"]], ...]
+    offsets: Float[np.ndarray, "n e"] | float = 0.0
+
+    @property
+    def count(self) -> int:
+        return self.term.rows
+
+    @property
+    def weight(self) -> float:
+        """The weight that the user has given to the condition."""
+        return self.problem.conditions[self.number].weight
+
+    @property
+    def is_initial(self) -> bool:
+        """Whether the condition holds at the first instant alone."""
+        domain = self.problem.domain
+        if domain.time_axis is None:
+            return False
+        return self.problem.conditions[self.number].faces(domain) == (domain.initial,)
+
+    def residual(self, network: Network, basis: Basis) -> list[Float[np.ndarray, " n"]]:
+        """The residual for a network on the cells, one array for each cell.
+
+        - `basis`: of the layer of the network.
+        """
+        if self.pointwise is None:
+            return [residual_of(self.term, self.problem, network)]
+        values, _ = self.pointwise.linearized(self.term, self._derivatives(network, basis))
+        return [part.ravel() for part in self._by_cells(values - self.offsets)]
+
+    def jacobian(
+        self, basis: Basis, at: Network | None = None, other: Basis | None = None
+    ) -> list[Float[np.ndarray, "n m q"]]:
+        """What a unit change of each output weight changes in the residual, one array for each cell.
+
+        - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
+          `other`: the basis of its layer.
+        """
+        outputs, layer = self.problem.outputs, basis.layer
+        if self.pointwise is None:
+            return [jacobian_of(self.term, self.problem, layer, at)]
+        if at is None or other is None:
+            derivatives = np.zeros((len(self.term.scales), outputs, len(self.pointwise.orders)))
+        else:
+            derivatives = self._derivatives(at, other)
+        _, slopes = self.pointwise.linearized(self.term, derivatives)
+        found = [
+            basis.combined(scaled, half, self.pointwise.orders, part)
+            for part, (_, half, scaled) in zip(self._by_cells(slopes), self.cells, strict=True)
+        ]
+        return [part.reshape(-1, outputs, len(layer)) for part in found]
+
+    def for_solution(self, network: Network) -> Float[np.ndarray, "n e"]:
+        """The residual for a network with cells of its own, point by point."""
+        assert self.pointwise is not None
+        points, owners = np.asarray(self.term.points), network.owners(np.asarray(self.term.points))
+        basis, orders = Basis(network.layer), self.pointwise.orders
+        derivatives = np.empty((len(points), self.problem.outputs, len(orders)))
+        for number in np.unique(owners):
+            own, cell = owners == number, network.cells[number]
+            scaled = (points[own] - cell.center) / cell.half_sides
+            derivatives[own] = basis.derivatives(scaled, cell.half_sides, orders, network.outputs[number])
+        return self.pointwise.linearized(self.term, derivatives)[0]
+
+    def _derivatives(self, network: Network, basis: Basis) -> Float[np.ndarray, "n m A"]:
+        assert self.pointwise is not None
+        orders = self.pointwise.orders
+        parts = [basis.derivatives(scaled, half, orders, network.outputs[at]) for at, half, scaled in self.cells]
+        return np.concatenate(parts)
+
+    def _by_cells(self, values: np.ndarray) -> list[np.ndarray]:
+        return np.split(values, np.cumsum([len(scaled) for *_, scaled in self.cells])[:-1])
+
+
+@dataclasses.dataclass(frozen=True)
+class Conditions:
+    """The conditions of a problem, traced once.
+
+    - `problem`: with any points. `terms`: one for each condition. `pointwise`: what their residuals depend on.
+    - `activation`: of the features.
     """
 
     problem: Problem
     terms: tuple[Term, ...]
-    place: Place
-    offsets: tuple[Float[np.ndarray, " n"] | float, ...]
+    pointwise: tuple[Pointwise | None, ...]
+    activation: str
 
     @classmethod
-    def of(cls, problem: Problem, activation: str) -> "Rows":
-        """The rows of a problem with points, on the whole domain.
-
-        Raises `TypeError` or `ValueError` for a residual that cannot be used.
+    def of(cls, problem: Problem, activation: str) -> "Conditions":
+        """The conditions of a problem with points. Raises `TypeError` or `ValueError` for a residual that cannot be
+        used.
         """
-        place = Place(np.array(problem.domain.lower), np.array(problem.domain.upper))
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
-        trial = _trial(problem, zeros, place)
+        trial = trial_of(problem, zeros)
         terms = residual_terms(problem, trial, on_device(np.zeros(problem.outputs * FEATURES)))
-        return cls(problem, terms, place, (0.0,) * len(terms)).on(problem)
+        pairs = zip(terms, problem.conditions, strict=True)
+        pointwise = [None if isinstance(each, Periodic) else Pointwise.of(term, problem) for term, each in pairs]
+        return cls(problem, terms, tuple(pointwise), activation)
 
-    def on(self, problem: Problem, window: Window | None = None) -> "Rows":
-        """The same conditions on the points of `problem`, on the whole domain or in a window of time.
+    @property
+    def are_pointwise(self) -> bool:
+        """Whether no condition but periodic ones reads the unknown at other points than its own."""
+        pairs = zip(self.pointwise, self.problem.conditions, strict=True)
+        return all(known is not None or isinstance(each, Periodic) for known, each in pairs)
+
+    @property
+    def orders(self) -> tuple[tuple[int, ...], ...]:
+        """For each axis, for each component, the highest derivative in the interior."""
+        domain = self.problem.domain
+        inside = [
+            each
+            for each, condition in zip(self.pointwise, self.problem.conditions, strict=True)
+            if each is not None and condition.faces(domain) is None
+        ]
+        return tuple(
+            tuple(max(each.highest[component][axis] for each in inside) for component in range(self.problem.outputs))
+            for axis in range(domain.dimension)
+        )
+
+    def with_points(self, features: Features) -> Problem:
+        """The problem with points for a fit of these features, where it names none."""
+        domain, pairs = self.problem.domain, zip(self.terms, self.problem.conditions, strict=True)
+        equations = sum(term.components for term, condition in pairs if condition.faces(domain) is None)
+        return with_points(self.problem, features, max(equations, 1))
+
+    def rows(self, problem: Problem) -> tuple[Rows, ...]:
+        """The rows of all conditions on the whole domain. Sine features meet periodic conditions by themselves.
 
         - `problem`: one that differs in its points alone.
         """
-        place, move = Place(np.array(problem.domain.lower), np.array(problem.domain.upper)), None
-        if window is not None:
-            place, move = window.place(problem), lambda points: window.moved(points, problem)
-        pairs = zip(self.terms, problem.conditions, strict=True)
-        terms = tuple(term.on(problem.collocation(condition, move)) for term, condition in pairs)
-        found = Rows(problem, terms, place, (0.0,) * len(terms))
-        if window is None or window.before is None:
-            return found
-        before = dataclasses.replace(found, place=window.before.place).residual(window.before)
-        offsets = tuple(part if found.is_initial(at) else 0.0 for at, part in enumerate(before))
-        return dataclasses.replace(found, offsets=offsets)
+        domain, found = problem.domain, []
+        for number, (term, condition) in enumerate(zip(self.terms, problem.conditions, strict=True)):
+            if not (isinstance(condition, Periodic) and self.activation == "sin"):
+                collocation = problem.collocation(condition)
+                scaled = (collocation.points - domain.center) / domain.half_sides
+                cells = ((0, domain.half_sides, scaled),)
+                found.append(Rows(problem, number, term.on(collocation), self.pointwise[number], cells))
+        return tuple(found)
 
-    def is_initial(self, number: int) -> bool:
-        """Whether the condition with this number holds at the first instant alone."""
-        domain = self.problem.domain
-        return self.problem.conditions[number].faces(domain) == (domain.initial,)
+    def rows_in(
+        self, problem: Problem, cells: tuple[Box, ...], start: float | None, before: Network | None
+    ) -> tuple[Rows, ...]:
+        """The rows of all conditions but periodic ones in cells.
 
-    @property
-    def count(self) -> int:
-        return sum(term.rows for term in self.terms)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """The weight that the user has given to each condition."""
-        return tuple(condition.weight for condition in self.problem.conditions)
-
-    def zero(self, layer: Layer) -> Network:
-        """The function that is zero everywhere."""
-        return Network(layer, np.zeros((self.problem.outputs, len(layer))), self.place)
-
-    def jacobian(self, layer: Layer, at: Network | None = None) -> list[Float[np.ndarray, "n m q"]]:
-        """What a unit change of each output weight changes in the residual, one array for each condition.
-
-        - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
+        - `problem`: one that differs in its points alone.
+        - `start`: the instant at which initial conditions are imposed; `None` for the first one of the domain.
+        - `before`: the solution before that instant, which takes the place of the data of the initial conditions;
+          `None` for the first instant of the domain.
         """
-        # Each block evaluates the whole network again, so that there is one block where there is a network.
-        blocks = [self._jacobian_of(part, at) for part in _blocks(layer, FEATURES if at is None else len(layer))]
-        return [np.concatenate(parts, axis=2)[:, :, : len(layer)] for parts in zip(*blocks, strict=True)]
-
-    def responds(self, layer: Layer) -> list[bool]:
-        """Whether each condition responds to the features by more than rounding errors. Features that are periodic, for
-        instance, meet a periodic condition whatever their coefficients are.
-        """
-        block = _blocks(layer, FEATURES)[0]
-        signs = np.random.default_rng(0).choice((-1.0, 1.0), block.weights.shape)
-        moved = dataclasses.replace(block, weights=block.weights * (1 + np.finfo(float).eps * signs))
-        pairs = zip(self._jacobian_of(block, None), self._jacobian_of(moved, None), strict=True)
-        # A response that is not finite counts as none; a fit of it says so.
-        with np.errstate(invalid="ignore"):
-            return [bool(np.linalg.norm(part) > _RESPONDS * np.linalg.norm(other - part)) for part, other in pairs]
-
-    def responses_to_a_network(self, layer: Layer) -> list[float]:
-        """The norm of what a random network of unit coefficients changes in each condition, for one feature; zero where
-        these are rounding errors.
-        """
-        generator = np.random.default_rng(0)
-        network = dataclasses.replace(
-            self.zero(layer), output=generator.normal(size=(self.problem.outputs, len(layer)))
-        )
-        signs = generator.choice((-1.0, 1.0), layer.weights.shape)
-        other = dataclasses.replace(layer, weights=layer.weights * (1 + np.finfo(float).eps * signs))
-        start, there = self.residual(self.zero(layer)), self.residual(network)
-        moved = self.residual(dataclasses.replace(network, layer=other))
-        with np.errstate(invalid="ignore"):
-            norms = [float(np.linalg.norm(end - begin)) for end, begin in zip(there, start, strict=True)]
-            noise = [float(np.linalg.norm(end - near)) for end, near in zip(there, moved, strict=True)]
-        size = math.sqrt(network.output.size)
-        return [norm / size if norm > _RESPONDS * least else 0.0 for norm, least in zip(norms, noise, strict=True)]
-
-    def residual(self, network: Network) -> list[Float[np.ndarray, " n"]]:
-        """The residual of each condition for a network."""
-        trial = _trial(self.problem, _blocks(network.layer, FEATURES)[0], self.place, network)
-        theta = on_device(np.zeros(self.problem.outputs * FEATURES))
-        values = [_in_blocks(term, lambda part: np.asarray(_values(part, trial, theta))) for term in self.terms]
-        return [part - offset for part, offset in zip(values, self.offsets, strict=True)]
-
-    def _jacobian_of(self, block: Layer, at: Network | None) -> list[np.ndarray]:
-        trial, outputs = _trial(self.problem, block, self.place, at), self.problem.outputs
-        theta = on_device(np.zeros(outputs * len(block)))
-        rows = [_in_blocks(term, lambda part: np.asarray(_jacobian(part, trial, theta))) for term in self.terms]
-        return [part.reshape(len(part), outputs, len(block)) for part in rows]
+        found = []
+        for number, (term, condition) in enumerate(zip(self.terms, problem.conditions, strict=True)):
+            each = (
+                []
+                if isinstance(condition, Periodic)
+                else [problem.collocation_in(condition, cell, start) for cell in cells]
+            )
+            parts = [(at, part) for at, part in enumerate(each) if part is not None]
+            if parts:
+                places = _places([(at, cells[at], part.points) for at, part in parts])
+                joined = _joined([part for _, part in parts])
+                rows = Rows(problem, number, term.on(joined), self.pointwise[number], places)
+                if before is not None and rows.is_initial:
+                    rows = dataclasses.replace(rows, offsets=rows.for_solution(before))
+                found.append(rows)
+        return tuple(found)
 
 
-def _time(problem: Problem) -> int:
-    return problem.domain.initial.index
+def _places(
+    parts: list[tuple[int, Box, Float[np.ndarray, "n d"]]],
+) -> tuple[tuple[int, Float[np.ndarray, " d"], Float[np.ndarray, "n d"]], ...]:
+    """The number of each cell, its half sides and its scaled points, where equal points are one array."""
+    known: list[np.ndarray] = []
+    found = []
+    for number, cell, points in parts:
+        scaled = (points - cell.center) / cell.half_sides
+        same = (each for each in known if each.shape == scaled.shape and np.max(np.abs(each - scaled)) < _SAME)
+        shared = next(same, None)
+        if shared is None:
+            known.append(shared := scaled)
+        found.append((number, cell.half_sides, shared))
+    return tuple(found)
 
 
-def _trial(problem: Problem, block: Layer, place: Place, base: Network | None = None) -> TrialFunction:
-    """The map from the output weights of a block of features to the sum of these features and a network."""
-    whole = FeatureSum(
-        output=on_device(np.zeros((problem.outputs, len(block)))),
-        weights=on_device(block.weights),
-        biases=on_device(block.biases),
-        center=on_device(place.center),
-        half=on_device(place.half),
-        base=None if base is None else base.padded(),
-        activation=block.activation,
+def _joined(parts: list[Collocation]) -> Collocation:
+    """The points of several collocations, one after the other."""
+    names = parts[0].tabulated
+    return Collocation(
+        points=np.concatenate([part.points for part in parts]),
+        normals=np.concatenate([part.normals for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+        tabulated={name: np.concatenate([part.tabulated[name] for part in parts]) for name in names},
     )
-    trained, fixed = eqx.partition(whole, jax.tree.map(lambda leaf: leaf is whole.output, whole))
-    parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-    return TrialFunction(Unflatten.of(trained), fixed, problem.domain, _itself, parameters)
-
-
-def _itself(network: FeatureSum) -> FeatureSum:
-    return network
-
-
-def _blocks(layer: Layer, most: int) -> list[Layer]:
-    """The layer in blocks of equal size, a whole number of `FEATURES`; the last one is filled up with constants.
-
-    - `most`: features of a block, before that number is made a whole one.
-    """
-    size = FEATURES * -(-most // FEATURES)
-    missing = -len(layer) % size
-    weights, biases = np.pad(layer.weights, [(0, missing), (0, 0)]), np.pad(layer.biases, (0, missing))
-    starts = range(0, len(biases), size)
-    return [Layer(weights[at : at + size], biases[at : at + size], layer.activation) for at in starts]
-
-
-def _in_blocks(term: Term, function: Callable[[Term], np.ndarray]) -> np.ndarray:
-    """`function` of the rows of a term, block by block of points. The last point fills up the last block."""
-    count = len(term.scales)
-    parts = []
-    for start in range(0, count, _POINTS):
-        part = function(term.at(np.minimum(np.arange(start, start + _POINTS), count - 1)))
-        parts.append(part[: min(_POINTS, count - start) * term.components])
-    return np.concatenate(parts)
-
-
-@compiled
-def _jacobian(term: Term, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, "n p"]:
-    return term.jacobian(trial, theta)
-
-
-@compiled
-def _values(term: Term, trial: TrialFunction, theta: Float[Array, " p"]) -> Float[Array, " n"]:
-    return term.values(trial, theta)

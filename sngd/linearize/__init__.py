@@ -9,6 +9,7 @@ from sngd.linearize._layered import LayeredFactor
 from sngd.linearize._least_squares import LeastSquares, residual_terms
 from sngd.linearize._make import make_objective, with_points_for
 from sngd.linearize._objective import AbstractObjective, Linearization
+from sngd.linearize._pointwise import Pointwise
 from sngd.linearize._sharded import ShardedFactor
 from sngd.linearize._storage import Limits
 from sngd.linearize._terms import Term
@@ -24,6 +25,7 @@ __all__ = [
     "LeastSquares",
     "Limits",
     "Linearization",
+    "Pointwise",
     "ShardedFactor",
     "Term",
     "TrialFunction",

@@ -98,11 +98,11 @@ def _require_equal(written: Rows, rewritten: Rows, leaves: Leaves) -> None:
     shifted = [leaf + _SHIFT * _size(leaf) * np.resize(drawn[1], leaf.shape) for leaf in map(np.asarray, leaves)]
     way, given = _forward, direction
     try:
-        first = _evaluated(way(written), shifted, given)
+        first = evaluated(way(written), shifted, given)
     except TypeError:
         way, given = _reverse, np.resize(drawn[0], jax.eval_shape(written, shifted).shape)
-        first = _evaluated(way(written), shifted, given)
-    second = _evaluated(way(rewritten), shifted, given)
+        first = evaluated(way(written), shifted, given)
+    second = evaluated(way(rewritten), shifted, given)
     tolerance = _ROUNDINGS * max(first.rounding, second.rounding)
     for expected, found in zip(first.results, second.results, strict=True):
         if not np.all(np.isfinite(expected)):
@@ -125,7 +125,8 @@ def _reverse(function: Rows) -> Callable[[Leaves, Array], Any]:
     return values_and_gradient
 
 
-def _evaluated(function: Callable[..., Any], *arguments: Any) -> Evaluation:
+def evaluated(function: Callable[..., Any], *arguments: Any) -> Evaluation:
+    """The results of a function for some arguments, by NumPy, without compiling anything."""
     closed = jax.make_jaxpr(function)(*arguments)
     return Evaluation(closed.jaxpr, closed.consts, jax.tree.leaves(arguments))
 

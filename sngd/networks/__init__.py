@@ -7,7 +7,7 @@ know neither an equation nor an optimizer.
 """
 
 from sngd.networks._architecture import make_network, widths_of
+from sngd.networks._cells import Cells
 from sngd.networks._mlp import ACTIVATIONS, DEFAULT_BIAS, DEFAULT_GAIN, MLP
-from sngd.networks._windows import Windows
 
-__all__ = ["ACTIVATIONS", "DEFAULT_BIAS", "DEFAULT_GAIN", "MLP", "Windows", "make_network", "widths_of"]
+__all__ = ["ACTIVATIONS", "DEFAULT_BIAS", "DEFAULT_GAIN", "MLP", "Cells", "make_network", "widths_of"]

@@ -94,6 +94,17 @@ class Box:
         """The lower and the upper bounds, each of shape `(d,)`."""
         return np.array(self.lower), np.array(self.upper)
 
+    @property
+    def center(self) -> np.ndarray:
+        """The center, shape `(d,)`."""
+        return np.mean(self.extent, axis=0)
+
+    @property
+    def half_sides(self) -> np.ndarray:
+        """Half the length of each side, shape `(d,)`."""
+        lower, upper = self.extent
+        return (upper - lower) / 2
+
     def embed(self, points: np.ndarray) -> np.ndarray:
         """The points themselves, shape `(n, d)`. The method of the same name of a `Face` adds a coordinate."""
         return points

@@ -94,19 +94,26 @@ class AbstractProblem(abc.ABC):
             changes["boundary_quadrature"] = boundary
         return dataclasses.replace(self, **changes) if changes else self
 
-    def interior(self, own: Quadrature | None = None) -> Collocation:
+    def interior(self, own: Quadrature | None = None, part: Box | None = None) -> Collocation:
         """The points in the interior.
 
         - `own`: the quadrature of one condition, if that condition has its own.
+        - `part`: a box in the domain that gets the points. If it is left out, the domain gets them.
 
         If the problem names no rule, the points are the fewest that `default_quadrature` chooses. Raises `ValueError`
         for points or weights that cannot be used.
         """
         given = as_points(own, "quadrature") if own is not None else self._points or self._fewest[0]
-        points, weights = given.on(self.domain)
+        points, weights = given.on(self.domain if part is None else part)
         return Collocation(points, np.zeros_like(points), weights)
 
-    def _on_faces(self, faces: Sequence[Face], own: Quadrature | None = None) -> Collocation:
+    def on_faces(self, faces: Sequence[Face], own: Quadrature | None = None) -> Collocation:
+        """The points on faces of the domain, or of boxes in it.
+
+        - `own`: the quadrature of one condition, if that condition has its own.
+
+        Raises `ValueError` for points or weights that cannot be used, and where no point is on any of the faces.
+        """
         given = as_points(own, "quadrature") if own is not None else self._boundary_points or self._fewest[1]
         parts = [(face, *given.on(face)) for face in faces]
         if not sum(len(weights) for *_, weights in parts):
@@ -186,21 +193,39 @@ class Problem(AbstractProblem):
         axes = {self.domain.index(part.axis) for part in self.conditions if isinstance(part, Periodic)}
         return tuple(sorted(axes))
 
-    def collocation(
-        self, condition: AbstractCondition, move: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> Collocation:
+    def collocation(self, condition: AbstractCondition) -> Collocation:
         """The points at which `condition` is imposed.
 
         The weights include the condition's own factor `weight`. Data that JAX cannot trace are evaluated at these
         points. Raises `ValueError` for points or weights that cannot be used.
-
-        - `move`: maps the points, shape `(n, d)`, to those that take their place; left out, they stay.
         """
         faces = condition.faces(self.domain)
-        found = self.interior(condition.quadrature) if faces is None else self._on_faces(faces, condition.quadrature)
-        points = found.points if move is None else move(found.points)
-        weights, tabulated = condition.weight * found.weights, condition.tabulated(points, self.parameters)
-        return dataclasses.replace(found, points=points, weights=weights, tabulated=tabulated)
+        own = condition.quadrature
+        return self._imposed(condition, self.interior(own) if faces is None else self.on_faces(faces, own))
+
+    def collocation_in(self, condition: AbstractCondition, part: Box, start: float | None = None) -> Collocation | None:
+        """The points of the rules in a part of the domain at which `condition` is imposed, or `None` for none.
+
+        - `part`: a box in the domain, with the same axes.
+        - `start`: the instant at which initial conditions are imposed. If it is left out, that is the first instant of
+          the domain.
+
+        The points and weights are otherwise as in `collocation`. Points that are given as arrays are those of the whole
+        domain, so that a condition with arrays is not for parts.
+        """
+        faces, own = condition.faces(self.domain), condition.quadrature
+        if faces is None:
+            return self._imposed(condition, self.interior(own, part))
+        positions = {face: face.position for face in faces}
+        if start is not None and self.domain.initial in positions:
+            positions[self.domain.initial] = start
+        there = [dataclasses.replace(face, box=part) for face in faces]
+        touched = [mine for face, mine in zip(faces, there, strict=True) if mine.position == positions[face]]
+        return self._imposed(condition, self.on_faces(touched, own)) if touched else None
+
+    def _imposed(self, condition: AbstractCondition, found: Collocation) -> Collocation:
+        tabulated = condition.tabulated(found.points, self.parameters)
+        return dataclasses.replace(found, weights=condition.weight * found.weights, tabulated=tabulated)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -237,7 +262,7 @@ class Energy(AbstractProblem):
 
     def natural_boundary(self) -> Collocation:
         """The points on all faces, at which the natural boundary conditions hold."""
-        return self._on_faces(self.domain.faces)
+        return self.on_faces(self.domain.faces)
 
 
 def with_other_points(problem: AnyProblem, other: Callable[[AbstractPoints], AbstractPoints]) -> AnyProblem:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import equinox as eqx
 import jax
@@ -15,22 +15,27 @@ from sngd._arrays import flattened
 from sngd._history import Record, collect
 from sngd._results import Result
 from sngd.features import (
+    Basis,
     Candidate,
     Chooser,
+    Conditions,
     Features,
-    Piece,
+    Fit,
+    Marcher,
+    Probe,
+    System,
+    can_divide,
     can_march,
     error_of_pieces,
-    march,
-    stacked,
+    with_points,
 )
 from sngd.linearize import function_of_point
-from sngd.networks import MLP, Windows
+from sngd.networks import MLP, Cells
 from sngd.problem import Field, Problem
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._determinacy import axes_without_conditions
 from sngd.solver._evaluation import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
-from sngd.solver._frozen_networks import as_mlp, as_windows
+from sngd.solver._frozen_networks import as_cells, as_mlp
 from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt
 from sngd.solver._solution import Solution, with_solution
@@ -42,12 +47,12 @@ from sngd.solver.policies import Policies
 # An estimate below the second number counts as small. Then more columns that do not halve it end the search.
 _GAINS, SMALL = 0.5, 1e-10
 
-# Windows are tried after so many numbers of columns on the whole domain, if the last one has not made the estimate
-# smaller by this factor.
-_BEFORE_WINDOWS, _FAST = 2, 1e-2
+# An evolution is solved in cells after so many numbers of columns on the whole domain, if the last one has not made the
+# estimate smaller by this factor.
+_BEFORE_CELLS, _FAST = 2, 1e-2
 
-# The error for which windows are made where the caller names none.
-_FLOOR_OF_WINDOWS = 1e-12
+# The relative error for which features and cells are made where the caller names none.
+_FLOOR = 1e-12
 
 # Singular values below this part of the largest are left out where the stability of the problem is looked at.
 _DIRECTIONS = 1e-8
@@ -61,13 +66,13 @@ _REACHED = (Result.TOLERANCE_REACHED, Result.FLOOR_REACHED, Result.TARGET_REACHE
 class FrozenSnapshot:
     """What a callback sees after the features of one number of columns have been fitted, as it sees a `Snapshot`.
 
-    - `network`: the present one. `iteration`: how many have been looked at before. `candidates`: the fits that the
-      network is made of.
+    - `network`: the present one. `iteration`: how many have been looked at before. `fits`: those that the network is
+      made of.
     """
 
-    network: MLP | Windows
+    network: MLP | Cells
     iteration: int
-    candidates: tuple[Candidate, ...]
+    fits: tuple[Fit, ...]
 
     @property
     def theta(self) -> Float[Array, " p"]:
@@ -76,7 +81,8 @@ class FrozenSnapshot:
 
     def residual(self) -> Float[np.ndarray, " n"]:
         """The weighted residuals of all conditions at the points of the fits, one after the other."""
-        return np.concatenate([part for each in self.candidates for part in each.fit.rows.residual(each.fit.network)])
+        parts = [part for each in self.fits for cell in each.system.residual(each.network) for part in cell]
+        return np.concatenate(parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,37 +90,23 @@ class _Stage:
     """A network with the estimate of its error.
 
     - `error`, `absolute`: estimates of the relative error, and of its root mean square. `record`: what callbacks see.
-      `chooser`, `candidate`: of the whole solution, or of the first window. `pieces`: all windows, if there are
-      any.
+    - `fits`: that the network is made of. `between`: gives the rows between the points of each fit.
+    - `features`, `choices`: what was chosen. `probe`: gives the responses to changes of the solution.
     """
 
-    network: MLP | Windows
+    network: MLP | Cells
     error: float
     absolute: float
     record: Record
-    chooser: Chooser
-    candidate: Candidate
-    pieces: tuple[Piece, ...] = ()
+    fits: tuple[Fit, ...]
+    between: Callable[[], list[System]]
+    features: str
+    choices: dict[str, str]
+    probe: Callable[[], Probe]
 
     @property
-    def parts(self) -> list[tuple[Chooser, Candidate]]:
-        """The fits that the network is made of."""
-        return [(each.chooser, each.candidate) for each in self.pieces] or [(self.chooser, self.candidate)]
-
-    def __str__(self) -> str:
-        if not self.pieces:
-            return f"least squares on {self.candidate.features}"
-        return f"least squares in {len(self.pieces)} windows, the first one on {self.candidate.features}"
-
-    @property
-    def choices(self) -> dict[str, str]:
-        """What was chosen, and the call that repeats it."""
-        problem, features = self.candidate.fit.rows.problem, f"sngd.{self.candidate.features!r}"
-        found = {"network": features, "points": repr(problem.quadrature)}
-        if not self.pieces:
-            return {**found, "call": f"sngd.solve(problem, {features}, key=key)"}
-        ends = ", ".join(f"{piece.window.end:.6g}" for piece in self.pieces)
-        return {**found, "windows": f"to {ends}", "call": "sngd.solve(problem, key=key)"}
+    def in_cells(self) -> bool:
+        return isinstance(self.network, Cells)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +134,7 @@ class FrozenRun:
 
     def on(self, features: Features) -> Solution:
         """The solution on these features. Raises `ValueError` where the residual is not finite for them."""
-        chooser = self._chooser()
+        chooser = self._chooser(self._conditions(features))
         candidate = chooser.candidate(features)
         if not math.isfinite(candidate.score):
             raise ValueError(
@@ -153,76 +145,111 @@ class FrozenRun:
         return self._solution([stage], self._ending([stage]))
 
     def solve(self) -> Solution | None:
-        """The best solution on the whole domain or in windows of time; `None` where no features are of any use."""
-        chooser = self._chooser()
+        """The best solution on the whole domain or in cells; `None` where no features are of any use."""
         stages: list[_Stage] = []
-        ended, marched = None, not can_march(self.problem)
-        for candidate in chooser.stages(insist=marched):
-            if not chooser.found_nothing:
-                stages.append(self._stage(chooser, candidate, len(stages)))
-                ended = self._ending(stages)
-            if ended is None and not marched and self._is_slow(stages):
-                marched = True
-                found = self._marched(len(stages))
-                stages.extend(found)
-                ended = self._ending(stages) if found else None
+        ended = None
+        for stage in self._stages(stages):
+            stages.append(stage)
+            ended = self._ending(stages)
             if ended is not None or not self._has_time():
                 break
         return self._solution(stages, ended) if stages else None
 
-    def _chooser(self) -> Chooser:
-        return Chooser(self.policies.features, self.problem, self.seed, self.report, memory=self.memory)
+    def _stages(self, before: list[_Stage]) -> Iterator[_Stage]:
+        """Solutions, one after the other, with more and more columns on the whole domain, or in cells.
 
-    def _has_time(self) -> bool:
-        return not self.interrupt.requested and self._seconds < self.stopping.seconds
+        - `before`: the stages before each, which the caller keeps.
+        """
+        problem = self.problem
+        conditions = self._conditions(Features((1.0,) * problem.domain.dimension))
+        chooser, divisible = self._chooser(conditions), can_divide(problem)
+        if divisible and not chooser.linear:
+            # Each fit takes several steps, so that a few large ones take longer than many small ones.
+            yield from self._in_cells(conditions, chooser, len(before))
+            divisible = False
+        for candidate in chooser.stages(not can_march(problem), self._wanted):
+            if not chooser.found_nothing:
+                yield self._stage(chooser, candidate, len(before))
+            if divisible and self._is_slow([stage.error for stage in before]):
+                yield from self._in_cells(conditions, chooser, len(before))
+                divisible = False
+        if divisible:
+            yield from self._in_cells(conditions, chooser, len(before))
 
-    def _is_slow(self, stages: list[_Stage]) -> bool:
-        """Whether more features on the whole domain are not likely to be enough."""
-        if len(stages) < _BEFORE_WINDOWS:
-            return not stages or self.problem.domain.dimension == 1
-        return stages[-1].error > _FAST * stages[-2].error
+    def _conditions(self, features: Features) -> Conditions:
+        traced = Conditions.of(with_points(self.problem, features), features.activation)
+        return dataclasses.replace(traced, problem=self.problem)
 
-    def _marched(self, number: int) -> list[_Stage]:
-        """The solution in windows; none where the windows do not reach the end."""
-        goal = _FLOOR_OF_WINDOWS if self.goal.relative is None else self.goal.relative
-        policies, domain = self.policies, self.problem.domain
-        pieces = march(
-            policies.march,
-            policies.features,
-            self.problem,
-            self.seed,
-            goal,
-            self.report,
-            goes_on=self._has_time,
-            memory=self.memory,
+    def _chooser(self, conditions: Conditions) -> Chooser:
+        return Chooser(self.policies.features, conditions, self.seed, self.report, memory=self.memory)
+
+    @property
+    def _wanted(self) -> float:
+        """The relative error for which features and cells are made."""
+        return _FLOOR if self.goal.relative is None else self.goal.relative
+
+    def _has_time(self, expected: float = 0.0) -> bool:
+        """Whether the run may go on for so many seconds."""
+        return not self.interrupt.requested and self._seconds + expected < self.stopping.seconds
+
+    def _is_slow(self, errors: list[float]) -> bool:
+        """Whether more features on the whole domain are not likely to be enough, by the errors of the stages before."""
+        if self.problem.domain.dimension == 1 or (not errors and can_march(self.problem)):
+            return True
+        return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > _FAST * errors[-2]
+
+    def _in_cells(self, conditions: Conditions, chooser: Chooser, number: int) -> Iterator[_Stage]:
+        """The solution in cells; none where they do not reach the end of the time axis."""
+        marcher = Marcher(
+            self.policies.march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time
         )
-        first, last = domain.bounds[domain.initial.index]
-        if not pieces or pieces[-1].window.end < last:
-            return []
+        pieces = marcher.solve()
+        marches = can_march(self.problem)
+        if not pieces or (
+            marches and pieces[-1].end < self.problem.domain.extent[1][self.problem.domain.initial.index]
+        ):
+            return
         error, absolute = error_of_pieces(pieces)
-        network = as_windows(pieces, self.problem)
-        rank = max(piece.candidate.fit.rank for piece in pieces)
-        loss = sum(map(_half_square, _of_windows(pieces, last - first, between=False)))
-        record = Record(number, loss, error_of(self.problem, network), rank=rank, seconds=self._seconds)
-        return [_Stage(network, error, absolute, record, pieces[0].chooser, pieces[0].candidate, tuple(pieces))]
+        network, fits = as_cells(pieces), tuple(piece.fit for piece in pieces)
+        loss = _loss([piece.fit.system for piece in pieces], fits)
+        columns = max(blocks.network.outputs.size for blocks in fits)
+        record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
+        features, count = f"sngd.{pieces[0].features!r}", len(network.boxes)
+        choices = {
+            "network": f"{features} in each of {count} cells",
+            "points": repr(fits[0].system.problem.quadrature),
+            "call": "sngd.solve(problem, key=key)",
+        }
+        if marches:
+            choices["windows"] = "to " + ", ".join(f"{piece.end:.6g}" for piece in pieces)
+        label = f"{pieces[0].features} in {count} cells" + (f" of {len(pieces)} windows" if marches else "")
+        between = lambda: [piece.between for piece in pieces]
+        probe = lambda: marcher.probe(pieces[0])
+        yield _Stage(network, error, absolute, record, fits, between, label, choices, probe)
 
     @property
     def _seconds(self) -> float:
         return time.perf_counter() - self.start
 
     def _stage(self, chooser: Chooser, candidate: Candidate, number: int) -> _Stage:
-        estimate = chooser.estimate(candidate)
-        network = as_mlp(candidate.fit.network, self.problem)
-        error, rank = error_of(self.problem, network), candidate.fit.rank
-        loss = _half_square(candidate.fit.rows.residual(candidate.fit.network))
-        record = Record(number, loss, error, rank=rank, seconds=self._seconds)
-        return _Stage(network, estimate.error, estimate.absolute, record, chooser, candidate)
+        estimate, fitted = chooser.estimate(candidate), candidate.fit
+        network, features = as_mlp(fitted.network, self.problem), f"sngd.{candidate.features!r}"
+        loss, columns = _loss([fitted.system], (fitted,)), fitted.network.outputs.size
+        record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
+        choices = {
+            "network": features,
+            "points": repr(fitted.system.problem.quadrature),
+            "call": f"sngd.solve(problem, {features}, key=key)",
+        }
+        between, probe = lambda: [chooser.between(candidate)], lambda: chooser.probe(candidate)
+        label = str(candidate.features)
+        return _Stage(network, estimate.error, estimate.absolute, record, (fitted,), between, label, choices, probe)
 
     def _ending(self, stages: list[_Stage]) -> Result | None:
         """How the search ends after these stages, or `None` where it goes on."""
         last, before = stages[-1], min((stage.error for stage in stages[:-1]), default=math.inf)
         try:
-            snapshot = FrozenSnapshot(last.network, len(stages) - 1, tuple(each for _, each in last.parts))
+            snapshot = FrozenSnapshot(last.network, len(stages) - 1, last.fits)
             answers = [callback(snapshot, last.record) for callback in self.callbacks]
         except Exception as error:
             with_solution(error, self._solution(stages, Result.STOPPED), None)
@@ -238,7 +265,7 @@ class FrozenRun:
         if last.record.seconds >= self.stopping.seconds:
             return Result.SECONDS_EXHAUSTED
         small = min(before, last.error) <= SMALL
-        return Result.STAGNATED if small and (last.pieces or last.error > _GAINS * before) else None
+        return Result.STAGNATED if small and (last.in_cells or last.error > _GAINS * before) else None
 
     def _solution(self, stages: list[_Stage], ended: Result | None) -> Solution:
         best = min(stages, key=lambda stage: stage.error)
@@ -254,24 +281,19 @@ class FrozenRun:
             result = Result.CONTRADICTED
         elif result is Result.STAGNATED:
             detail = f"the features leave an estimated error of {best.error:.1e}"
-        if best.pieces:
-            first, last = self.problem.domain.bounds[self.problem.domain.initial.index]
-            between = _of_windows(best.pieces, last - first, between=True)
-        else:
-            between = [best.chooser.rows_of(best.candidate)[1].residual(best.candidate.fit.network)]
         return Solution(
-            problem=best.candidate.fit.rows.problem,
+            problem=best.fits[0].system.problem,
             network=best.network,
             result=result,
             loss=best.record.loss,
             history=collect([stage.record for stage in stages]),
-            optimizer=str(best),
+            optimizer=f"least squares on {best.features}",
             parameters=sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(best.network, eqx.is_inexact_array))),
-            rows=sum(candidate.fit.rows.count for _, candidate in best.parts),
+            rows=sum(each.system.count for each in best.fits),
             seconds=self._seconds,
             compile_seconds=self.compilations.taken(),
             compilations=self.compilations.count,
-            validation_loss=sum(map(_half_square, between)),
+            validation_loss=_loss(best.between(), best.fits),
             error_estimate=math.inf if stability is not None and stability.is_unbounded else best.error,
             stability=math.nan if stability is None else stability.bound,
             detail=detail,
@@ -280,7 +302,7 @@ class FrozenRun:
 
     def _stability(self, stage: _Stage) -> tuple[Stability, str]:
         """The stability of the linearized problem, and what the conditions lack, where they lack something."""
-        stability = _stability(stage.chooser, stage.candidate)
+        stability = _stability(stage.probe())
         if not stability.is_large:
             return stability, ""
         problem = self.problem
@@ -295,7 +317,7 @@ def is_answer(solution: Solution) -> bool:
     return solution.result in (*_REACHED, *_FROM_OUTSIDE, Result.CONTRADICTED)
 
 
-def error_of(problem: Problem, network: MLP | Windows) -> float:
+def error_of(problem: Problem, network: MLP | Cells) -> float:
     """The relative L2 error; not a number where no exact solution is known."""
     exact = problem.exact_solution
     if exact is None:
@@ -305,41 +327,29 @@ def error_of(problem: Problem, network: MLP | Windows) -> float:
     return relative_difference(evaluate_in_chunks(function, points), evaluate_exact(exact, points))
 
 
-def _of_windows(pieces: Sequence[Piece], whole: float, *, between: bool) -> list[list[np.ndarray]]:
-    """The residual in each window, weighed as on the whole time axis of length `whole`.
-
-    - `between`: whether to take it at other points than those of the fits.
-    """
-    found = []
-    for number, piece in enumerate(pieces):
-        rows = piece.chooser.rows_of(piece.candidate)[int(between)]
-        share = math.sqrt((piece.window.end - piece.window.start) / whole)
-        weights = [float(number == 0) if rows.is_initial(at) else share for at in range(len(rows.terms))]
-        parts = zip(rows.residual(piece.candidate.fit.network), weights, strict=True)
-        found.append([part * weight for part, weight in parts])
-    return found
+def _loss(systems: list[System], fits: tuple[Fit, ...]) -> float:
+    """Half the sum of squares of the residuals, without those of initial conditions after the first window."""
+    total = 0.0
+    for number, (system, fitted) in enumerate(zip(systems, fits, strict=True)):
+        basis = Basis(fitted.network.layer)
+        for rows in system.rows:
+            if not (number and rows.is_initial):
+                total += sum(float(np.sum(part**2)) for part in rows.residual(fitted.network, basis))
+    return total / 2
 
 
-def _half_square(parts: list[np.ndarray]) -> float:
-    return sum(float(np.sum(part**2)) for part in parts) / 2
-
-
-def _stability(chooser: Chooser, candidate: Candidate) -> Stability:
-    """The stability of the problem linearized at the solution, over changes that wider features make.
+def _stability(found: Probe) -> Stability:
+    """The stability of the linearized problem over changes by features.
 
     Changes are combinations of the features, in the order of the singular values of the evaluation at points.
     """
-    layer, rows, units = chooser.probe(candidate)
-    at = None if candidate.fit.linear else candidate.fit.network
-    parts = [each.jacobian(layer, at) for each in rows]
-    values = layer(2 * chooser.points_of_norms - 1)
-    _, singular, right = np.linalg.svd(values / math.sqrt(len(values)), full_matrices=False)
+    _, singular, right = np.linalg.svd(found.values, full_matrices=False)
     kept = right[singular > _DIRECTIONS * singular[0]].T / singular[singular > _DIRECTIONS * singular[0]]
-    outputs = rows[0].problem.outputs
+    outputs = found.responses.shape[1] // found.values.shape[1]
     directions = np.kron(np.eye(outputs), kept)
     # Smooth changes first, of all components alike, so that fewer directions are smoother ones.
     order = np.argsort(np.tile(np.arange(kept.shape[1]), outputs), kind="stable")
-    below = np.concatenate([stacked(part, units) for part in parts]) / math.sqrt(len(parts)) @ directions[:, order]
+    below = found.responses @ directions[:, order]
     if not np.all(np.isfinite(below)):
         return Stability(math.inf, math.inf, 1.0)
     return stability_from(np.eye(below.shape[1]), below)

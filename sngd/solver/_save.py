@@ -15,11 +15,11 @@ from sngd._arrays import Unflatten, flattened
 from sngd._history import History
 from sngd._results import Result
 from sngd.files import Structure, differences, read_archive, structure_of, write_archive
-from sngd.networks import MLP, Windows
+from sngd.networks import MLP, Cells
 from sngd.problem import AbstractProblem
 from sngd.solver._solution import Solution
 
-_FORMAT, _EARLIER = "sngd-solution-7", re.compile(r"sngd-solution-[1-6]")
+_FORMAT, _EARLIER = "sngd-solution-8", re.compile(r"sngd-solution-[1-7]")
 _WHAT = "a saved solution"
 
 # Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
@@ -38,14 +38,12 @@ class _MLPHeader:
 
 
 @dataclasses.dataclass(frozen=True)
-class _WindowsHeader:
-    """All of `Windows` but their parameters. `units`: the features of a window. `outputs`: of the network."""
+class _CellsHeader:
+    """All of `Cells` but their parameters. `units`: the features of a cell. `outputs`: of the network."""
 
     units: _Width
     outputs: _Width
-    bounds: tuple[tuple[float, float], ...]
-    axis: int
-    starts: tuple[float, ...]
+    boxes: tuple[tuple[tuple[float, float], ...], ...]
     activation: str
 
 
@@ -71,7 +69,7 @@ class _Header:
     format: str
     problem: _Identity
     mlp: _MLPHeader | None
-    windows: _WindowsHeader | None
+    cells: _CellsHeader | None
     structure: Structure
     result: str
     loss: float
@@ -88,7 +86,7 @@ class _Header:
 
 
 # What a header has of a solution under the same name.
-_OTHER = ("format", "problem", "mlp", "windows", "structure", "result")
+_OTHER = ("format", "problem", "mlp", "cells", "structure", "result")
 _NUMBERS = tuple(field.name for field in dataclasses.fields(_Header) if field.name not in _OTHER)
 
 
@@ -102,7 +100,7 @@ def save(solution: Solution, path: str | Path) -> None:
         format=_FORMAT,
         problem=_identity(solution.problem),
         mlp=_mlp_header(solution.network),
-        windows=_windows_header(solution.network),
+        cells=_cells_header(solution.network),
         structure=structure_of(solution.network),
         result=solution.result.value,
         **{name: getattr(solution, name) for name in _NUMBERS},
@@ -176,21 +174,20 @@ def _mlp_header(network: Callable) -> _MLPHeader | None:
     return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic), network.scale)
 
 
-def _windows_header(network: Callable) -> _WindowsHeader | None:
-    if not isinstance(network, Windows):
+def _cells_header(network: Callable) -> _CellsHeader | None:
+    if not isinstance(network, Cells):
         return None
-    bounds = tuple((float(low), float(high)) for low, high in network.bounds)
     _, outputs, units = network.outputs.shape
-    return _WindowsHeader(units, outputs, bounds, network.axis, network.starts, network.activation)
+    return _CellsHeader(units, outputs, network.boxes, network.activation)
 
 
-def _made(header: _Header, parameters: int, path: str | Path) -> MLP | Windows:
+def _made(header: _Header, parameters: int, path: str | Path) -> MLP | Cells:
     """The network that the header describes. Raises `ValueError` where that does not have so many parameters."""
-    mlp, windows = header.mlp, header.windows
+    mlp, cells = header.mlp, header.cells
     if mlp is not None:
         units, make = max(mlp.widths, default=0), lambda: MLP(key=jax.random.key(0), **vars(mlp))
-    elif windows is not None:
-        units, make = max(windows.units, windows.outputs, len(windows.starts)), lambda: _windows(windows)
+    elif cells is not None:
+        units, make = cells.units * cells.outputs * len(cells.boxes), lambda: _cells(cells)
     else:
         raise ValueError(
             f"network is missing: the one in {str(path)!r} is not an MLP, so give one of the same structure"
@@ -203,9 +200,8 @@ def _made(header: _Header, parameters: int, path: str | Path) -> MLP | Windows:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
 
 
-def _windows(header: _WindowsHeader) -> Windows:
-    count, units, outputs = len(header.starts), header.units, header.outputs
-    shapes = (count, units, len(header.bounds)), (count, units), (count, outputs, units), (count, outputs)
-    arrays = [jax.numpy.zeros(shape) for shape in shapes]
-    weights, biases, outputs, constants = arrays
-    return Windows(weights, biases, outputs, constants, header.bounds, header.axis, header.starts, header.activation)
+def _cells(header: _CellsHeader) -> Cells:
+    inputs = len(header.boxes[0])
+    shapes = (header.units, inputs), (header.units,), (len(header.boxes), header.outputs, header.units)
+    weights, biases, outputs = (jax.numpy.zeros(shape) for shape in shapes)
+    return Cells(weights, biases, outputs, header.boxes, header.activation)

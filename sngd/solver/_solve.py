@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -51,6 +52,8 @@ _LOG = logging.getLogger("sngd")
 DEFAULT_NETWORK = "3x24"
 """The network that is trained where the caller names none and no frozen features are good enough (docs/choices.md)."""
 
+# In more dimensions than this, one layer of waves is trained first: few of them serve many functions of many variables.
+_FEW_AXES, _WAVES = 3, "1x64"
 
 # Ends of a training that a solution may have with an error that is small enough.
 _ENDED = (Result.FLOOR_REACHED, Result.STAGNATED, Result.LIMIT_REACHED, Result.ITERATIONS_EXHAUSTED)
@@ -166,18 +169,31 @@ class _Call:
         if isinstance(network, Features):
             return self._on_features(problem, network)
         if not (isinstance(network, str) and network == AUTO):
-            return self._trained(problem, network)
-        frozen = None
+            return self._trained(problem, network, self.checkpoints)
+        best = None
         if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
-            frozen = self._frozen_run(problem).solve()
-        if frozen is not None and is_answer(frozen):
-            return frozen
-        trained = self._trained(problem, DEFAULT_NETWORK)
-        if frozen is None or not frozen.error_estimate < trained.error_estimate:
-            return trained
-        # An end from outside is that of the whole run, whichever solution is the better one.
-        result = trained.result if trained.result.may_resume else frozen.result
-        return dataclasses.replace(frozen, result=result, seconds=time.perf_counter() - self.start)
+            best = self._frozen_run(problem).solve()
+        names = (DEFAULT_NETWORK,) if problem.domain.dimension <= _FEW_AXES else (_WAVES, DEFAULT_NETWORK)
+        for name in names:
+            if best is not None and is_answer(best):
+                break
+            trained = self._trained(problem, name, self._checkpoints_of(name))
+            if best is not None and best.error_estimate < trained.error_estimate:
+                # An end from outside is that of the whole run, whichever solution is the better one.
+                result = trained.result if trained.result.may_resume else best.result
+                best = dataclasses.replace(best, result=result, seconds=time.perf_counter() - self.start)
+            else:
+                best = trained
+            if trained.result.may_resume:
+                break
+        assert best is not None
+        return best
+
+    def _checkpoints_of(self, name: str) -> Checkpoints | None:
+        """Where the training of this network writes checkpoints: each network has a folder of its own."""
+        if self.checkpoints is None or name == DEFAULT_NETWORK:
+            return self.checkpoints
+        return dataclasses.replace(self.checkpoints, folder=Path(self.checkpoints.folder) / name)
 
     def _on_features(self, problem: AbstractProblem, features: Features) -> Solution:
         """The solution on these features. Raises `ValueError` for an energy, or for features of other axes."""
@@ -205,7 +221,7 @@ class _Call:
             memory=request.memory,
         )
 
-    def _trained(self, problem: AbstractProblem, network: Callable | str) -> Solution:
+    def _trained(self, problem: AbstractProblem, network: Callable | str, checkpoints: Checkpoints | None) -> Solution:
         """The solution by a network that is trained."""
         request = dataclasses.replace(self.request, network=network)
         setting, plan, run, beginning = of_a_size_that_suits(
@@ -220,10 +236,10 @@ class _Call:
             compilations=self.compilations,
             rate=plan.rate,
         )
-        state, outcome = driver.solve(beginning.theta, checkpoints_of(run, self.checkpoints))
+        state, outcome = driver.solve(beginning.theta, checkpoints_of(run, checkpoints))
         solution = _solution_of(driver, state, outcome, plan.label, setting.given)
         if driver.raised is not None:
-            raise with_solution(driver.raised, solution, self.checkpoints)
+            raise with_solution(driver.raised, solution, checkpoints)
         reached = solution.result in _ENDED and self.goal.is_reached_by(solution)
         return dataclasses.replace(solution, result=Result.TOLERANCE_REACHED) if reached else solution
 

@@ -1,0 +1,214 @@
+"""The rows of all cells together, with those of the interfaces between them."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from sngd.features._basis import Basis
+from sngd.features._blocks import Blocks, Coupling
+from sngd.features._families import Layer
+from sngd.features._mesh import Interface, interfaces
+from sngd.features._network import Network
+from sngd.features._rows import Conditions, Rows
+from sngd.problem import Box, Problem
+
+# A response must be so many times larger than its change where the weights of the features change in the last digit.
+_RESPONDS = 1e2
+
+
+class Units(NamedTuple):
+    """What residuals are divided by: for each cell one number for each condition, and for each interface one for each
+    order of the derivatives.
+    """
+
+    own: tuple[tuple[float, ...], ...]
+    jumps: tuple[tuple[float, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """The conditions in all cells, and the continuity of the solution and its derivatives between the cells.
+
+    - `cells`: boxes that do not overlap. `rows`: of each condition. `interfaces`: between the cells, by their numbers.
+    - `orders`: for each axis, for each component, the order of the equation: the derivatives of lower order are
+      continuous.
+    """
+
+    cells: tuple[Box, ...]
+    rows: tuple[Rows, ...]
+    interfaces: tuple[Interface, ...] = ()
+    orders: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        conditions: Conditions,
+        problem: Problem,
+        cells: tuple[Box, ...],
+        start: float | None = None,
+        before: Network | None = None,
+    ) -> "System":
+        """The system for these cells. Periodic conditions are met by interfaces.
+
+        - `problem`: with points for one cell. `start`, `before`: as in `Conditions.rows_in`.
+        """
+        rows = conditions.rows_in(problem, cells, start, before)
+        return cls(cells, rows, tuple(interfaces(cells, problem.domain, problem.periodic_axes)), conditions.orders)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem with the points of one cell."""
+        return self.rows[0].problem
+
+    @property
+    def count(self) -> int:
+        """The number of rows in all cells."""
+        return sum(each.count for each in self.rows)
+
+    def zero(self, layer: Layer) -> Network:
+        """The function that is zero everywhere."""
+        return Network(layer, self.cells, np.zeros((len(self.cells), self.problem.outputs, len(layer))))
+
+    def residual(self, network: Network, basis: Basis | None = None) -> list[list[Float[np.ndarray, " n"]]]:
+        """The residual in each cell of each condition that holds there.
+
+        - `basis`: of the layer of the network, if there is one that is used again.
+        """
+        basis = basis or Basis(network.layer)
+        return self._by_cells([each.residual(network, basis) for each in self.rows])
+
+    def jacobian(
+        self, basis: Basis, at: Network | None = None, other: Basis | None = None
+    ) -> list[list[Float[np.ndarray, "n m q"]]]:
+        """What a unit change of each output weight changes in the residual in each cell of each condition there.
+
+        - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
+          `other`: the basis of its layer, if it is another one.
+        """
+        return self._by_cells([each.jacobian(basis, at, other or basis) for each in self.rows])
+
+    def units(self, jacobian: list[list[Float[np.ndarray, "n m q"]]], basis: Basis) -> Units:
+        """The root mean square, over the features, of the norm of the response of each condition and each jump.
+
+        A condition has this norm over the root of the weight that the user has given to it. One that does not respond
+        has an infinite unit. One that responds to large networks only has the response to a random one.
+        """
+        norms = [[float(np.sqrt(np.mean(np.sum(matrix**2, axis=0)))) for matrix in matrices] for matrices in jacobian]
+        weights = self._by_cells([[math.sqrt(each.weight)] * len(each.cells) for each in self.rows])
+        if not all(norm > 0 for each in norms for norm in each):
+            others = self._responses_to_a_network(basis)
+            norms = [[norm or far for norm, far in zip(*pair, strict=True)] for pair in zip(norms, others, strict=True)]
+        own = [
+            tuple(norm / weight if norm else math.inf for norm, weight in zip(*pair, strict=True))
+            for pair in zip(norms, weights, strict=True)
+        ]
+        jumps = [
+            tuple(
+                math.sqrt(np.mean(np.sum(left**2 + right**2, axis=0))) for left, right in self._sides(each, basis.layer)
+            )
+            for each in self.interfaces
+        ]
+        return Units(tuple(own), tuple(jumps))
+
+    def blocks(self, jacobian: list[list[Float[np.ndarray, "n m q"]]], layer: Layer, units: Units) -> Blocks:
+        """The derivative of all rows by the output weights, in units."""
+        own = tuple(_stacked(matrices, each) for matrices, each in zip(jacobian, units.own, strict=True))
+        couplings = []
+        for interface, scales in zip(self.interfaces, units.jumps, strict=True):
+            parts = list(zip(self._sides(interface, layer), self._components(interface), scales, strict=True))
+            if parts:
+                chosen = [np.eye(self.problem.outputs)[list(components)] / scale for _, components, scale in parts]
+                left, right = (
+                    np.concatenate([np.kron(one, sides[at]) for one, (sides, _, _) in zip(chosen, parts, strict=True)])
+                    for at in (0, 1)
+                )
+                couplings.append(Coupling(interface.first, interface.second, left, -right))
+        return Blocks(own, tuple(couplings))
+
+    def stacked(self, network: Network, units: Units, basis: Basis | None = None) -> list[Float[np.ndarray, " n"]]:
+        """The residual in each cell and the jumps at each interface, in units, in the order of the blocks."""
+        pairs = zip(self.residual(network, basis), units.own, strict=True)
+        return [_stacked(parts, each) for parts, each in pairs] + self._jumps(network, units)
+
+    def by_cells(self, stacked: list[Float[np.ndarray, " n"]]) -> Float[np.ndarray, " K"]:
+        """The norms of residuals in each cell, with those of its interfaces."""
+        squares = np.array([np.sum(part**2) for part in stacked[: len(self.cells)]])
+        coupled = [each for each in self.interfaces if self._components(each)]
+        for interface, part in zip(coupled, stacked[len(self.cells) :], strict=True):
+            squares[[interface.first, interface.second]] += np.sum(part**2)
+        return np.sqrt(squares)
+
+    def _jumps(self, network: Network, units: Units) -> list[Float[np.ndarray, " n"]]:
+        found = []
+        for interface, scales in zip(self.interfaces, units.jumps, strict=True):
+            first, second = network.outputs[interface.first], network.outputs[interface.second]
+            parts = zip(self._sides(interface, network.layer), self._components(interface), scales, strict=True)
+            jumps = [
+                (left @ first[list(components)].T - right @ second[list(components)].T).T.ravel() / scale
+                for (left, right), components, scale in parts
+            ]
+            if jumps:
+                found.append(np.concatenate(jumps))
+        return found
+
+    def _components(self, interface: Interface) -> list[tuple[int, ...]]:
+        """For each order of the derivatives that are continuous, the components for which it is."""
+        orders = self.orders[interface.axis]
+        return [tuple(at for at, order in enumerate(orders) if order > each) for each in range(max(orders))]
+
+    def _sides(
+        self, interface: Interface, layer: Layer
+    ) -> Iterator[tuple[Float[np.ndarray, "n q"], Float[np.ndarray, "n q"]]]:
+        """The derivatives of each feature at an interface, in the first and in the second cell, order by order."""
+        axis, cells = interface.axis, (self.cells[interface.first], self.cells[interface.second])
+        scaled = [
+            (points - cell.center) / cell.half_sides
+            for points, cell in zip(interface.points(self.problem), cells, strict=True)
+        ]
+        for order in range(max(self.orders[axis])):
+            left, right = (
+                layer.activated(each, order) * (layer.weights[:, axis] / cell.half_sides[axis]) ** order
+                for each, cell in zip(scaled, cells, strict=True)
+            )
+            yield left, right
+
+    def _by_cells(self, found: list[list[Any]]) -> list[list[Any]]:
+        """What there is for each condition, for each of its cells, as a list for each cell."""
+        cells: list[list[Any]] = [[] for _ in self.cells]
+        for each, parts in zip(self.rows, found, strict=True):
+            for (number, *_), part in zip(each.cells, parts, strict=True):
+                cells[number].append(part)
+        return cells
+
+    def _responses_to_a_network(self, basis: Basis) -> list[list[float]]:
+        """The norm of what a random network of unit coefficients changes in each condition, for one feature; zero where
+        these are rounding errors.
+        """
+        generator = np.random.default_rng(0)
+        zero = self.zero(basis.layer)
+        network = dataclasses.replace(zero, outputs=generator.normal(size=zero.outputs.shape))
+        signs = generator.choice((-1.0, 1.0), basis.layer.weights.shape)
+        moved = basis.layer.weights * (1 + np.finfo(float).eps * signs)
+        other = dataclasses.replace(network, layer=dataclasses.replace(basis.layer, weights=moved))
+        start, there, near = (self.residual(each) for each in (zero, network, other))
+        size = math.sqrt(network.outputs[0].size)
+
+        def response(begin: np.ndarray, far: np.ndarray, by: np.ndarray) -> float:
+            with np.errstate(invalid="ignore"):
+                norm = float(np.linalg.norm(far - begin))
+                return norm / size if norm > _RESPONDS * np.linalg.norm(far - by) else 0.0
+
+        cells = zip(start, there, near, strict=True)
+        return [[response(*parts) for parts in zip(*cell, strict=True)] for cell in cells]
+
+
+def _stacked(parts: list[np.ndarray], units: tuple[float, ...]) -> np.ndarray:
+    """The rows of all conditions of a cell, each in its unit: shape `(n,)`, or `(n, m q)` for Jacobians."""
+    # Where a residual is not finite, those who take the rows see it.
+    with np.errstate(invalid="ignore"):
+        rows = np.concatenate([part.reshape(len(part), -1) / unit for part, unit in zip(parts, units, strict=True)])
+    return rows[:, 0] if parts[0].ndim == 1 else rows
