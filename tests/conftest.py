@@ -18,6 +18,9 @@ os.environ["XLA_FLAGS"] = " ".join(
     ]
 )
 
+# Tests count compilations, and leave the user's cache alone.
+os.environ["SNGD_CACHE"] = "off"
+
 import jax
 import pytest
 

@@ -1,7 +1,9 @@
 """The command line: what it prints, what it writes, how it refuses."""
 
 import json
+import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -50,7 +52,7 @@ def test_a_tolerance_is_reached_without_a_network(tmp_path, capsys):
     assert summary["result"] == "tolerance reached"
     assert summary["relative_l2"] < 1e-9
     assert summary["error_estimate"] <= 1e-9
-    assert summary["choices"]["call"].startswith("sngd.solve(problem, sngd.Features(")
+    assert summary["choices"]["call"] == "sngd.solve(problem, tolerance=1e-09, key=key)"
     assert main(["run", "bvp", "--tolerance", "0", "--out", str(tmp_path / "other")]) == 2
     assert "tolerance is 0.0" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
@@ -165,3 +167,22 @@ def test_control_c_saves_what_was_reached(while_it, tmp_path, control_c):
     assert (result["iterations"] > 0) == (while_it == "steps")
     assert "what it had reached is kept" in output
     assert "the run ends with the present step" in errors
+
+
+def test_compiled_code_is_kept_where_nobody_else_writes(tmp_path):
+    def listed(folder, **environment):
+        variables = {**os.environ, "XDG_CACHE_HOME": str(folder), **environment}
+        return subprocess.run(
+            [sys.executable, "-m", "sngd.cli", "list"], env=variables, capture_output=True, check=True
+        )
+
+    mine, off, open_to_all = (tmp_path / name for name in ("mine", "off", "open"))
+    listed(mine, SNGD_CACHE="on")
+    listed(off, SNGD_CACHE="off")
+    (open_to_all / "sngd").mkdir(parents=True)
+    (open_to_all / "sngd").chmod(0o777)
+    listed(open_to_all, SNGD_CACHE="on")
+    (folder,) = (mine / "sngd").iterdir()
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (mine / "sngd", folder)] == [0o700, 0o700]
+    assert not off.exists()
+    assert not list((open_to_all / "sngd").iterdir())

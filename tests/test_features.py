@@ -329,6 +329,7 @@ def test_a_search_draws_the_same_features_again():
         (lambda: March(counts=(1, 10, 10)), "counts is 1"),
         (lambda: March(halvings=-1), "halvings is -1"),
         (lambda: March(cells=0), "cells is 0"),
+        (lambda: March(windows=(0.5, 0.5)), "windows is"),
         (lambda: sngd.solve(POISSON, key=KEY, tolerance=0.0), "tolerance is 0.0; it must be a positive number"),
         (lambda: sngd.solve(POISSON, key=KEY, tolerance=-1), "tolerance is -1"),
         (lambda: sngd.solve(POISSON, key=KEY, tolerance=1e-17), "tolerance is 1e-17; rounding errors"),
@@ -471,6 +472,130 @@ def test_a_solution_in_cells_is_smooth_across_them(travels):
     step = np.array([0.0, 1e-9])
     for function in (travels, sngd.partial(travels, "x")):
         assert function(points - step) == pytest.approx(function(points + step), abs=1e-6)
+
+
+def burgers(nu, bounds=(-1, 1)):
+    """Burgers' equation, whose viscosity is a parameter."""
+
+    def equation(u, x, nu):
+        return sngd.partial(u, "t")(x) + u(x) * sngd.partial(u, "x")(x) - nu * sngd.partial(u, "x", "x")(x)
+
+    return sngd.Problem(sngd.space_time(t=(0, 0.5), x=bounds), [sngd.Interior(equation), *SIDES], parameters={"nu": nu})
+
+
+SIDES = (sngd.Initial(lambda x: -jnp.sin(jnp.pi * x[1])), sngd.Dirichlet(0.0))
+
+
+def test_a_solution_is_the_start_for_other_coefficients():
+    problem = burgers(0.2)
+    first = sngd.solve(problem, key=KEY, tolerance=1e-7)
+    other = dataclasses.replace(problem, parameters={"nu": 0.18})
+    near, anew = (sngd.solve(other, key=KEY, tolerance=1e-7, start=start) for start in (first, None))
+    assert near.result is anew.result is sngd.Result.TOLERANCE_REACHED
+    points = problem.domain.grid(11)
+    assert near(points) == pytest.approx(anew(points), abs=1e-6)
+    assert np.linalg.norm(near(points) - first(points)) > 1e-2
+    # The cells of the start are tried first.
+    assert near.network.boxes[: len(first.network.boxes)] == first.network.boxes
+    assert near.compilations == 0
+
+
+def test_a_start_is_stretched_to_other_bounds():
+    first = sngd.solve(BVP, key=KEY, tolerance=1e-9)
+    domain = sngd.interval(x=(-1, 1))
+    wide = sngd.Problem(domain, [sngd.Interior(lambda u, x: sngd.laplacian(u)(x) + jnp.cos(x[0])), sngd.Dirichlet(0.0)])
+    exact = lambda points: np.cos(points[:, 0]) - np.cos(1)
+    points = np.linspace(-1, 1, 21)[:, None]
+    solution = sngd.solve(wide, key=KEY, tolerance=1e-9, start=first)
+    assert solution(points) == pytest.approx(exact(points), abs=1e-8)
+    poisson_first = sngd.solve(POISSON, key=KEY, tolerance=1e-9)
+    again = sngd.solve(POISSON, key=KEY, tolerance=1e-9, start=poisson_first)
+    assert np.array_equal(again.network.weights[0], poisson_first.network.weights[0])
+    assert again.relative_l2() <= 1e-9
+
+
+def test_a_trained_network_is_the_start_of_training():
+    first = sngd.solve(BVP, "2x8", key=KEY, stopping=sngd.Stopping(iterations=3, restarts=0))
+    again = sngd.solve(BVP, key=KEY, start=first, stopping=sngd.Stopping(iterations=0, restarts=0))
+    points = np.linspace(0, 1, 9)[:, None]
+    assert np.array_equal(again(points), first(points))
+
+
+@pytest.mark.parametrize(
+    ("problem", "network", "message"),
+    [
+        (HEAT, "auto", "start has the axes x, y"),
+        (dataclasses.replace(POISSON, outputs=2), "auto", "start has 1 components; this problem has 2"),
+        (POISSON, "3x24", "start and network are both given"),
+    ],
+)
+def test_a_start_of_another_kind_is_refused(problem, network, message):
+    start = sngd.solve(POISSON, sngd.Features((2.0, 2.0), 10), key=KEY)
+    with pytest.raises(ValueError, match=message):
+        sngd.solve(problem, network, key=KEY, start=start)
+    with pytest.raises(TypeError, match="start is 'x'"):
+        sngd.solve(POISSON, key=KEY, start="x")
+
+
+@pytest.mark.parametrize(("problem", "bandwidths", "count"), [(POISSON, (4.0, 4.0), 60), (HEAT, (4.0, 6.0), 80)])
+def test_the_error_is_known_as_a_function(problem, bandwidths, count, tmp_path):
+    solution = sngd.solve(problem, sngd.Features(bandwidths, count), key=KEY)
+    points = problem.domain.grid(15)
+    exact = np.asarray(jax.vmap(problem.exact)(points))
+    error = solution(points) - exact
+    assert np.linalg.norm(error - solution.error(points)) <= 0.2 * np.linalg.norm(error)
+    sngd.save(solution, tmp_path / "solution.npz")
+    assert np.array_equal(sngd.load(tmp_path / "solution.npz", problem).error(points), solution.error(points))
+
+
+def test_the_error_of_a_trained_network_is_not_known_as_a_function():
+    solution = sngd.solve(BVP, "1x4", key=KEY, stopping=sngd.Stopping(iterations=1, restarts=0))
+    with pytest.raises(ValueError, match="known as a norm only"):
+        solution.error(np.zeros((1, 1)))
+
+
+def test_a_march_that_was_killed_goes_on_after_its_last_window(tmp_path):
+    problem, folder = burgers(0.05), tmp_path / "run"
+    options = sngd.Checkpoints(folder, seconds=0.0, keep=100)
+    whole = sngd.solve(problem, key=KEY, tolerance=1e-7, checkpoints=options)
+    files = sorted((folder / "windows").glob("*.npz"))
+    assert len(files) > 2
+    for path in files[2:]:
+        path.unlink()
+    resumed = sngd.solve(problem, key=KEY, tolerance=1e-7, checkpoints=dataclasses.replace(options, resume=True))
+    windows = sorted((folder / "windows").glob("*.npz"))
+    assert [path.name for path in windows] == [path.name for path in files]
+    assert resumed.network.boxes == whole.network.boxes
+    assert np.array_equal(resumed.network.outputs, whole.network.outputs)
+    assert resumed.error_estimate == whole.error_estimate
+    with pytest.raises(ValueError, match="holds those of another run"):
+        sngd.solve(problem, key=KEY, tolerance=1e-7, checkpoints=options)
+    with pytest.raises(ValueError, match="is of another run: goal is 1e-06 here and 1e-07 there"):
+        sngd.solve(problem, key=KEY, tolerance=1e-6, checkpoints=dataclasses.replace(options, resume=True))
+
+
+def test_windows_end_where_the_caller_says():
+    """The source jumps at `t = 0.3`, which no smooth features follow."""
+    equation = sngd.Interior(lambda u, t: sngd.partial(u, "t")(t) + u(t) ** 2 - jnp.where(t[0] < 0.3, 1.0, 0.0))
+    problem = sngd.Problem(sngd.interval(t=(0, 1)), [equation, sngd.Initial(0.0)])
+    solution = sngd.solve(problem, key=KEY, tolerance=1e-9, policies=Policies(march=March(windows=(0.3,))))
+    assert solution.result is sngd.Result.TOLERANCE_REACHED
+    times, top = np.linspace(0, 1, 21), np.tanh(0.3)
+    exact = np.where(times < 0.3, np.tanh(times), top / (1 + top * (times - 0.3)))
+    assert solution(times[:, None]) == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("problem", "windows", "message"),
+    [
+        (POISSON, (0.5,), "this domain has no time axis"),
+        (dataclasses.replace(HEAT, conditions=[*HEAT.conditions, sngd.Periodic("t")]), (0.5,), "couples times"),
+        (HEAT, (0.5, 1.5), "the instants must be between 0"),
+    ],
+)
+def test_windows_that_make_no_sense_are_refused(problem, windows, message):
+    with pytest.raises(ValueError, match=message):
+        sngd.solve(problem, key=KEY, policies=Policies(march=March(windows=windows)))
 
 
 def test_an_equation_that_reads_other_times_is_not_solved_in_cells():

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sngd import library
+from sngd.cli._cache import keep_compiled_code
 from sngd.cli._memory import return_freed_memory
 from sngd.cli._output import write_folder
 from sngd.cli._settings import Saved, Settings, command_to_resume, read_settings, way_on
@@ -114,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     command = tyro.cli(Command, prog="sngd", args=arguments, config=(tyro.conf.OmitSubcommandPrefixes,))
     jax.config.update("jax_enable_x64", True)
+    keep_compiled_code()
     return_freed_memory()
     # A batch system ends a job by the signal SIGTERM. The run then ends as after Ctrl-C and keeps its results.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -4,11 +4,11 @@ from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Coupling
 from sngd.features._choice import Candidate, Chooser, FeatureChoice
 from sngd.features._estimate import Estimate
-from sngd.features._families import Features, Layer
+from sngd.features._families import FROZEN_ACTIVATIONS, Features, Layer
 from sngd.features._fit import Fit, fit
-from sngd.features._march import March, Marcher, Piece, can_divide, can_march
+from sngd.features._march import March, Marcher, Piece, arrays_of, can_divide, can_march
 from sngd.features._march import error_of as error_of_pieces
-from sngd.features._mesh import interfaces
+from sngd.features._mesh import interfaces, stretched
 from sngd.features._network import Network
 from sngd.features._points import with_points
 from sngd.features._probe import Probe
@@ -16,6 +16,7 @@ from sngd.features._rows import Conditions
 from sngd.features._system import System
 
 __all__ = [
+    "FROZEN_ACTIVATIONS",
     "Basis",
     "Blocks",
     "Candidate",
@@ -33,10 +34,12 @@ __all__ = [
     "Piece",
     "Probe",
     "System",
+    "arrays_of",
     "can_divide",
     "can_march",
     "error_of_pieces",
     "fit",
     "interfaces",
+    "stretched",
     "with_points",
 ]

@@ -35,6 +35,9 @@ _RANKING, _FEW_AXES = 4, 3
 # most two axes. Their bandwidths are these.
 _UNCONVINCING, _STEEP_LINE, _STEEP = 1e-3, (1e3, 1e4, 1e5, 1e6), (1e2, 1e3)
 
+# The bandwidth of an axis that no feature of a network depends on.
+_NARROW = 0.1
+
 # By how much wider features are that tell whether a problem is well posed, if there are as many of them as waves.
 _PROBES = (4.0, 2.0)
 
@@ -149,6 +152,18 @@ class Chooser:
             self._tried[features, limit] = found
             self._report(f"{features}: residual {found.score:.1e}, {fitted.steps} steps")
         return self._tried[features, limit]
+
+    def refitted(self, network: Network) -> Candidate:
+        """The candidate on the features of a network on the whole domain, from which a nonlinear equation is solved."""
+        layer = network.layer
+        bandwidths = np.maximum(np.max(np.abs(layer.weights), axis=0), _NARROW)
+        spread = "uniform" if layer.activation == "sin" else "layers"
+        features = Features(tuple(bandwidths.tolist()), len(layer), layer.activation, spread)
+        system = self._system(self._conditions.with_points(features))
+        start = None if self.linear else network
+        fitted = fit(system, layer, steps=self._choice.steps, linear=self.linear, start=start)
+        self._report(f"{features} of the start: {fitted.steps} steps")
+        return Candidate(features, fitted, _norm(self._between(system.problem), fitted.network, fitted.units))
 
     def stages(self, insist: bool = True, goal: float = 0.0) -> Iterator[Candidate]:
         """The best candidate of the ranking, and then better ones with more and more columns.

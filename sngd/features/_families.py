@@ -15,6 +15,9 @@ _ALONG, _DISTANCE = 4.0, 3.0
 
 _ACTIVATIONS = {"sin": np.sin, "tanh": np.tanh}
 
+FROZEN_ACTIVATIONS = tuple(_ACTIVATIONS)
+"""The activations of frozen features, by their names in `sngd.networks.ACTIVATIONS`."""
+
 # The argument at which each activation is a constant as far as double precision can tell, and its value there.
 _CONSTANT = {"sin": np.pi / 2, "tanh": 20.0}
 
@@ -23,13 +26,18 @@ _CONSTANT = {"sin": np.pi / 2, "tanh": 20.0}
 class Layer:
     """A hidden layer of `q` features `activation(weights @ s + biases)`, with `s` the coordinates scaled to [-1, 1].
 
-    - `weights`: shape `(q, d)`. `biases`: shape `(q,)`. Both are float64. The first feature is constant.
+    - `weights`: shape `(q, d)`. `biases`: shape `(q,)`. Both are float64.
     - `activation`: a name in `sngd.networks.ACTIVATIONS`.
     """
 
     weights: Float[np.ndarray, "q d"]
     biases: Float[np.ndarray, " q"]
     activation: str
+
+    @classmethod
+    def constant(cls, dimension: int, activation: str) -> "Layer":
+        """A layer of one feature, which is one everywhere."""
+        return cls(np.zeros((1, dimension)), np.full(1, _CONSTANT[activation]), activation)
 
     def __len__(self) -> int:
         return len(self.biases)
@@ -92,7 +100,7 @@ class Features:
         if not self.bandwidths or not all(0 < bandwidth < math.inf for bandwidth in self.bandwidths):
             raise ValueError(f"bandwidths is {self.bandwidths}; give a positive number for each axis")
         require_integer("count", self.count, least=2)
-        for name, known in (("activation", tuple(_ACTIVATIONS)), ("spread", _SPREADS)):
+        for name, known in (("activation", FROZEN_ACTIVATIONS), ("spread", _SPREADS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}")
         require_integer("coordinates", self.coordinates, least=0)

@@ -6,25 +6,26 @@ Methods Appl. Mech. Engrg. 387, 2021; Chen, Chi, E and Yang, J. Mach. Learn. 1, 
 """
 
 import dataclasses
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from sngd._arguments import require_integer, require_number
 from sngd.features._blocks import Blocks
 from sngd.features._estimate import Estimate, estimates, for_correction, relative
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit
-from sngd.features._mesh import between, halves, siblings
+from sngd.features._mesh import between
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
 from sngd.features._probe import Probe, probe
+from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
-from sngd.features._system import System
+from sngd.features._system import System, Units
 from sngd.problem import Box, Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
@@ -36,16 +37,6 @@ _EASY = 0.03
 # The first window is this part of the time axis.
 _FIRST = 1 / 4
 
-# Cells whose residual is at least this part of the largest one are halved together.
-_MARKED = 1e-2
-
-# The part of the coefficients of a Legendre series, from the last ones on, that tells how well a solution is resolved;
-# and the number of coefficients on each axis, by the dimension.
-_TAIL, _COEFFICIENTS = 1 / 3, {1: 16, 2: 16, 3: 8}
-
-# Two halves are joined where the tail of the joined cell is at most this part of the largest one, or rounding errors.
-_JOINED, _ROUNDING = 0.1, 1e-14
-
 # An attempt must leave at most this part of the error of the attempt before, or nothing is gained by smaller cells.
 # After so many that gain nothing the window stays as it is.
 _GAINS, _VAIN = 0.5, 2
@@ -56,11 +47,11 @@ _FAIR = 1e-6
 # A solution with a larger error is no start for the next attempt.
 _CLOSE = 1e-2
 
-# A component that is smaller than this part of the largest one counts as that part of it.
-_VANISHES = 1e-3
-
 # By how much wider the features are on a window that tell whether the problem is well posed.
 _PROBE = 2.0
+
+# Instants whose distance is at most this part of the time axis are the same.
+_SAME = 1e-9
 
 # Damping of the projection of a solution onto the features of a cell.
 _PROJECTION = 1e-12
@@ -74,6 +65,7 @@ class March:
       component of the solution, in domains of one, two and three dimensions.
     - `halvings`: how often an axis is halved at most. `cells`: in one window at most.
     - `steps`: Gauss-Newton steps at most for each attempt.
+    - `windows`: instants at which a window ends in any case, such as those at which data jump.
     """
 
     bandwidth: float = 6.0
@@ -81,18 +73,37 @@ class March:
     halvings: int = 16
     cells: int = 512
     steps: int = 12
+    windows: tuple[float, ...] = ()
 
     def __post_init__(self):
         require_number("bandwidth", self.bandwidth)
         if not self.bandwidth > 0:
             raise ValueError(f"bandwidth is {self.bandwidth}; it must be positive")
-        if len(self.counts) != len(_COEFFICIENTS):
+        if len(self.counts) != len(March.counts):
             raise ValueError(f"counts is {self.counts}; give one number for each of the dimensions one, two and three")
         for count in self.counts:
             require_integer("counts", count, least=2)
         require_integer("halvings", self.halvings, least=0)
         for name in ("cells", "steps"):
             require_integer(name, getattr(self, name), least=1)
+        if any(not early < late for early, late in itertools.pairwise(self.windows)):
+            raise ValueError(f"windows is {self.windows}; give increasing instants")
+
+    def require_fits(self, problem: Problem) -> None:
+        """Raises `ValueError` if windows are named for a problem that cannot be cut at these instants."""
+        if not self.windows:
+            return
+        domain, given = problem.domain, f"windows of march is {self.windows}"
+        if domain.time_axis is None:
+            raise ValueError(f"{given}, and this domain has no time axis; make it with space_time, or leave them out")
+        if not can_march(problem):
+            raise ValueError(
+                f"{given}; windows need initial conditions, no condition that couples times, and points that are left "
+                "to the library. Leave them out"
+            )
+        first, last = domain.bounds[domain.initial.index]
+        if not first < self.windows[0] <= self.windows[-1] < last:
+            raise ValueError(f"{given}; the instants must be between {first} and {last}")
 
     def features(self, dimension: int) -> Features:
         """The features of a cell."""
@@ -125,7 +136,7 @@ def can_divide(problem: Problem) -> bool:
     """
     given = (problem.quadrature, problem.boundary_quadrature, *(each.points for each in problem.conditions))
     inside = any(condition.faces(problem.domain) is None for condition in problem.conditions)
-    return problem.domain.dimension in _COEFFICIENTS and inside and all(points is None for points in given)
+    return problem.domain.dimension <= len(March.counts) and inside and all(points is None for points in given)
 
 
 def can_march(problem: Problem) -> bool:
@@ -152,6 +163,21 @@ def error_of(pieces: list[Piece]) -> tuple[float, float]:
     return relative(errors, sizes), float(np.linalg.norm(errors))
 
 
+def arrays_of(piece: Piece) -> dict[str, np.ndarray]:
+    """All of a piece that `Marcher.restored` does not find out again, as arrays."""
+    network, estimate = piece.fit.network, piece.estimate
+    return {
+        "instants": np.array([piece.start, piece.end]),
+        "cells": np.array([cell.bounds for cell in network.cells]),
+        "outputs": network.outputs,
+        "correction": estimate.correction.outputs,
+        "errors": estimate.errors,
+        "sizes": estimate.sizes,
+        "residuals": estimate.residuals,
+        "numbers": np.array([piece.added, piece.fit.residual, piece.fit.steps]),
+    }
+
+
 class _Attempt(NamedTuple):
     """A fit in cells, the error that it adds, its error with those of the windows before, and the rows between."""
 
@@ -168,6 +194,8 @@ class Marcher:
     - `linear`: whether the equation is linear. `goal`: the relative error that is asked for.
     - `report`: takes a line for each attempt. `goes_on`: called before each attempt with the seconds that it may take,
       ends the search by `False`.
+    - `like`: a solution in cells of this domain. Its windows and cells are tried first, and nonlinear equations are
+      solved from it.
     """
 
     def __init__(
@@ -179,36 +207,70 @@ class Marcher:
         goal: float,
         report: Callable[[str], None],
         goes_on: Callable[[float], bool],
+        like: Network | None = None,
     ):
         problem = conditions.problem
         self._setting, self._conditions, self._seed, self._linear = setting, conditions, seed, linear
-        self._report, self._goes_on = report, goes_on
+        self._report, self._goes_on, self._like = report, goes_on, like
         self._domain, self._marches = problem.domain, can_march(problem)
         self._target = _SHARE * goal if self._marches else goal
+        axis = self._time if self._marches else None
+        self._refinement = Refinement(self._domain, axis, setting.halvings, setting.cells)
         self._features = setting.features(self._domain.dimension)
         corrections = for_correction(self._features)
         self._layer, self._correction = self._drawn(self._features, 0), self._drawn(corrections, 1)
         self._problem = conditions.with_points(self._features)
         self._between = with_other_points(conditions.with_points(corrections), lambda points: points.staggered())
 
-    def solve(self) -> list[Piece]:
-        """The solution in all windows, or in those up to the one that cannot be solved."""
+    def restored(self, arrays: dict[str, np.ndarray], before: list[Piece]) -> Piece:
+        """The piece that `arrays_of` has made arrays of.
+
+        - `before`: the pieces of the windows before.
+
+        Raises `KeyError` or `ValueError` for arrays that are none of a piece of this problem.
+        """
+        start, end = arrays["instants"].tolist()
+        boxes = arrays["cells"].tolist()
+        cells = tuple(dataclasses.replace(self._domain, lower=low, upper=high) for low, high in _corners(boxes))
+        shape = (len(cells), self._conditions.problem.outputs)
+        network = Network(self._layer, cells, arrays["outputs"].reshape(*shape, len(self._layer)))
+        correction = Network(self._correction, cells, arrays["correction"].reshape(*shape, len(self._correction)))
+        given = (start if self._marches else None, before[-1].fit.network if before else None)
+        system, rows = (System.of(self._conditions, each, cells, *given) for each in (self._problem, self._between))
+        added, residual, steps = arrays["numbers"].tolist()
+        fitted = Fit(network, system, Units((), ()), residual, self._linear, int(steps))
+        estimate = Estimate(correction, arrays["errors"], arrays["sizes"], arrays["residuals"])
+        return Piece(start, end, self._features, fitted, estimate, added, rows)
+
+    def solve(self, done: Sequence[Piece] = (), keep: Callable[[list[Piece]], None] | None = None) -> list[Piece]:
+        """The solution in all windows, or in those up to the one that cannot be solved.
+
+        - `done`: the first windows, if they are known. `keep`: called with all windows after each one.
+        """
         if not self._conditions.are_pointwise or not self._meets_periodic_conditions():
             return []
         if not self._marches:
-            found = self._window((self._domain,), (math.nan, math.nan), [])
+            cells = (self._domain,) if self._like is None else self._like.cells
+            found = self._window(cells, (math.nan, math.nan), [], self._like)
             return [] if found is None else [found]
         first, last = self._domain.bounds[self._time]
-        now, length, cells, pieces = first, (last - first) * _FIRST, (self._domain,), []
+        now, length, cells, pieces = first, (last - first) * _FIRST, (self._domain,), list(done)
+        if pieces:
+            now, length, cells = self._after(pieces[-1])
         while now < last:
             # No short rest is left over.
             end = last if now + 1.5 * length > last else now + length
-            found = self._window(tuple(between(cell, self._time, now, end) for cell in cells), (now, end), pieces)
+            end = min((instant for instant in self._setting.windows if now < instant < end), default=end)
+            here = tuple(between(cell, self._time, now, end) for cell in cells)
+            if known := self._known_from(now):
+                here, end = known, known[0].upper[self._time]
+            found = self._window(here, (now, end), pieces, self._like if known else None)
             if found is None:
                 break
             pieces.append(found)
-            now, length = found.end, (found.end - found.start) * (2 if found.added <= _EASY * self._target else 1)
-            cells = self._joined(found.fit.network)
+            if keep is not None:
+                keep(pieces)
+            now, length, cells = self._after(found)
         return pieces
 
     def probe(self, piece: Piece) -> Probe:
@@ -246,13 +308,27 @@ class Marcher:
         orders = [max(self._conditions.orders[self._domain.index(each.axis)]) for each in found]
         return all(sorted(each.derivatives) == list(range(order)) for each, order in zip(found, orders, strict=True))
 
-    def _window(self, cells: tuple[Box, ...], window: tuple[float, float], pieces: list[Piece]) -> Piece | None:
+    def _after(self, piece: Piece) -> tuple[float, float, tuple[Box, ...]]:
+        """Where the next window begins, how long it is at first, and its cells."""
+        length = (piece.end - piece.start) * (2 if piece.added <= _EASY * self._target else 1)
+        return piece.end, length, self._refinement.joined(piece.fit.network)
+
+    def _known_from(self, instant: float) -> tuple[Box, ...]:
+        """The cells of the window of `like` that begins at an instant, or none."""
+        near = _SAME * 2 * self._domain.half_sides[self._time]
+        cells = () if self._like is None else self._like.cells
+        return tuple(cell for cell in cells if abs(cell.lower[self._time] - instant) <= near)
+
+    def _window(
+        self, cells: tuple[Box, ...], window: tuple[float, float], pieces: list[Piece], guess: Network | None
+    ) -> Piece | None:
         """The solution in a window, which may become shorter; `None` where no cells are small enough.
 
         - `cells`: to begin with. `pieces`: the windows before.
+        - `guess`: from which a nonlinear equation is solved first; left out, as in `_first`.
         """
         start, end = window
-        best, guess, vain, expected = None, None, 0, 0.0
+        best, vain, expected = None, 0, 0.0
         while self._goes_on(expected):
             began = time.perf_counter()
             attempt = self._attempt(cells, start, pieces, guess)
@@ -263,7 +339,7 @@ class Marcher:
                 best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between)
             if error <= self._target or (vain > _VAIN and best.added <= _FAIR):
                 return best
-            divided = self._divided(attempt)
+            divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
             if divided is None or vain > _VAIN + 1:
                 break
             # In two dimensions and more, cells meet more and more others that wait for their elimination.
@@ -324,81 +400,10 @@ class Marcher:
         outputs = columns.T.reshape(len(cells), -1, len(layer))
         return Network(layer, cells, outputs)
 
-    def _divided(self, attempt: _Attempt) -> tuple[Box, ...] | None:
-        """Smaller cells where the residual is large, or a shorter window; `None` where there are none."""
-        network, residuals = attempt.fit.network, attempt.added.residuals
-        cells = network.cells
-        if not np.all(np.isfinite(residuals)):
-            return self._shortened(cells) if self._marches else None
-        marked = residuals >= _MARKED * np.max(residuals)
-        axes = np.argmax(self._tails(network, cells), axis=1)
-        sides = np.array([2 * cell.half_sides for cell in cells]) / (2 * self._domain.half_sides)
-        chosen = [(cell, int(axis) if mark else None) for cell, axis, mark in zip(cells, axes, marked, strict=True)]
-        if any(
-            axis is not None and sides[at, axis] < 1.5 * 2.0**-self._setting.halvings
-            for at, (_, axis) in enumerate(chosen)
-        ):
-            return None
-        shorter = False
-        found: list[Box] = []
-        for cell, axis in chosen:
-            if axis is None or (self._marches and axis == self._time):
-                shorter = shorter or axis is not None
-                found.append(cell)
-            else:
-                found.extend(halves(cell, axis))
-        if len(found) > self._setting.cells:
-            return None
-        return self._shortened(tuple(found)) if shorter else tuple(found)
 
-    def _shortened(self, cells: tuple[Box, ...]) -> tuple[Box, ...] | None:
-        """The first halves in time."""
-        first, last = self._domain.bounds[self._time]
-        if cells[0].half_sides[self._time] < (last - first) / 2.0**self._setting.halvings:
-            return None
-        return tuple(halves(cell, self._time)[0] for cell in cells)
-
-    def _joined(self, network: Network) -> tuple[Box, ...]:
-        """The cells, with those halves joined that are not needed."""
-        cells = network.cells
-        axes = tuple(axis for axis in range(self._domain.dimension) if axis != self._time)
-        pairs = siblings(cells, self._domain, axes)
-        if not pairs:
-            return cells
-        allowed = np.maximum(_JOINED * np.max(self._tails(network, cells), axis=0), _ROUNDING)
-        whole = self._tails(network, tuple(box for *_, box in pairs))
-        gone: set[int] = set()
-        joined: dict[int, Box] = {}
-        for (one, two, box), tails in zip(pairs, whole, strict=True):
-            if not gone & {one, two} and np.all(tails <= allowed):
-                gone |= {one, two}
-                joined[one] = box
-        kept = [joined.get(number, cell) for number, cell in enumerate(cells) if number in joined or number not in gone]
-        return tuple(kept)
-
-    def _tails(self, network: Network, boxes: tuple[Box, ...]) -> Float[np.ndarray, "n d"]:
-        """The last coefficients of the Legendre series along each axis in each box, as a part of the solution."""
-        dimension = self._domain.dimension
-        count = _COEFFICIENTS[dimension]
-        nodes, weights = np.polynomial.legendre.leggauss(count)
-        degrees = np.arange(count)
-        transform = np.polynomial.legendre.legvander(nodes, count - 1).T * weights * (degrees[:, None] + 0.5)
-        unit = np.stack(np.meshgrid(*[nodes] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
-        values = np.stack([network(box.center + box.half_sides * unit) for box in boxes])
-        sizes = np.sqrt(np.mean(values**2, axis=(0, 1)))
-        series = (values / np.maximum(np.maximum(sizes, _VANISHES * np.max(sizes)), np.finfo(float).tiny)).reshape(
-            len(boxes), *[count] * dimension, -1
-        )
-        for axis in range(1, dimension + 1):
-            series = np.moveaxis(np.tensordot(transform, series, (1, axis)), 0, axis)
-        last = slice(math.ceil(count * (1 - _TAIL)), None)
-        tails = [
-            np.sqrt(
-                np.max(np.sum(np.moveaxis(series, axis, 1)[:, last] ** 2, axis=tuple(range(1, dimension + 1))), axis=-1)
-            )
-            for axis in range(1, dimension + 1)
-        ]
-        return np.nan_to_num(np.stack(tails, axis=1), nan=np.inf)
+def _corners(boxes: list[list[list[float]]]) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """The lower and the upper bounds of boxes."""
+    return [(tuple(low for low, _ in box), tuple(high for _, high in box)) for box in boxes]
 
 
 def _named(start: float, end: float) -> str:

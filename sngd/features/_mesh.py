@@ -50,6 +50,15 @@ def between(cell: Box, axis: int, start: float, end: float) -> Box:
     return _box(cell, _with(lower, axis, start), _with(upper, axis, end))
 
 
+def stretched(cell: Box, before: Box, now: Box) -> Box:
+    """The cell of a domain that is where a cell of another domain with the same axes was."""
+    lower, upper = ((np.array(bound) - before.lower) / (2 * before.half_sides) for bound in cell.extent)
+    sides = 2 * now.half_sides
+    # Faces of the domain stay faces of the domain, whatever the rounding errors are.
+    place = lambda share: np.where(share == 1, now.upper, now.lower + share * sides)
+    return _box(now, place(lower), place(upper))
+
+
 def siblings(cells: tuple[Box, ...], domain: Box, axes: tuple[int, ...]) -> list[tuple[int, int, Box]]:
     """Pairs of cells that are the two halves of one box, by their numbers, and that box.
 

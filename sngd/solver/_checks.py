@@ -12,6 +12,7 @@ from sngd._arguments import require_integer, shown
 from sngd.files import Checkpoints
 from sngd.problem import AbstractProblem
 from sngd.solver._driver import Callback
+from sngd.solver._solution import Solution
 from sngd.solver._stopping import Stopping
 from sngd.solver.policies import Policies
 
@@ -50,6 +51,29 @@ def require_key(key: object) -> None:
         raise TypeError(f"key is an array of {key.dtype}; give a key of JAX, {example}")
     if key.ndim != (0 if typed else 1):
         raise ValueError(f"key is an array of shape {key.shape}; give one key, {example}")
+
+
+def require_start(start: object, problem: AbstractProblem, named: bool) -> None:
+    """Raises `TypeError` or `ValueError` for a start that is no solution of a problem of the same kind.
+
+    - `named`: whether the caller names a network too.
+    """
+    if start is None:
+        return
+    if not isinstance(start, Solution):
+        raise TypeError(f"start is {shown(start)}; give a Solution, such as the one that solve or load returns")
+    if named:
+        raise ValueError("start and network are both given; a start brings its own network, so leave one of them out")
+    before, now = start.problem.domain, problem.domain
+    if (before.axes, before.time_axis) != (now.axes, now.time_axis):
+        raise ValueError(
+            f"start has the axes {', '.join(before.axes)} with the time axis {before.time_axis}; this problem has "
+            f"{', '.join(now.axes)} with {now.time_axis}. Leave the start out"
+        )
+    if start.problem.outputs != problem.outputs:
+        raise ValueError(
+            f"start has {start.problem.outputs} components; this problem has {problem.outputs}. Leave the start out"
+        )
 
 
 def listed_callbacks(callbacks: Any) -> tuple[Callback, ...]:

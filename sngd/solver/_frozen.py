@@ -22,6 +22,7 @@ from sngd.features import (
     Features,
     Fit,
     Marcher,
+    Network,
     Probe,
     System,
     can_divide,
@@ -29,6 +30,7 @@ from sngd.features import (
     error_of_pieces,
     with_points,
 )
+from sngd.files import Checkpoints
 from sngd.linearize import function_of_point
 from sngd.networks import MLP, Cells
 from sngd.problem import Field, Problem
@@ -42,6 +44,7 @@ from sngd.solver._solution import Solution, with_solution
 from sngd.solver._stability import Stability, stability_from
 from sngd.solver._stopping import Stopping
 from sngd.solver._verdict import contradicts
+from sngd.solver._window_checkpoints import WindowCheckpoints
 from sngd.solver.policies import Policies
 
 # An estimate below the second number counts as small. Then more columns that do not halve it end the search.
@@ -89,12 +92,14 @@ class FrozenSnapshot:
 class _Stage:
     """A network with the estimate of its error.
 
+    - `correction`: what is missing to the solution, approximately.
     - `error`, `absolute`: estimates of the relative error, and of its root mean square. `record`: what callbacks see.
     - `fits`: that the network is made of. `between`: gives the rows between the points of each fit.
     - `features`, `choices`: what was chosen. `probe`: gives the responses to changes of the solution.
     """
 
     network: MLP | Cells
+    correction: MLP | Cells
     error: float
     absolute: float
     record: Record
@@ -116,8 +121,8 @@ class FrozenRun:
     - `problem`: in least-squares form. `policies`: how features and windows are chosen. `seed`: of the features.
     - `goal`: the error that ends the search. `stopping`: the budget. `start`: the clock when the run began.
     - `callbacks`: called with a `FrozenSnapshot` and a record after each stage. `interrupt`: asks for the end.
-    - `report`: takes a line for each candidate. `memory`: bytes that a fit may take. `compilations`: counts from the
-      start.
+    - `report`: takes a line for each candidate. `memory`: bytes that a fit may take.
+    - `checkpoints`: where the windows of a march are kept. `compilations`: counts from the start.
     """
 
     problem: Problem
@@ -130,6 +135,7 @@ class FrozenRun:
     interrupt: Interrupt
     report: Callable[[str], None]
     memory: float = math.inf
+    checkpoints: Checkpoints | None = None
     compilations: CompilationCounter = dataclasses.field(default_factory=CompilationCounter)
 
     def on(self, features: Features) -> Solution:
@@ -144,29 +150,41 @@ class FrozenRun:
         stage = self._stage(chooser, candidate, 0)
         return self._solution([stage], self._ending([stage]))
 
-    def solve(self) -> Solution | None:
-        """The best solution on the whole domain or in cells; `None` where no features are of any use."""
+    def solve(self, like: Network | None = None) -> Solution | None:
+        """The best solution on the whole domain or in cells; `None` where no features are of any use.
+
+        - `like`: a network of this domain whose features or cells are tried first.
+        """
         stages: list[_Stage] = []
         ended = None
-        for stage in self._stages(stages):
+        for stage in self._stages(stages, like):
             stages.append(stage)
             ended = self._ending(stages)
             if ended is not None or not self._has_time():
                 break
         return self._solution(stages, ended) if stages else None
 
-    def _stages(self, before: list[_Stage]) -> Iterator[_Stage]:
+    def _stages(self, before: list[_Stage], like: Network | None) -> Iterator[_Stage]:
         """Solutions, one after the other, with more and more columns on the whole domain, or in cells.
 
-        - `before`: the stages before each, which the caller keeps.
+        - `before`: the stages before each, which the caller keeps. `like`: as in `solve`.
         """
         problem = self.problem
         conditions = self._conditions(Features((1.0,) * problem.domain.dimension))
         chooser, divisible = self._chooser(conditions), can_divide(problem)
-        if divisible and not chooser.linear:
-            # Each fit takes several steps, so that a few large ones take longer than many small ones.
-            yield from self._in_cells(conditions, chooser, len(before))
+        cells = like if like is not None and len(like.cells) > 1 else None
+        if like is not None and cells is None:
+            other = self._chooser(
+                self._conditions(Features((1.0,) * problem.domain.dimension, 2, like.layer.activation))
+            )
+            yield self._stage(other, other.refitted(like), len(before))
+        if divisible and (cells is not None or not chooser.linear):
+            # Each fit of a nonlinear equation takes several steps, so that few large ones take longer than many small
+            # ones.
+            yield from self._in_cells(conditions, chooser, len(before), cells)
             divisible = False
+            if not self._has_time():
+                return
         for candidate in chooser.stages(not can_march(problem), self._wanted):
             if not chooser.found_nothing:
                 yield self._stage(chooser, candidate, len(before))
@@ -198,34 +216,44 @@ class FrozenRun:
             return True
         return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > _FAST * errors[-2]
 
-    def _in_cells(self, conditions: Conditions, chooser: Chooser, number: int) -> Iterator[_Stage]:
+    def _in_cells(
+        self, conditions: Conditions, chooser: Chooser, number: int, like: Network | None = None
+    ) -> Iterator[_Stage]:
         """The solution in cells; none where they do not reach the end of the time axis."""
         marcher = Marcher(
-            self.policies.march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time
+            self.policies.march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time, like
         )
-        pieces = marcher.solve()
+        kept = None
+        if self.checkpoints is not None:
+            setting = repr(self.policies.march)
+            kept = WindowCheckpoints(self.checkpoints, self.problem, self.seed, self._wanted, setting)
+        done, keep = ([], None) if kept is None else (kept.read(marcher), kept.write)
+        pieces = marcher.solve(done, keep)
         marches = can_march(self.problem)
         if not pieces or (
             marches and pieces[-1].end < self.problem.domain.extent[1][self.problem.domain.initial.index]
         ):
             return
         error, absolute = error_of_pieces(pieces)
-        network, fits = as_cells(pieces), tuple(piece.fit for piece in pieces)
+        fits = tuple(piece.fit for piece in pieces)
+        network = as_cells([each.network for each in fits])
+        correction = as_cells([piece.estimate.correction for piece in pieces])
         loss = _loss([piece.fit.system for piece in pieces], fits)
         columns = max(blocks.network.outputs.size for blocks in fits)
         record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
         features, count = f"sngd.{pieces[0].features!r}", len(network.boxes)
+        asked = "" if self.goal.relative is None else f"tolerance={self.goal.relative!r}, "
         choices = {
             "network": f"{features} in each of {count} cells",
             "points": repr(fits[0].system.problem.quadrature),
-            "call": "sngd.solve(problem, key=key)",
+            "call": f"sngd.solve(problem, {asked}key=key)",
         }
         if marches:
             choices["windows"] = "to " + ", ".join(f"{piece.end:.6g}" for piece in pieces)
         label = f"{pieces[0].features} in {count} cells" + (f" of {len(pieces)} windows" if marches else "")
         between = lambda: [piece.between for piece in pieces]
         probe = lambda: marcher.probe(pieces[0])
-        yield _Stage(network, error, absolute, record, fits, between, label, choices, probe)
+        yield _Stage(network, correction, error, absolute, record, fits, between, label, choices, probe)
 
     @property
     def _seconds(self) -> float:
@@ -243,7 +271,10 @@ class FrozenRun:
         }
         between, probe = lambda: [chooser.between(candidate)], lambda: chooser.probe(candidate)
         label = str(candidate.features)
-        return _Stage(network, estimate.error, estimate.absolute, record, (fitted,), between, label, choices, probe)
+        correction = as_mlp(estimate.correction, self.problem)
+        return _Stage(
+            network, correction, estimate.error, estimate.absolute, record, (fitted,), between, label, choices, probe
+        )
 
     def _ending(self, stages: list[_Stage]) -> Result | None:
         """How the search ends after these stages, or `None` where it goes on."""
@@ -282,7 +313,7 @@ class FrozenRun:
         elif result is Result.STAGNATED:
             detail = f"the features leave an estimated error of {best.error:.1e}"
         return Solution(
-            problem=best.fits[0].system.problem,
+            problem=self.problem if best.in_cells else best.fits[0].system.problem,
             network=best.network,
             result=result,
             loss=best.record.loss,
@@ -298,6 +329,7 @@ class FrozenRun:
             stability=math.nan if stability is None else stability.bound,
             detail=detail,
             choices=best.choices,
+            correction=best.correction,
         )
 
     def _stability(self, stage: _Stage) -> tuple[Stability, str]:

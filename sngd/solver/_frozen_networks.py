@@ -1,15 +1,20 @@
-"""Fits of frozen features as networks that can be evaluated, trained and saved."""
+"""Fits of frozen features as networks that can be evaluated, trained and saved, and the other way round."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sngd.features import Network, Piece
+from sngd.features import FROZEN_ACTIVATIONS, Layer, Network, stretched
 from sngd.networks import MLP, Cells
-from sngd.problem import Problem
+from sngd.problem import AbstractProblem, Problem
+from sngd.solver._solution import Solution
+
+# The number of widths of a network with one hidden layer.
+_SHALLOW = 3
 
 
 def as_mlp(network: Network, problem: Problem) -> MLP:
@@ -24,9 +29,9 @@ def as_mlp(network: Network, problem: Problem) -> MLP:
     return eqx.tree_at(lambda part: (part.weights, part.biases), made, (weights, biases))
 
 
-def as_cells(pieces: Sequence[Piece]) -> Cells:
-    """The solutions in the cells of all windows as one network."""
-    layer, networks = pieces[0].fit.network.layer, [piece.fit.network for piece in pieces]
+def as_cells(networks: Sequence[Network]) -> Cells:
+    """Networks with one layer in the cells of several windows, as one network."""
+    layer = networks[0].layer
     return Cells(
         weights=jnp.asarray(layer.weights),
         biases=jnp.asarray(layer.biases),
@@ -34,3 +39,38 @@ def as_cells(pieces: Sequence[Piece]) -> Cells:
         boxes=tuple(cell.bounds for network in networks for cell in network.cells),
         activation=layer.activation,
     )
+
+
+def frozen_start(solution: Solution, problem: AbstractProblem) -> Network | None:
+    """The network of a solution as features with output layers, stretched to the domain of a problem; `None` for a
+    network that is none.
+    """
+    network, domain = solution.network, problem.domain
+    if isinstance(network, Cells):
+        before = solution.problem.domain
+        boxes = [dataclasses.replace(before, lower=lower, upper=upper) for lower, upper in _bounds(network)]
+        layer = Layer(np.asarray(network.weights), np.asarray(network.biases), network.activation)
+        return Network(layer, tuple(stretched(box, before, domain) for box in boxes), np.asarray(network.outputs))
+    if not isinstance(network, MLP) or len(network.widths) != _SHALLOW or network.periodic:
+        return None
+    if network.activation not in FROZEN_ACTIVATIONS:
+        return None
+    constant = Layer.constant(domain.dimension, network.activation)
+    hidden = Layer(np.asarray(network.weights[0]), np.asarray(network.biases[0]), network.activation)
+    bias, output = network.scale * np.asarray(network.biases[1]), network.scale * np.asarray(network.weights[1])
+    return Network(constant, (domain,), bias[None, :, None]).plus(Network(hidden, (domain,), output[None]))
+
+
+def trained_start(solution: Solution, problem: AbstractProblem) -> Callable:
+    """The network of a solution, on the domain of a problem where it is one that scales its inputs."""
+    network = solution.network
+    if not isinstance(network, MLP) or network.bounds == problem.domain.bounds:
+        return network
+    options = {"activation": network.activation, "periodic": network.periodic, "scale": network.scale}
+    made = MLP(network.widths, problem.domain.bounds, key=jax.random.key(0), **options)
+    return eqx.tree_at(lambda part: (part.weights, part.biases), made, (network.weights, network.biases))
+
+
+def _bounds(network: Cells) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """The lower and the upper bounds of each cell."""
+    return [(tuple(low for low, _ in box), tuple(high for _, high in box)) for box in network.boxes]

@@ -48,6 +48,14 @@ class _CellsHeader:
 
 
 @dataclasses.dataclass(frozen=True)
+class _NetworkHeader:
+    """All of a network but its parameters, where it is of this library; nothing of any other."""
+
+    mlp: _MLPHeader | None = None
+    cells: _CellsHeader | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class _Identity:
     """What must be the same for a problem to be the one that was solved; its equations are code."""
 
@@ -63,13 +71,14 @@ class _Identity:
 class _Header:
     """All of a solution but its problem, its parameters and its history.
 
-    - `mlp`: makes the network, where that is an `MLP`; `structure`: what it is, whatever it is.
+    - `network`: makes the network, where that is one of this library; `structure`: what it is, whatever it is.
+    - `correction`: makes the correction, if there is one.
     """
 
     format: str
     problem: _Identity
-    mlp: _MLPHeader | None
-    cells: _CellsHeader | None
+    network: _NetworkHeader
+    correction: _NetworkHeader | None
     structure: Structure
     result: str
     loss: float
@@ -86,7 +95,7 @@ class _Header:
 
 
 # What a header has of a solution under the same name.
-_OTHER = ("format", "problem", "mlp", "cells", "structure", "result")
+_OTHER = ("format", "problem", "network", "correction", "structure", "result")
 _NUMBERS = tuple(field.name for field in dataclasses.fields(_Header) if field.name not in _OTHER)
 
 
@@ -95,18 +104,21 @@ def save(solution: Solution, path: str | Path) -> None:
 
     The problem is code and is not written; `load` asks for it. Neither is the structure of a network other than `MLP`.
     """
-    parameters = flattened(eqx.filter(solution.network, eqx.is_inexact_array))
+    networks = {"parameters": solution.network}
+    if solution.correction is not None:
+        networks["correction"] = solution.correction
     header = _Header(
         format=_FORMAT,
         problem=_identity(solution.problem),
-        mlp=_mlp_header(solution.network),
-        cells=_cells_header(solution.network),
+        network=_network_header(solution.network),
+        correction=None if solution.correction is None else _network_header(solution.correction),
         structure=structure_of(solution.network),
         result=solution.result.value,
         **{name: getattr(solution, name) for name in _NUMBERS},
     )
     arrays = {f"history_{name}": values for name, values in vars(solution.history).items()}
-    write_archive(Path(path), header, {"parameters": np.asarray(parameters), **arrays})
+    arrays |= {name: np.asarray(flattened(eqx.filter(each, eqx.is_inexact_array))) for name, each in networks.items()}
+    write_archive(Path(path), header, arrays)
 
 
 def load(path: str | Path, problem: AbstractProblem, network: Callable | None = None) -> Solution:
@@ -119,25 +131,35 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
     problem or network. The message names each difference: of the problem its name, axes, bounds, time axis and outputs;
     of the network its parts, with the shapes of its arrays. The equations of the problem are code, which is not known.
     """
-    header, history, parameters, result = _read(Path(path))
+    header, history, arrays, result = _read(Path(path))
     different = differences(_lines(_identity(problem)), _lines(header.problem))
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution of another problem: {different}")
+    parameters = arrays["parameters"]
     if network is None:
-        network = _made(header, parameters.size, path)
+        network = _made(header.network, parameters.size, path)
     different = structure_of(network).differences(header.structure)
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution by another network: {different}")
+    restored, correction = _restored(network, parameters, path), None
+    if header.correction is not None:
+        correction = _restored(_made(header.correction, arrays["correction"].size, path), arrays["correction"], path)
+    numbers = {name: getattr(header, name) for name in _NUMBERS}
+    return Solution(
+        problem, restored, result, history=history, parameters=parameters.size, correction=correction, **numbers
+    )
+
+
+def _restored(network: Callable, parameters: np.ndarray, path: str | Path) -> Callable:
+    """The network with these parameters. Raises `ValueError` for another number of them than it has."""
     template, fixed = eqx.partition(network, eqx.is_inexact_array)
     size = sum(leaf.size for leaf in jax.tree.leaves(template))
     if size != parameters.size:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has {size} parameters, not {parameters.size}")
-    restored = eqx.combine(Unflatten.of(template)(parameters), fixed)
-    numbers = {name: getattr(header, name) for name in _NUMBERS}
-    return Solution(problem, restored, result, history=history, parameters=parameters.size, **numbers)
+    return eqx.combine(Unflatten.of(template)(parameters), fixed)
 
 
-def _read(path: Path) -> tuple[_Header, History, np.ndarray, Result]:
+def _read(path: Path) -> tuple[_Header, History, dict[str, np.ndarray], Result]:
     """What a file holds. Raises `ValueError` where that is not a solution of this version."""
     content, arrays = read_archive(path, dict[str, Any], _WHAT)
     try:
@@ -148,10 +170,12 @@ def _read(path: Path) -> tuple[_Header, History, np.ndarray, Result]:
             raise ValueError(f"its format is {found!r}, not {_FORMAT!r}")
         header = msgspec.convert(content, _Header)
         history = History.from_arrays(arrays, "history_")
-        parameters = arrays["parameters"]
-        if parameters.dtype != np.float64 or parameters.ndim != 1:
-            raise ValueError(f"its parameters are {parameters.dtype} of shape {parameters.shape}")
-        return header, history, parameters, Result(header.result)
+        names = ("parameters",) if header.correction is None else ("parameters", "correction")
+        networks = {name: arrays[name] for name in names}
+        for parameters in networks.values():
+            if parameters.dtype != np.float64 or parameters.ndim != 1:
+                raise ValueError(f"its parameters are {parameters.dtype} of shape {parameters.shape}")
+        return header, history, networks, Result(header.result)
     except (KeyError, ValueError, msgspec.ValidationError, RecursionError) as error:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
 
@@ -167,21 +191,18 @@ def _lines(identity: _Identity) -> dict[str, str]:
     return {name.replace("_", " "): repr(value) for name, value in vars(identity).items()}
 
 
-def _mlp_header(network: Callable) -> _MLPHeader | None:
-    if not isinstance(network, MLP):
-        return None
-    bounds = tuple((float(low), float(high)) for low, high in network.bounds)
-    return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic), network.scale)
+def _network_header(network: Callable) -> _NetworkHeader:
+    if isinstance(network, MLP):
+        bounds = tuple((float(low), float(high)) for low, high in network.bounds)
+        widths, periodic = tuple(network.widths), tuple(network.periodic)
+        return _NetworkHeader(mlp=_MLPHeader(widths, bounds, network.activation, periodic, network.scale))
+    if isinstance(network, Cells):
+        _, outputs, units = network.outputs.shape
+        return _NetworkHeader(cells=_CellsHeader(units, outputs, network.boxes, network.activation))
+    return _NetworkHeader()
 
 
-def _cells_header(network: Callable) -> _CellsHeader | None:
-    if not isinstance(network, Cells):
-        return None
-    _, outputs, units = network.outputs.shape
-    return _CellsHeader(units, outputs, network.boxes, network.activation)
-
-
-def _made(header: _Header, parameters: int, path: str | Path) -> MLP | Cells:
+def _made(header: _NetworkHeader, parameters: int, path: str | Path) -> MLP | Cells:
     """The network that the header describes. Raises `ValueError` where that does not have so many parameters."""
     mlp, cells = header.mlp, header.cells
     if mlp is not None:
@@ -190,7 +211,7 @@ def _made(header: _Header, parameters: int, path: str | Path) -> MLP | Cells:
         units, make = cells.units * cells.outputs * len(cells.boxes), lambda: _cells(cells)
     else:
         raise ValueError(
-            f"network is missing: the one in {str(path)!r} is not an MLP, so give one of the same structure"
+            f"network is missing: the one in {str(path)!r} is not of this library, so give one of the same structure"
         )
     if units > parameters:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has more units than parameters")

@@ -47,6 +47,8 @@ class Solution:
       for a run that was interrupted; then one takes its place in the estimate.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     - `choices`: what the library has chosen where the caller left it open. `"call"` is the call that repeats it.
+    - `correction`: for a solution on frozen features, a network that approximates what is missing to the solution, from
+      which the estimate comes; otherwise `None`.
     """
 
     problem: AbstractProblem
@@ -65,6 +67,7 @@ class Solution:
     stability: float
     detail: str = ""
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    correction: Callable | None = None
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
@@ -72,6 +75,20 @@ class Solution:
         Raises `ValueError` for points of another shape.
         """
         return evaluate_in_chunks(self._function, points_of(points, self.problem.domain))
+
+    def error(self, points: Any) -> np.ndarray:
+        """An approximation of the error at `points` of shape `(n, d)`: of the shape of the solution there.
+
+        The solution minus this error is a better one, as far as the error is not one of rounding.
+
+        Raises `ValueError` for points of another shape, and for a network that has been trained: its error is known as
+        a norm only.
+        """
+        if self.correction is None:
+            raise ValueError("the error of a trained network is known as a norm only; see error_estimate")
+        problem = self.problem
+        function = function_of_point(self.correction, problem.domain.dimension, problem.outputs)
+        return -evaluate_in_chunks(function, points_of(points, problem.domain))
 
     def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork:
         """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""

@@ -27,12 +27,14 @@ from sngd.solver._checks import (
     require_key,
     require_options,
     require_problem,
+    require_start,
     require_tolerance,
 )
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._devices import agreed, mesh_of, on_one_device, whole_on
 from sngd.solver._driver import Callback, Driver
 from sngd.solver._frozen import FrozenRun, is_answer
+from sngd.solver._frozen_networks import frozen_start, trained_start
 from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt, deferred_interrupts
 from sngd.solver._optimizer import AbstractOptimizer
@@ -66,6 +68,7 @@ def solve(
     key: PRNGKeyArray,
     tolerance: float | None = None,
     absolute_tolerance: float | None = None,
+    start: Solution | None = None,
     optimizer: AbstractOptimizer | AbstractDescent | tuple | str = AUTO,
     stopping: Stopping | None = None,
     callbacks: Callback | Sequence[Callback] = (),
@@ -78,10 +81,12 @@ def solve(
 ) -> Solution:
     """Solve `problem` by a neural network.
 
-    Without a network, random features are chosen for the equation and the output layer is fitted by least squares.
-    Where the estimated error is too large after that, `DEFAULT_NETWORK` is trained. The solution with the smaller
-    estimate is returned. Only training knows of `checkpoints` and of the iterations of `stopping`. An energy, a caller
-    who names an optimizer, or several devices go on to training at once.
+    Without a network, random features are chosen for the equation and output layers are fitted by least squares, on the
+    whole domain or in cells. Where the estimated error is too large after that, a network is trained
+    (docs/choices.md), and the solution with the smaller estimate is returned. An energy, a caller who names an
+    optimizer, or several devices go on to training at once. The windows of an evolution and the steps of a training are
+    in `checkpoints`; a resumed run does all else again, with the same result. The iterations of `stopping` are those of
+    a training.
 
     - `network`: `Features`, whose output layer alone is fitted; or a network that is trained. That is a text such as
       `"3x24"` or `"2-64-64-1"` for an `MLP`, or a callable PyTree with float64 parameters. Training begins with these
@@ -93,6 +98,9 @@ def solve(
     - `tolerance`: the relative L2 error, as estimated, that ends the run: for a system the largest over its components,
       where one that vanishes is measured against the largest. `absolute_tolerance`: the same without the division by
       the size of the solution. Without both, the run goes on to the rounding errors.
+    - `start`: a solution of a problem with other coefficients, bounds or conditions, but the same axes and components.
+      Its features, its windows and cells, or the network that was trained for it are tried first, and a nonlinear
+      equation is solved from it. Nothing is compiled again for other values of `parameters`.
     - `optimizer`: a name in `OPTIMIZERS`, an `Optimizer` of a descent and a search, a descent alone, or a gradient
       transformation of Optax, such as `optax.adam(1e-3)`; left out, the one that suits the size of the problem and the
       network.
@@ -126,7 +134,10 @@ def solve(
     require_options(stopping, checkpoints, policies, error_every, memory)
     require_tolerance("tolerance", tolerance, LEAST_TOLERANCE)
     require_tolerance("absolute_tolerance", absolute_tolerance)
+    require_start(start, problem, named=not (isinstance(network, str) and network == AUTO))
     stopping, policies = stopping or Stopping(), policies or Policies()
+    if isinstance(problem, Problem):
+        policies.march.require_fits(problem)
     display = ProgressDisplay(stopping.most_iterations, stopping.seconds) if progress else None
     network_key, train_key = jax.random.split(key)
     mesh = mesh_of(devices)
@@ -142,7 +153,8 @@ def solve(
     )
     with deferred_interrupts() as interrupt, share_cores_with_lapack(), display or contextlib.nullcontext():
         called = called if display is None else (*called, display)
-        call = _Call(network, request, Goal(tolerance, absolute_tolerance), called, error_every, checkpoints, interrupt)
+        goal = Goal(tolerance, absolute_tolerance)
+        call = _Call(network, start, request, goal, called, error_every, checkpoints, interrupt)
         return call.solve(problem)
 
 
@@ -150,11 +162,13 @@ def solve(
 class _Call:
     """One call of `solve`, with checked arguments.
 
-    - `network`: as it was given. `request`: what the training of a network is made of. `goal`: the error that was asked
-      for. `start`: the clock at the start.
+    - `network`, `begin`: the network and the solution to start from, as given.
+    - `request`: what the training of a network is made of. `goal`: the error that was asked for. `start`: the clock at
+      the start.
     """
 
     network: Callable | Features | str
+    begin: Solution | None
     request: Request
     goal: Goal
     callbacks: Sequence[Callback]
@@ -171,8 +185,11 @@ class _Call:
         if not (isinstance(network, str) and network == AUTO):
             return self._trained(problem, network, self.checkpoints)
         best = None
+        like = self.begin and frozen_start(self.begin, problem)
+        if self.begin is not None and like is None:
+            return self._trained(problem, trained_start(self.begin, problem), self.checkpoints)
         if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
-            best = self._frozen_run(problem).solve()
+            best = self._frozen_run(problem).solve(like)
         names = (DEFAULT_NETWORK,) if problem.domain.dimension <= _FEW_AXES else (_WAVES, DEFAULT_NETWORK)
         for name in names:
             if best is not None and is_answer(best):
@@ -219,6 +236,7 @@ class _Call:
             interrupt=self.interrupt,
             report=lambda line: _LOG.debug("%s", line),
             memory=request.memory,
+            checkpoints=self.checkpoints,
         )
 
     def _trained(self, problem: AbstractProblem, network: Callable | str, checkpoints: Checkpoints | None) -> Solution:
