@@ -182,11 +182,12 @@ def exact_values(exact: Callable | None, points: np.ndarray) -> np.ndarray:
 def _seconds_of_least_squares(choices: Mapping[str, str], rows: int, outputs: int) -> float:
     """The seconds of one least-squares problem by SciPy, of the size of the fit that gave a solution.
 
-    The entries are random, since SciPy has no equations. Not a number for solutions in windows, which have many fits,
+    The entries are random, since SciPy has no equations. Not a number for solutions in cells, which have many fits,
     and for networks that were trained.
     """
-    count = re.search(r"\bcount=(\d+)", choices.get("network", ""))
-    if count is None or "windows" in choices:
+    network = choices.get("network", "")
+    count = re.search(r"\bcount=(\d+)", network)
+    if count is None or "cells" in network:
         return math.nan
     generator = np.random.default_rng(0)
     matrix, right = generator.normal(size=(rows, int(count[1]) * outputs)), generator.normal(size=rows)
@@ -353,9 +354,9 @@ def _short(run: Mapping[str, Any]) -> str:
     text = run.get("optimizer", "-")
     if not text.startswith("least squares"):
         return f"{text}, {run['parameters']} parameters trained" if "parameters" in run else text
-    for left_out in ("least squares on ", "least squares in ", " features", " weights up to"):
+    for left_out in ("least squares on ", " features", " weights up to"):
         text = text.replace(left_out, "")
-    return text.replace("the first one on", "first")
+    return text
 
 
 def _notes(results: Mapping[str, dict[str, Any]], options: Options) -> str:
@@ -371,7 +372,7 @@ def _notes(results: Mapping[str, dict[str, Any]], options: Options) -> str:
     return (
         f"A run reaches its bar if its error is at most the bar in at most {_SLACK} times the seconds allowed. One "
         "least squares of that size is `scipy.linalg.lstsq` (gelsd) on a random matrix with as many rows and columns "
-        "as the fit that gave the solution; compilation is not in the ratio; a dash is for windows and for networks "
+        "as the fit that gave the solution; compilation is not in the ratio; a dash is for cells and for networks "
         "that were trained. Collocation is by Chebyshev series, doubled until two agree to a tenth of the bar; it is "
         "bold where it is at least as accurate as the larger one of bar and median error, in fewer seconds; a dash is "
         "for nonlinear equations, and for those that it was not written for.\n\n"
