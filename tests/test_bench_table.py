@@ -94,7 +94,7 @@ def test_the_table_is_a_measurement_and_collocation_is_none(capsys):
 
 def test_a_run_is_measured_and_one_that_raises_is_a_failed_one(monkeypatch):
     monkeypatch.setattr("benchmarks.table.rate", lambda: 1.0)
-    row = BY_NAME["bvp"]
+    row = BY_NAME["poisson"]
     found = measure(Case(row, 0, blind=True))
     assert found["relative_l2"] <= row.bar
     assert found["result"] == "tolerance reached"
