@@ -521,6 +521,16 @@ def test_a_trained_network_is_the_start_of_training():
     assert np.array_equal(again(points), first(points))
 
 
+def test_a_start_that_is_not_periodic_is_trained_where_the_problem_is():
+    options = {"key": KEY, "stopping": sngd.Stopping(iterations=0, restarts=0)}
+    network = sngd.networks.make_network("1x6", TRANSPORT.domain.bounds, 1, key=KEY)
+    plain = dataclasses.replace(TRANSPORT, conditions=TRANSPORT.conditions[:2])
+    first = sngd.solve(plain, network, **options)
+    again = sngd.solve(TRANSPORT, start=first, **options)
+    points = TRANSPORT.domain.grid(5)
+    assert np.array_equal(again(points), first(points))
+
+
 @pytest.mark.parametrize(
     ("problem", "network", "message"),
     [

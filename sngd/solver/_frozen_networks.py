@@ -16,6 +16,9 @@ from sngd.solver._solution import Solution
 # The number of widths of a network with one hidden layer.
 _SHALLOW = 3
 
+# Weights are multiples of pi if they are at most so far from them.
+_WHOLE = 1e-12
+
 
 def as_mlp(network: Network, problem: Problem) -> MLP:
     """The same function, on the whole domain as one cell, as an `MLP`."""
@@ -56,6 +59,10 @@ def frozen_start(solution: Solution, problem: AbstractProblem) -> Network | None
     if network.activation not in FROZEN_ACTIVATIONS:
         return None
     constant = Layer.constant(domain.dimension, network.activation)
+    periods = np.asarray(network.weights[0])[:, list(problem.periodic_axes)] / np.pi
+    if not np.allclose(periods, np.round(periods), rtol=0, atol=_WHOLE):
+        # Features that are not periodic do not meet periodic conditions by themselves.
+        return None
     hidden = Layer(np.asarray(network.weights[0]), np.asarray(network.biases[0]), network.activation)
     bias, output = network.scale * np.asarray(network.biases[1]), network.scale * np.asarray(network.weights[1])
     return Network(constant, (domain,), bias[None, :, None]).plus(Network(hidden, (domain,), output[None]))
