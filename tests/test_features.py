@@ -308,7 +308,7 @@ def test_cells_that_make_no_sense_are_refused(boxes, message):
 
 
 def test_a_search_draws_the_same_features_again():
-    conditions = dataclasses.replace(Conditions.of(BVP.with_points(20), "sin"), problem=BVP)
+    conditions = Conditions.of(BVP, "sin")
     draw = lambda: Chooser(FeatureChoice(), conditions, (1, 2), lambda line: None).candidate(Family((6.0,), 20))
     assert np.array_equal(draw().fit.network.outputs, draw().fit.network.outputs)
 
@@ -606,6 +606,15 @@ def test_windows_end_where_the_caller_says():
 def test_windows_that_make_no_sense_are_refused(problem, windows, message):
     with pytest.raises(ValueError, match=message):
         sngd.solve(problem, key=KEY, policies=Policies(march=March(windows=windows)))
+
+
+def test_a_derivative_that_counts_in_a_small_part_of_the_domain_is_not_overlooked():
+    """The second derivative has a coefficient that is zero but for one fortieth of the interval."""
+    inside = lambda x: jnp.where(jnp.abs(x[0] - 0.61) < 0.0125, 1.0, 0.0)
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "x")(x) + inside(x) * sngd.partial(u, "x", "x")(x))
+    problem = sngd.Problem(sngd.interval(x=(0, 1)), [equation, sngd.Dirichlet(0.0)])
+    conditions = Conditions.of(problem, "sin")
+    assert conditions.orders == ((2,),)
 
 
 def test_an_equation_that_reads_other_times_is_not_solved_in_cells():

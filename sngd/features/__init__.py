@@ -10,7 +10,6 @@ from sngd.features._march import March, Marcher, Piece, arrays_of, can_divide, c
 from sngd.features._march import error_of as error_of_pieces
 from sngd.features._mesh import interfaces, stretched
 from sngd.features._network import Network
-from sngd.features._points import with_points
 from sngd.features._probe import Probe
 from sngd.features._rows import Conditions
 from sngd.features._system import System
@@ -41,5 +40,4 @@ __all__ = [
     "fit",
     "interfaces",
     "stretched",
-    "with_points",
 ]

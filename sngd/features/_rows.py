@@ -14,6 +14,9 @@ from sngd.features._points import with_points
 from sngd.linearize import Pointwise, Term, residual_terms
 from sngd.problem import Box, Collocation, Periodic, Problem
 
+# Features for whose points conditions are traced, and for whose points it is found out what their residuals depend on.
+_FEW, _MANY = 64, 2048
+
 # Points whose scaled coordinates differ by less are the same points of different cells.
 _SAME = 1e-11
 
@@ -123,14 +126,17 @@ class Conditions:
 
     @classmethod
     def of(cls, problem: Problem, activation: str) -> "Conditions":
-        """The conditions of a problem with points. Raises `TypeError` or `ValueError` for a residual that cannot be
-        used.
+        """The conditions of a problem, with or without points. Raises `TypeError` or `ValueError` for a residual that
+        cannot be used.
         """
+        features = Features((1.0,) * problem.domain.dimension, activation=activation)
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
-        trial = trial_of(problem, zeros)
-        terms = residual_terms(problem, trial, on_device(np.zeros(problem.outputs * FEATURES)))
-        pairs = zip(terms, problem.conditions, strict=True)
-        pointwise = [None if isinstance(each, Periodic) else Pointwise.of(term, problem) for term, each in pairs]
+        few, many = (with_points(problem, dataclasses.replace(features, count=count)) for count in (_FEW, _MANY))
+        terms = residual_terms(few, trial_of(few, zeros), on_device(np.zeros(problem.outputs * FEATURES)))
+        pointwise = [
+            None if isinstance(each, Periodic) else Pointwise.of(term.on(many.collocation(each)), problem)
+            for term, each in zip(terms, problem.conditions, strict=True)
+        ]
         return cls(problem, terms, tuple(pointwise), activation)
 
     @property

@@ -27,8 +27,8 @@ _HIGHEST = (8, 6, 4, 4, 3, 2)
 # The order that most equations have at most, for which there is less to trace.
 _USUAL = 2
 
-# Points at which it is found out what a residual depends on.
-_POINTS = 128
+# Points at which it is found out what a residual depends on, at most.
+_POINTS = 4096
 
 # Points at which residuals are evaluated at once.
 _AT_ONCE = 512
@@ -82,11 +82,13 @@ class Pointwise(eqx.Module):
     def of(cls, term: Term, problem: Problem) -> "Pointwise | None":
         """What the residual of a term depends on; `None` if it reads the unknown at other points, attributes of the
         network, or derivatives of very high order. Nothing is compiled.
+
+        - `term`: with many points. A derivative whose coefficient is zero at all of them counts as not read.
         """
         dimension, generator = problem.domain.dimension, np.random.default_rng(0)
         parameters = {name: on_device(value) for name, value in problem.parameters.items()}
         none = cls((), (), problem.domain, parameters)
-        chosen = term.at(generator.integers(len(term.scales), size=_POINTS))
+        chosen = term.at(generator.permutation(len(term.scales))[:_POINTS])
         wave = _Wave.random(problem, generator)
         highest = _HIGHEST[min(dimension, len(_HIGHEST)) - 1]
         try:

@@ -28,7 +28,6 @@ from sngd.features import (
     can_divide,
     can_march,
     error_of_pieces,
-    with_points,
 )
 from sngd.files import Checkpoints
 from sngd.linearize import function_of_point
@@ -140,7 +139,7 @@ class FrozenRun:
 
     def on(self, features: Features) -> Solution:
         """The solution on these features. Raises `ValueError` where the residual is not finite for them."""
-        chooser = self._chooser(self._conditions(features))
+        chooser = self._chooser(Conditions.of(self.problem, features.activation))
         candidate = chooser.candidate(features)
         if not math.isfinite(candidate.score):
             raise ValueError(
@@ -170,13 +169,11 @@ class FrozenRun:
         - `before`: the stages before each, which the caller keeps. `like`: as in `solve`.
         """
         problem = self.problem
-        conditions = self._conditions(Features((1.0,) * problem.domain.dimension))
+        conditions = Conditions.of(problem, "sin")
         chooser, divisible = self._chooser(conditions), can_divide(problem)
         cells = like if like is not None and len(like.cells) > 1 else None
         if like is not None and cells is None:
-            other = self._chooser(
-                self._conditions(Features((1.0,) * problem.domain.dimension, 2, like.layer.activation))
-            )
+            other = self._chooser(Conditions.of(problem, like.layer.activation))
             yield self._stage(other, other.refitted(like), len(before))
         if divisible and (cells is not None or not chooser.linear):
             # Each fit of a nonlinear equation takes several steps, so that few large ones take longer than many small
@@ -193,10 +190,6 @@ class FrozenRun:
                 divisible = False
         if divisible:
             yield from self._in_cells(conditions, chooser, len(before))
-
-    def _conditions(self, features: Features) -> Conditions:
-        traced = Conditions.of(with_points(self.problem, features), features.activation)
-        return dataclasses.replace(traced, problem=self.problem)
 
     def _chooser(self, conditions: Conditions) -> Chooser:
         return Chooser(self.policies.features, conditions, self.seed, self.report, memory=self.memory)
