@@ -12,10 +12,10 @@ from sngd.features._families import Features, Layer
 from sngd.features._network import Network
 from sngd.features._points import with_points
 from sngd.linearize import Pointwise, Term, residual_terms
-from sngd.problem import Box, Collocation, Periodic, Problem
+from sngd.problem import Box, Collocation, Periodic, Problem, UniformRandom
 
-# Features for whose points conditions are traced, and for whose points it is found out what their residuals depend on.
-_FEW, _MANY = 64, 2048
+# Features for whose points conditions are traced, and the points at which it is found out what residuals depend on.
+_FEW, _MANY = 64, UniformRandom(2048)
 
 # Points whose scaled coordinates differ by less are the same points of different cells.
 _SAME = 1e-11
@@ -129,9 +129,11 @@ class Conditions:
         """The conditions of a problem, with or without points. Raises `TypeError` or `ValueError` for a residual that
         cannot be used.
         """
-        features = Features((1.0,) * problem.domain.dimension, activation=activation)
+        few = with_points(problem, Features((1.0,) * problem.domain.dimension, _FEW))
+        many = problem
+        if problem.quadrature is None:
+            many = dataclasses.replace(few, quadrature=_MANY, boundary_quadrature=problem.boundary_quadrature or _MANY)
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
-        few, many = (with_points(problem, dataclasses.replace(features, count=count)) for count in (_FEW, _MANY))
         terms = residual_terms(few, trial_of(few, zeros), on_device(np.zeros(problem.outputs * FEATURES)))
         pointwise = [
             None if isinstance(each, Periodic) else Pointwise.of(term.on(many.collocation(each)), problem)
