@@ -108,6 +108,7 @@ class Pointwise(eqx.Module):
         return None
 
     def field(self, function: Any) -> Field:
+        """A function of one point as the unknown of the problem."""
         return Field(function, self.domain, self.parameters)
 
     def linearized(
