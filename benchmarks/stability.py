@@ -40,10 +40,15 @@ def wave() -> sngd.Problem:
 def _system(rates: Callable, start: list[float], end: float) -> sngd.Problem:
     """An ordinary differential equation, with the solution of SciPy's solver at a tolerance of 1e-12."""
     found = solve_ivp(lambda t, u: rates(u), (0, end), start, rtol=1e-12, atol=1e-12, dense_output=True)
-    equation = sngd.Interior(lambda u, x: D(u, "t")(x) - jnp.stack(rates(u(x))))
-    conditions = [equation, sngd.Initial(lambda x: jnp.array(start))]
+    names = [f"u{number}" for number in range(len(start))]
+
+    def equations(x: jnp.ndarray, **unknowns: sngd.Field) -> jnp.ndarray:
+        parts = rates([unknowns[name](x) for name in names])
+        return jnp.stack([D(unknowns[name], "t")(x) - part for name, part in zip(names, parts, strict=True)])
+
+    conditions = [sngd.Interior(equations), sngd.Initial(lambda x: jnp.array(start))]
     exact = lambda x: found.sol(float(x[0]))
-    return sngd.Problem(sngd.interval(t=(0, end)), conditions, exact=exact, outputs=len(start))
+    return sngd.Problem(sngd.interval(t=(0, end)), conditions, unknowns=names, exact=exact)
 
 
 def lorenz() -> sngd.Problem:

@@ -18,6 +18,8 @@ from sngd.display import ProgressDisplay
 from sngd.features import Features
 from sngd.problem import (
     Boundary,
+    Constant,
+    Data,
     Dirichlet,
     Energy,
     Field,
@@ -63,6 +65,8 @@ __all__ = [
     "Boundary",
     "Callback",
     "Checkpoints",
+    "Constant",
+    "Data",
     "Dirichlet",
     "Energy",
     "Features",

@@ -16,6 +16,7 @@ class Result(enum.Enum):
     SECONDS_EXHAUSTED = "seconds exhausted"
     LIMIT_REACHED = "iteration limit reached"
     FLOOR_REACHED = "rounding floor reached"
+    NOISE_REACHED = "error of the noise reached"
     STAGNATED = "stagnated"
     UNRESOLVED = "fits its points only"
     CONTRADICTED = "contradicts its exact solution"
@@ -52,6 +53,7 @@ _SUMMARIES = {
     Result.SECONDS_EXHAUSTED: "The run took all the seconds it was given.",
     Result.LIMIT_REACHED: "The run took the 1000 iterations that it takes at most where no number is given.",
     Result.FLOOR_REACHED: "The residual, or what an energy can still fall by, is down to rounding errors.",
+    Result.NOISE_REACHED: "What is left is the error that the noise of the readings makes.",
     Result.STAGNATED: "The loss stopped falling.",
     Result.UNRESOLVED: "The equation holds at the points of the run, but not between them.",
     Result.CONTRADICTED: "The equation holds, but its solution is far from the exact solution that was given.",
@@ -65,6 +67,10 @@ _SUMMARIES = {
 }
 
 _CAUSES = {
+    Result.NOISE_REACHED: (
+        "The readings determine the solution no better: compare the standard deviations with what you need.",
+        "More readings, or more accurate ones, make the error smaller.",
+    ),
     Result.STAGNATED: (
         "The method goes no further: compare the error estimate with what you need.",
         "The truncation tolerance cuts off directions that still matter: lower `tolerance`.",

@@ -83,11 +83,12 @@ def test_an_energy():
 
 
 def test_a_system_with_data_of_numpy_on_arrays_of_points():
-    rotation = lambda u, x: sngd.partial(u, "t")(x) - u(x)[::-1]
+    rotation = lambda u, v, x: (sngd.partial(u, "t")(x) - v(x), sngd.partial(v, "t")(x) - u(x))
     equation = sngd.Interior(rotation, value=lambda x: np.array([np.sin(x[0]), 0.0]), weight=2)
-    initial = [sngd.Initial(1, component=0), sngd.Initial(np.zeros(1), component=(1,))]
+    initial = [sngd.Initial(1, of="u"), sngd.Initial(np.zeros(1), of=("v",))]
     points, weights = np.linspace(0, 1, 6)[:, None], np.full(6, 1 / 6)
-    problem = sngd.Problem(sngd.space_time(t=(0, 1)), [equation, *initial], quadrature=(points, weights), outputs=2)
+    domain = sngd.space_time(t=(0, 1))
+    problem = sngd.Problem(domain, [equation, *initial], quadrature=(points, weights), unknowns=["u", "v"])
     assert solve(problem)(points).shape == (6, 2)
 
 

@@ -29,10 +29,11 @@ def problems(draw):
     source, power = draw(NUMBERS), draw(st.sampled_from([-1, 0, 1, 2]))
     equation = sngd.Interior(lambda u, x: sngd.laplacian(u)(x) + u(x) ** power - source)
     value, alpha = draw(NUMBERS), draw(NUMBERS)
-    others = [sngd.Dirichlet(value), sngd.Neumann(value), sngd.Robin(alpha, value), sngd.Dirichlet(value, component=1)]
+    others = [sngd.Dirichlet(value), sngd.Neumann(value), sngd.Robin(alpha, value), sngd.Dirichlet(value, of="v")]
     others += [sngd.Initial(value)] if in_time else []
     conditions = [equation, *draw(st.lists(st.sampled_from(others), max_size=2))]
-    return sngd.Problem(domain, conditions, outputs=draw(st.integers(1, 2)), quadrature=draw(RULES))
+    unknowns = ["u", "v"][: draw(st.integers(1, 2))]
+    return sngd.Problem(domain, conditions, unknowns=unknowns, quadrature=draw(RULES))
 
 
 @st.composite

@@ -61,7 +61,7 @@ def test_neumann_and_robin_use_the_outward_normal(axis, side):
         sngd.Dirichlet(u, on=on),
         sngd.Neumann(slope, on=on),
         sngd.Robin(2.0, lambda x: 2 * u(x) + slope(x), on=on),
-        sngd.Boundary(lambda v, x, normal: sngd.gradient(v)(x) @ normal - slope(x), on=on),
+        sngd.Boundary(lambda u, x, normal: sngd.gradient(u)(x) @ normal - slope(x), on=on),
     ]
     objective, theta = make_objective(sngd.Problem(DOMAIN, conditions), Exact(u))
     assert objective.rows == 4 * 20
@@ -95,13 +95,12 @@ def test_initial_velocity_and_periodic_slopes():
 def test_a_system_of_two_equations_has_two_rows_a_point():
     domain = sngd.interval(x=(0, 1))
 
-    def equations(v, x):
-        first, second = sngd.partial(v, "x")(x)
-        return jnp.stack([first - v(x)[1], second + v(x)[0]])
+    def equations(x, v, u):
+        return sngd.partial(u, "x")(x) - v(x), sngd.partial(v, "x")(x) + u(x)
 
     left = (domain.face("x", "lower"),)
-    conditions = [sngd.Interior(equations), sngd.Dirichlet(1.0, on=left, component=1), sngd.Dirichlet(0.0, on=left)]
-    problem = sngd.Problem(domain, conditions, outputs=2)
+    conditions = [sngd.Interior(equations), sngd.Dirichlet(1.0, on=left, of="v"), sngd.Dirichlet(0.0, on=left)]
+    problem = sngd.Problem(domain, conditions, unknowns=["u", "v"])
     objective, theta = make_objective(problem, Exact(lambda x: jnp.stack([jnp.sin(x[0]), jnp.cos(x[0])])))
     assert objective.rows == 2 * 64 + 1 + 2
     # The last condition wrongly asks for zero of both components at x = 0, where the second one is one.
@@ -113,7 +112,7 @@ def test_a_system_of_two_equations_has_two_rows_a_point():
 def test_weights_multiply_a_condition_in_the_loss():
     def loss(weight):
         # The Laplacian of this function vanishes, so the boundary is all of the loss.
-        conditions = [sngd.Dirichlet(1.0, weight=weight), sngd.Interior(lambda v, x: sngd.laplacian(v)(x))]
+        conditions = [sngd.Dirichlet(1.0, weight=weight), sngd.Interior(lambda u, x: sngd.laplacian(u)(x))]
         objective, theta = make_objective(sngd.Problem(DOMAIN, conditions), Exact(u))
         return objective.value(theta)
 
@@ -134,31 +133,31 @@ def residual_of(problem, function):
 def test_periodic_systems_have_one_row_for_each_output_and_derivative():
     domain = sngd.space_time(t=(0, 1), x=(0, 2 * np.pi))
     condition = sngd.Periodic("x", derivatives=(0, 1))
-    problem = sngd.Problem(domain, condition, outputs=2, quadrature=sngd.GaussLegendre(3))
+    problem = sngd.Problem(domain, condition, unknowns=["u", "v"], quadrature=sngd.GaussLegendre(3))
     assert np.abs(residual_of(problem, pair)).max() < 1e-13
     # A line and a parabola, with the jumps of their values and then of their slopes.
     jumps = residual_of(problem, lambda x: jnp.stack([x[1], x[1] ** 2]))
     np.testing.assert_allclose(jumps, [[2 * np.pi, 4 * np.pi**2, 0, 4 * np.pi]] * 3, atol=1e-12)
 
 
-def test_several_components_take_one_number_or_one_each():
+def test_several_unknowns_take_one_number_or_one_each():
     line = sngd.interval(x=(0, 1))
     left, three = line.face("x", "lower"), lambda x: jnp.stack([x[0], 1 + 2 * x[0], 3 + 5 * x[0]])
     for condition, expected in [
-        (sngd.Dirichlet(lambda x: jnp.array([5.0, 7.0]), on=left, component=(0, 2)), [-5, -4]),
-        (sngd.Dirichlet(5.0, on=left, component=(2, 1)), [-2, -4]),
-        (sngd.Neumann([1.0, 2.0], on=left, component=(0, 2)), [-2, -7]),
-        (sngd.Robin([2.0, 3.0], 1.0, on=left, component=(1, 2)), [2 - 2 - 1, 9 - 5 - 1]),
+        (sngd.Dirichlet(lambda x: jnp.array([5.0, 7.0]), on=left, of=("u", "w")), [-5, -4]),
+        (sngd.Dirichlet(5.0, on=left, of=["w", "v"]), [-2, -4]),
+        (sngd.Neumann([1.0, 2.0], on=left, of=("u", "w")), [-2, -7]),
+        (sngd.Robin([2.0, 3.0], 1.0, on=left, of=("v", "w")), [2 - 2 - 1, 9 - 5 - 1]),
         (sngd.Robin(2.0, on=left), [-1, 0, 1]),
     ]:
-        problem = sngd.Problem(line, condition, outputs=3)
+        problem = sngd.Problem(line, condition, unknowns=["u", "v", "w"])
         np.testing.assert_allclose(residual_of(problem, three), [expected], atol=1e-13)
 
 
-@pytest.mark.parametrize("component", [(0, 3), (1, 1), (), (0.0,), "01", -1])
-def test_components_that_do_not_exist_are_refused(component):
-    problem = sngd.Problem(sngd.interval(x=(0, 1)), sngd.Dirichlet(0.0, component=component), outputs=2)
-    with pytest.raises(ValueError, match="it must be a whole number below 2, or several, each once"):
+@pytest.mark.parametrize("of", [("u", "w"), ("u", "u"), (), (0,), "uv", -1])
+def test_unknowns_that_do_not_exist_are_refused(of):
+    problem = sngd.Problem(sngd.interval(x=(0, 1)), sngd.Dirichlet(0.0, of=of), unknowns=["u", "v"])
+    with pytest.raises(ValueError, match="give the name of one of the unknown functions u, v, or several names"):
         residual_of(problem, pair)
 
 
@@ -169,9 +168,9 @@ def test_ordinary_differential_equations_have_initial_and_final_conditions(domai
 
     initial = sngd.Initial(lambda x: jnp.array([1.0, 1.0]))
     slopes = sngd.Initial([1.0, 0.5], derivative=1)
-    final = sngd.Dirichlet(lambda x: jnp.exp(x[0]), on=domain.face("t", "upper"), component=0)
+    final = sngd.Dirichlet(lambda x: jnp.exp(x[0]), on=domain.face("t", "upper"), of="u")
     for condition, expected in [(initial, [0, 0]), (slopes, [0, -0.5]), (final, [0])]:
-        problem = sngd.Problem(domain, condition, outputs=2)
+        problem = sngd.Problem(domain, condition, unknowns=["u", "v"])
         np.testing.assert_allclose(residual_of(problem, system), [expected], atol=1e-13)
 
 
@@ -200,8 +199,8 @@ DATA = {
     "robin": lambda value: sngd.Robin(1.0, value),
     "coefficient": lambda value: sngd.Robin(value, name="coefficient"),
     "initial": lambda value: sngd.Initial(value),
-    "interior": lambda value: sngd.Interior(lambda v, x: v(x), value),
-    "boundary": lambda value: sngd.Boundary(lambda v, x, normal: v(x), value),
+    "interior": lambda value: sngd.Interior(lambda u, x: u(x), value),
+    "boundary": lambda value: sngd.Boundary(lambda u, x, normal: u(x), value),
 }
 
 
@@ -215,19 +214,19 @@ def test_data_are_not_broadcast(name, value):
         make_objective(sngd.Problem(domain, DATA[name](value)), Exact(lambda x: x[0] * x[1]))
 
 
-def test_data_of_a_system_are_one_number_or_one_for_each_component():
+def test_data_of_a_system_are_one_number_or_one_for_each_unknown():
     line = sngd.interval(x=(0, 1))
     for value, expected in [(1.0, [-1, 0]), (lambda x: jnp.array([1.0, 2.0]), [-1, -1])]:
-        problem = sngd.Problem(line, sngd.Dirichlet(value, on="lower"), outputs=2)
+        problem = sngd.Problem(line, sngd.Dirichlet(value, on="lower"), unknowns=["u", "v"])
         np.testing.assert_allclose(residual_of(problem, pair), [expected], atol=1e-13)
-    problem = sngd.Problem(line, sngd.Dirichlet(lambda x: jnp.ones(3)), outputs=2)
-    with pytest.raises(ValueError, match=r"and u has shape \(2,\); give one number, or an array of shape \(2,\)"):
+    problem = sngd.Problem(line, sngd.Dirichlet(lambda x: jnp.ones(3)), unknowns=["u", "v"])
+    with pytest.raises(ValueError, match=r"and u, v has shape \(2,\); give one number, or an array of shape \(2,\)"):
         residual_of(problem, pair)
 
 
 def test_residuals_of_derivatives_that_vanish_use_u():
     """The second derivative of a linear network depends on no parameter."""
-    equation = sngd.Interior(lambda v, x: sngd.partial(v, "x", "x")(x))
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "x", "x")(x))
     objective, theta = make_objective(sngd.Problem(DOMAIN, equation), Exact(lambda x: x[0]))
     np.testing.assert_array_equal(objective.residual(theta), 0.0)
 

@@ -27,13 +27,19 @@ def values(x):
     return SPLINE(x[1]) + (math.exp(float(x[0])) if x[0] > 0.5 else 1.0)
 
 
-def problem_of(value, initial, coefficient, outputs=1):
+def product(x, unknowns):
+    """The product of each unknown with its derivative."""
+    found = [sngd.partial(u, "x")(x) * u(x) for u in unknowns]
+    return found[0] if len(found) == 1 else jnp.stack(found)
+
+
+def problem_of(value, initial, coefficient, unknowns=("u",)):
     conditions = [
-        sngd.Interior(lambda u, x: sngd.partial(u, "x")(x) * u(x), value),
+        sngd.Interior(lambda x, **unknowns: product(x, unknowns.values()), value),
         sngd.Initial(initial),
         sngd.Robin(coefficient, initial, on="lower"),
     ]
-    return sngd.Problem(DOMAIN, conditions, quadrature=sngd.GaussLegendre(3), outputs=outputs)
+    return sngd.Problem(DOMAIN, conditions, quadrature=sngd.GaussLegendre(3), unknowns=unknowns)
 
 
 NUMPY = problem_of(values, lambda x: np.sin(x[1]), lambda x: np.cosh(x).sum())
@@ -77,14 +83,14 @@ def test_data_follow_the_points_that_are_drawn():
 
 def test_data_of_a_system_have_its_shape():
     table = RegularGridInterpolator((GRID / 2, GRID), np.stack(np.meshgrid(GRID, GRID, indexing="ij"), axis=-1))
-    problem = problem_of(0.0, lambda x: table(x)[0], 0.0, outputs=2)
+    problem = problem_of(0.0, lambda x: table(x)[0], 0.0, unknowns=("u", "v"))
     objective, theta = objective_of(problem)
     term = objective.factor_terms[1]
     found = np.asarray(term.values(objective.trial, theta)).reshape(-1, 2) / np.asarray(term.scales)[:, None]
     values_of_u = jax.vmap(objective.trial.field(theta))(term.points)
     np.testing.assert_allclose(found, values_of_u - np.asarray(term.points) * [2, 1], atol=1e-13)
-    with pytest.raises(ValueError, match=r"value of initial has shape \(3,\) at one point, and u has shape \(2,\)"):
-        objective_of(problem_of(0.0, lambda x: np.ones(3) * float(x[0]), 0.0, outputs=2))
+    with pytest.raises(ValueError, match=r"value of initial has shape \(3,\) at one point, and u, v has shape \(2,\)"):
+        objective_of(problem_of(0.0, lambda x: np.ones(3) * float(x[0]), 0.0, unknowns=("u", "v")))
 
 
 @pytest.mark.parametrize("change", [lambda points: points.staggered(), lambda points: points.refined()])

@@ -39,15 +39,15 @@ def without_exact(problem, **changes):
 def oscillator(frequency=3.0, end=20.0):
     """A pendulum of small amplitude: a system of two equations."""
 
-    def equation(u, t):
-        position, velocity = u(t)
-        return sngd.partial(u, "t")(t) - jnp.stack([velocity, -(frequency**2) * position])
+    def equations(q, v, x):
+        return sngd.partial(q, "t")(x) - v(x), sngd.partial(v, "t")(x) + frequency**2 * q(x)
 
     def exact(t):
         return jnp.stack([jnp.cos(frequency * t[0]), -frequency * jnp.sin(frequency * t[0])])
 
-    conditions = [sngd.Interior(equation), sngd.Initial((1.0, 0.0))]
-    return sngd.Problem(sngd.interval(t=(0, end)), conditions, exact=exact, outputs=2, name="oscillator")
+    conditions = [sngd.Interior(equations), sngd.Initial((1.0, 0.0))]
+    domain = sngd.interval(t=(0, end))
+    return sngd.Problem(domain, conditions, unknowns=["q", "v"], exact=exact, name="oscillator")
 
 
 @pytest.mark.parametrize("activation", ["sin", "tanh"])
@@ -95,7 +95,7 @@ def test_rows_are_those_of_the_closed_form():
     layer = Family((6.0, 5.0), 150).draw(np.random.default_rng(0))
     system = system_of(problem)
     jacobian, residual = laplacian_rows(problem, layer)
-    for found, expected in zip(system.jacobian(Basis(layer))[0], jacobian, strict=True):
+    for found, expected in zip(system.jacobian(Basis(layer)).features[0], jacobian, strict=True):
         assert found[:, 0] == pytest.approx(expected, rel=1e-11, abs=1e-11 * np.abs(expected).max())
     for found, expected in zip(system.residual(system.zero(layer))[0], residual, strict=True):
         assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
@@ -125,7 +125,7 @@ def test_the_jacobian_of_a_nonlinear_equation_is_that_of_finite_differences():
     at = dataclasses.replace(system.zero(layer), outputs=generator.normal(size=(1, 1, 30)))
     change, step = generator.normal(size=(1, 1, 30)), 1e-5
     sides = [system.residual(dataclasses.replace(at, outputs=at.outputs + sign * step * change))[0] for sign in (1, -1)]
-    for found, plus, minus in zip(system.jacobian(Basis(layer), at)[0], *sides, strict=True):
+    for found, plus, minus in zip(system.jacobian(Basis(layer), at).features[0], *sides, strict=True):
         expected = (plus - minus) / (2 * step)
         assert found[:, 0] @ change[0, 0] == pytest.approx(expected, abs=1e-7 * np.abs(expected).max())
 
@@ -198,10 +198,11 @@ def test_features_that_are_too_few_say_how_far_they_came():
 
 
 def test_a_component_that_vanishes_is_measured_against_the_largest_one():
-    def equation(u, x):
-        return sngd.partial(u, "x", "x")(x) + jnp.stack([jnp.sin(x[0]), 0.0])
+    def equations(u, v, x):
+        return sngd.partial(u, "x", "x")(x) + jnp.sin(x[0]), sngd.partial(v, "x", "x")(x)
 
-    problem = sngd.Problem(sngd.interval(x=(0, math.pi)), [sngd.Interior(equation), sngd.Dirichlet(0.0)], outputs=2)
+    conditions = [sngd.Interior(equations), sngd.Dirichlet(0.0)]
+    problem = sngd.Problem(sngd.interval(x=(0, math.pi)), conditions, unknowns=["u", "v"])
     solution = sngd.solve(problem, key=KEY, tolerance=1e-9)
     assert solution.result is sngd.Result.TOLERANCE_REACHED
     points = np.linspace(0, math.pi, 50)[:, None]
@@ -370,7 +371,7 @@ def test_a_condition_on_the_first_instant_and_the_sides_together_is_not_cut_into
 
 def test_a_residual_that_is_not_finite_at_zero_is_refused_or_trained():
     """`u' = -sqrt(u)` has no derivative at zero."""
-    equation = sngd.Interior(lambda u, t: sngd.partial(u, "t")(t) + jnp.sqrt(u(t)))
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "t")(x) + jnp.sqrt(u(x)))
     problem = sngd.Problem(sngd.interval(t=(0, 1)), [equation, sngd.Initial(1.0)])
     with pytest.raises(ValueError, match="the residual is not finite for features"):
         sngd.solve(problem, sngd.Features((4.0,), 30), key=KEY)
@@ -397,14 +398,17 @@ def test_features_for_layers_may_be_wide_or_narrow():
         assert math.isfinite(solution.loss)
 
 
-@pytest.mark.parametrize(("width", "sides"), [(3, 1), (5, 2)])
-def test_blocks_are_solved_like_the_whole_matrix(width, sides):
+@pytest.mark.parametrize(("width", "border", "sides"), [(3, 0, 1), (5, 2, 2)])
+def test_blocks_are_solved_like_the_whole_matrix(width, border, sides):
     generator, count = np.random.default_rng(0), 6
     own = tuple(generator.normal(size=(4, width)) for _ in range(count))
     pairs = [(0, 1), (1, 3), (2, 3), (0, 5), (4, 4), (3, 5)]
     couplings = tuple(Coupling(*pair, *generator.normal(size=(2, 4, width))) for pair in pairs)
-    blocks, right = Blocks(own, couplings), [generator.normal(size=(4, sides)) for _ in range(count + len(pairs))]
-    whole = np.zeros((4 * len(right), width * count))
+    borders, last = tuple(generator.normal(size=(count, 4, border))), generator.normal(size=(4, border))
+    blocks = Blocks(own, couplings, borders, last)
+    right = [generator.normal(size=(4, sides)) for _ in range(count + len(pairs) + 1)]
+    whole = np.zeros((4 * len(right), width * count + border))
+    whole[:, width * count :] = np.concatenate([*borders, np.zeros((4 * len(pairs), border)), last])
     for row, matrix in enumerate(own):
         whole[4 * row : 4 * row + 4, width * row : width * (row + 1)] = matrix
     for row, part in enumerate(couplings, count):
@@ -415,8 +419,9 @@ def test_blocks_are_solved_like_the_whole_matrix(width, sides):
     below = np.concatenate([*right, np.zeros((whole.shape[1], sides))])
     expected, *_ = np.linalg.lstsq(above, below)
     found = blocks.solve(right, damping)
-    assert found.reshape(-1, sides) == pytest.approx(expected, rel=1e-10, abs=1e-12)
-    products = np.concatenate(blocks.times(found[:, :, 0]))
+    solution = np.concatenate([found.columns.reshape(-1, sides), found.border])
+    assert solution == pytest.approx(expected, rel=1e-10, abs=1e-12)
+    products = np.concatenate(blocks.times(found.columns[:, :, 0], found.border[:, 0]))
     assert products == pytest.approx(whole @ expected[:, 0], rel=1e-10, abs=1e-12)
 
 
@@ -535,7 +540,7 @@ def test_a_start_that_is_not_periodic_is_trained_where_the_problem_is():
     ("problem", "network", "message"),
     [
         (HEAT, "auto", "start has the axes x, y"),
-        (dataclasses.replace(POISSON, outputs=2), "auto", "start has 1 components; this problem has 2"),
+        (dataclasses.replace(POISSON, unknowns=("u", "v")), "auto", "start has the unknowns u; this problem has u, v"),
         (POISSON, "3x24", "start and network are both given"),
     ],
 )
@@ -586,7 +591,7 @@ def test_a_march_that_was_killed_goes_on_after_its_last_window(tmp_path):
 
 def test_windows_end_where_the_caller_says():
     """The source jumps at `t = 0.3`, which no smooth features follow."""
-    equation = sngd.Interior(lambda u, t: sngd.partial(u, "t")(t) + u(t) ** 2 - jnp.where(t[0] < 0.3, 1.0, 0.0))
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "t")(x) + u(x) ** 2 - jnp.where(x[0] < 0.3, 1.0, 0.0))
     problem = sngd.Problem(sngd.interval(t=(0, 1)), [equation, sngd.Initial(0.0)])
     solution = sngd.solve(problem, key=KEY, tolerance=1e-9, policies=Policies(march=March(windows=(0.3,))))
     assert solution.result is sngd.Result.TOLERANCE_REACHED
@@ -619,7 +624,7 @@ def test_a_derivative_that_counts_in_a_small_part_of_the_domain_is_not_overlooke
 
 def test_an_equation_that_reads_other_times_is_not_solved_in_cells():
     """`u' = -u(0)` is solved by `1 - t`, on the whole interval at once."""
-    equation = sngd.Interior(lambda u, t: sngd.partial(u, "t")(t) + u(jnp.zeros(1)))
+    equation = sngd.Interior(lambda u, x: sngd.partial(u, "t")(x) + u(jnp.zeros(1)))
     problem = sngd.Problem(sngd.interval(t=(0, 1)), [equation, sngd.Initial(1.0)], exact=lambda t: 1 - t[0])
     solution = sngd.solve(problem, key=KEY, tolerance=1e-10)
     assert not isinstance(solution.network, Cells)

@@ -69,7 +69,7 @@ def test_residuals_in_chunks_are_those_of_single_points(key):
     np.testing.assert_allclose(found.values, np.stack([values - found.points[:, 0], 2 * values], axis=1), atol=1e-12)
 
 
-def test_a_picture_shows_the_axes_the_component_and_the_title_that_are_asked_for(solution, tmp_path):
+def test_a_picture_shows_the_axes_the_unknown_and_the_title_that_are_asked_for(solution, tmp_path):
     figure = sngd.plot(solution, tmp_path / "picture.png", axes="y", title="along y")
     assert figure.get_suptitle() == "along y"
     assert figure.axes[0].get_xlabel() == "y"
@@ -77,7 +77,7 @@ def test_a_picture_shows_the_axes_the_component_and_the_title_that_are_asked_for
     curve = figure.axes[0].lines[0].get_ydata()
     along = np.stack([np.full(len(curve), 0.5), np.linspace(0, 1, len(curve))], axis=1)
     np.testing.assert_allclose(curve, solution(along), rtol=1e-12)
-    with pytest.raises(ValueError, match="component is 1; the solution has the components 0 to 0"):
-        sngd.plot(solution, component=1)
+    with pytest.raises(ValueError, match="of is 'v'; the unknown functions are u"):
+        sngd.plot(solution, of="v")
     with pytest.raises(ValueError, match="axes is"):
         sngd.plot(solution, axes=("x", "y", "x"))

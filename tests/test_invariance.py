@@ -44,10 +44,9 @@ def evolving(amplitude=1.0, length=1.0, axes=("t", "x"), reverse=False):
 def oscillating(amplitude=1.0, length=1.0):
     """A system of two, from its initial values."""
     exact = lambda x: amplitude * jnp.stack([jnp.cos(x[0] / length), -jnp.sin(x[0] / length)])
-    turned = lambda u, x: jnp.stack([u(x)[1], -u(x)[0]]) / length
-    equation = sngd.Interior(lambda u, x: D(u, "t")(x) - turned(u, x))
+    equation = sngd.Interior(lambda u, v, x: (D(u, "t")(x) - v(x) / length, D(v, "t")(x) + u(x) / length))
     start = sngd.Initial(lambda x: amplitude * jnp.array([1.0, 0.0]))
-    return sngd.Problem(sngd.interval(t=(0, length)), [equation, start], outputs=2, exact=exact)
+    return sngd.Problem(sngd.interval(t=(0, length)), [equation, start], unknowns=["u", "v"], exact=exact)
 
 
 # A problem, its network, and the iterations after which it stands at its floor, or is compared where it stands.

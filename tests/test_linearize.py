@@ -188,8 +188,8 @@ class TwoParts(eqx.Module):
 
 def test_conditions_that_do_not_depend_on_a_matrix(key):
     square = sngd.box(**dict.fromkeys("abcdefgh", (0, 1)))
-    conditions = [sngd.Interior(lambda u, x: u(x)[0]), sngd.Dirichlet(lambda x: jnp.ones(2))]
-    problem = sngd.Problem(square, conditions, outputs=2, quadrature=sngd.Sobol(4))
+    conditions = [sngd.Interior(lambda u, x: u(x)), sngd.Dirichlet(lambda x: jnp.ones(2))]
+    problem = sngd.Problem(square, conditions, unknowns=["u", "v"], quadrature=sngd.Sobol(4))
     network = TwoParts(*jax.random.normal(key, (2, 16, 8)), jnp.ones(16))
     (layered, theta), (stored, _) = (make_objective(problem, network, Limits(size)) for size in (0, 2**30))
     factor, matrix = factor_of(layered, theta), np.asarray(factor_of(stored, theta).matrix)
@@ -259,7 +259,7 @@ def test_the_gradient_by_parts_in_two_dimensions_with_two_outputs(key):
         return (1 + x[0]) * jnp.sum(sngd.gradient(u)(x) ** 2) / 2 + u(x)[0] * u(x)[1] ** 2 - x[1] * u(x)[1]
 
     metric = lambda u, v, x: sngd.gradient(v)(x).ravel()
-    problem = sngd.Energy(square, density, metric, outputs=2, quadrature=sngd.GaussLegendre(20))
+    problem = sngd.Energy(square, density, metric, unknowns=["u", "v"], quadrature=sngd.GaussLegendre(20))
     objective, theta = make_objective(problem, make_network("2x6", square.bounds, 2, key=key))
     plain = jax.jit(jax.grad(objective.value))(theta)
     np.testing.assert_allclose(

@@ -184,10 +184,10 @@ def test_a_folder_holds_result_history_picture_and_model(problem, tmp_path, key)
 
 def test_systems_and_problems_without_exact_solution_are_drawn(tmp_path, key):
     domain = sngd.box(x=(0, 1), y=(0, 1), z=(0, 1))
-    problem = sngd.Problem(domain, [sngd.Dirichlet(1.0)], outputs=2, quadrature=sngd.GaussLegendre(4))
+    problem = sngd.Problem(domain, [sngd.Dirichlet(1.0)], unknowns=["u", "v"], quadrature=sngd.GaussLegendre(4))
     solution = sngd.solve(problem, "1x8", key=key, stopping=Stopping(iterations=2))
     assert solution(np.zeros((3, 3))).shape == (3, 2)
-    sngd.plot(solution, tmp_path / "picture.png", component=1)
+    sngd.plot(solution, tmp_path / "picture.png", of="v")
     assert (tmp_path / "picture.png").stat().st_size > 1000
     with pytest.raises(ValueError, match="exact is missing"):
         solution.relative_l2()

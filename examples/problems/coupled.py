@@ -9,13 +9,12 @@ def exact(x):
     return jnp.stack([2 + jnp.sin(jnp.pi * x[0]) * jnp.cos(x[1]), jnp.exp(x[0] - x[1])])
 
 
-def operator(u, x):
-    prey, predator = u(x)
-    meeting = jnp.stack([prey * predator, -prey * predator])
-    return -sngd.laplacian(u)(x) + meeting
+def operator(u, v, x):
+    meeting = u(x) * v(x)
+    return jnp.stack([-sngd.laplacian(u)(x) + meeting, -sngd.laplacian(v)(x) - meeting])
 
 
 domain = sngd.box(x=(0, 1), y=(0, 1))
-solved = sngd.Field(exact, domain)
-equation = sngd.Interior(lambda u, x: operator(u, x) - operator(solved, x))
-problem = sngd.Problem(domain, [equation, sngd.Dirichlet(exact)], exact=exact, outputs=2, name="coupled")
+prey, predator = (sngd.Field(lambda x, at=at: exact(x)[at], domain) for at in (0, 1))
+equation = sngd.Interior(lambda u, v, x: operator(u, v, x) - operator(prey, predator, x))
+problem = sngd.Problem(domain, [equation, sngd.Dirichlet(exact)], unknowns=["u", "v"], exact=exact, name="coupled")

@@ -3,19 +3,22 @@
 from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Coupling
 from sngd.features._choice import Candidate, Chooser, FeatureChoice
-from sngd.features._estimate import Estimate
+from sngd.features._estimate import Estimate, relative
 from sngd.features._families import FROZEN_ACTIVATIONS, Features, Layer
 from sngd.features._fit import Fit, fit
-from sngd.features._march import March, Marcher, Piece, arrays_of, can_divide, can_march
+from sngd.features._inference import Inference, NoisyProblem, infer
+from sngd.features._march import BESIDE_NOISE, March, Marcher, Piece, arrays_of, can_divide, can_march
 from sngd.features._march import error_of as error_of_pieces
 from sngd.features._mesh import interfaces, stretched
 from sngd.features._network import Network
 from sngd.features._probe import Probe
 from sngd.features._rows import Conditions
-from sngd.features._system import System
+from sngd.features._system import NOISY, System
 
 __all__ = [
+    "BESIDE_NOISE",
     "FROZEN_ACTIVATIONS",
+    "NOISY",
     "Basis",
     "Blocks",
     "Candidate",
@@ -26,10 +29,12 @@ __all__ = [
     "FeatureChoice",
     "Features",
     "Fit",
+    "Inference",
     "Layer",
     "March",
     "Marcher",
     "Network",
+    "NoisyProblem",
     "Piece",
     "Probe",
     "System",
@@ -38,6 +43,8 @@ __all__ = [
     "can_march",
     "error_of_pieces",
     "fit",
+    "infer",
     "interfaces",
+    "relative",
     "stretched",
 ]

@@ -2,7 +2,8 @@
 
 The blocks are eliminated one after the other. Each QR decomposition sees the rows of one block, what is left of the
 blocks before it, and the columns of those blocks with which it shares rows (multifrontal QR: Duff and Reid, ACM Trans.
-Math. Softw. 9, 1983). Normal equations are not formed, because they would lose half of the digits.
+Math. Softw. 9, 1983). The border, a few columns in which any row may have entries, is eliminated last. Normal equations
+are not formed, because they would lose half of the digits.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,20 +24,40 @@ class Coupling:
     right: Float[np.ndarray, "n c"]
 
 
+class Solved(NamedTuple):
+    """The solution of a least-squares problem with `r` right-hand sides.
+
+    - `columns`: of the blocks. `border`: of the border.
+    - `triangle`: the triangular factor that is left for the border when the blocks are eliminated, without the damping.
+    """
+
+    columns: Float[np.ndarray, "K c r"]
+    border: Float[np.ndarray, "b r"]
+    triangle: Float[np.ndarray, "b b"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """A matrix of `K` blocks of `c` columns.
+    """A matrix of `K` blocks of `c` columns, and a border of `b` columns.
 
-    - `own`: for each block the rows that have no other columns, shape `(n_k, c)`. `couplings`: all other rows.
+    - `own`: for each block the rows that have no columns of other blocks, shape `(n_k, c)`. `couplings`: rows of two.
+    - `border`: the columns of the border in the own rows of each block, shape `(n_k, b)`. Couplings have none.
+    - `last`: rows that have columns of the border alone, shape `(n, b)`.
     """
 
     own: tuple[Float[np.ndarray, "n c"], ...]
     couplings: tuple[Coupling, ...] = ()
+    border: tuple[Float[np.ndarray, "n b"], ...] = ()
+    last: Float[np.ndarray, "n b"] = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
 
-    def times(self, columns: Float[np.ndarray, "K c"]) -> list[Float[np.ndarray, " n"]]:
-        """The product with a vector, as one array for the own rows of each block, and then one for each coupling."""
+    def times(self, columns: Float[np.ndarray, "K c"], border: Float[np.ndarray, " b"]) -> list[np.ndarray]:
+        """The product with a vector: an array for the own rows of each block, one for each coupling, and one for the
+        last rows.
+        """
         own = [matrix @ each for matrix, each in zip(self.own, columns, strict=True)]
-        return own + [part.left @ columns[part.first] + part.right @ columns[part.second] for part in self.couplings]
+        own = [part + matrix @ border for part, matrix in zip(own, self._borders, strict=True)]
+        coupled = [part.left @ columns[part.first] + part.right @ columns[part.second] for part in self.couplings]
+        return [*own, *coupled, self.last @ border]
 
     @property
     def scale(self) -> float:
@@ -45,43 +66,77 @@ class Blocks:
 
     @property
     def is_finite(self) -> bool:
-        return all(np.all(np.isfinite(matrix)) for matrix in self.own)
+        return all(np.all(np.isfinite(matrix)) for matrix in (*self.own, *self._borders))
 
-    def solve(self, right: list[Float[np.ndarray, "n r"]], damping: float) -> Float[np.ndarray, "K c r"]:
+    def without(self, chosen: Bool[np.ndarray, " b"]) -> "Blocks":
+        """The matrix with zeros in these columns of the border."""
+        if not np.any(chosen):
+            return self
+        border = tuple(np.where(chosen, 0.0, matrix) for matrix in self._borders)
+        return dataclasses.replace(self, border=border, last=np.where(chosen, 0.0, self.last))
+
+    @property
+    def _borders(self) -> tuple[Float[np.ndarray, "n b"], ...]:
+        return self.border or tuple(np.zeros((len(matrix), self.last.shape[1])) for matrix in self.own)
+
+    def solve(self, right: list[Float[np.ndarray, "n r"]], damping: float) -> Solved:
         """The vectors that make the least sum of squares of the residual and of `damping` times the vector.
 
         - `right`: the right-hand sides, in the order of `times`.
         """
         count, width, sides = len(self.own), self.own[0].shape[1], right[0].shape[1]
+        widths = {**dict.fromkeys(range(count), width), count: self.last.shape[1]}
         waiting: list[list[tuple[Coupling, np.ndarray]]] = [[] for _ in range(count)]
-        for part, side in zip(self.couplings, right[count:], strict=True):
+        for part, side in zip(self.couplings, right[count:-1], strict=True):
             waiting[min(part.first, part.second)].append((part, side))
         damped, zeros = damping * np.eye(width), np.zeros((width, sides))
-        front: list[int] = []
-        rest, eliminated = np.zeros((0, sides)), []
+        front: list[int] = [count]
+        rest, eliminated = np.zeros((0, widths[count] + sides)), []
         for number in range(count):
             later = {other for part, _ in waiting[number] for other in (part.first, part.second)}
             columns = [number, *sorted((set(front) | later) - {number})]
-            end = len(front) * width
-            parts = tuple(rest[:, at : at + width] for at in range(0, end, width))
-            own = [_Rows((number,), (self.own[number],), right[number]), _Rows((number,), (damped,), zeros)]
             # The own rows are reduced to a triangle first, so that fewer rows meet the columns of other blocks.
-            reduced = _triangle(own, [number], width)
-            given = [_Rows(tuple(front), parts, rest[:, end:])]
-            given.append(_Rows((number,), (reduced[:, :width],), reduced[:, width:]))
-            given.extend(
-                _Rows((part.first, part.second), (part.left, part.right), side) for part, side in waiting[number]
-            )
-            upper = reduced if len(columns) == 1 and not len(rest) else _triangle(given, columns, width)
+            own = [
+                _Rows((number, count), (self.own[number], self._borders[number]), right[number]),
+                _Rows((number,), (damped,), zeros),
+            ]
+            reduced = _triangle(own, [number, count], widths)
+            if len(columns) == 2 and not len(rest):
+                upper = reduced
+            else:
+                given = [_rows_of(rest, front, widths), _rows_of(reduced, [number, count], widths)]
+                given.extend(
+                    _Rows((part.first, part.second), (part.left, part.right), side) for part, side in waiting[number]
+                )
+                upper = _triangle(given, columns, widths)
             eliminated.append((columns, upper[:width]))
             front, rest = columns[1:], upper[width:, width:]
+        return self._substituted(eliminated, rest, right[-1], damping)
+
+    def _substituted(
+        self,
+        eliminated: list[tuple[list[int], Float[np.ndarray, "c C"]]],
+        rest: Float[np.ndarray, "n C"],
+        last: Float[np.ndarray, "n r"],
+        damping: float,
+    ) -> Solved:
+        """The solution, from the rows that each block has left, and from those that are left for the border."""
+        count, width, sides, border = len(self.own), self.own[0].shape[1], last.shape[1], self.last.shape[1]
+        rows = _triangle([_rows_of(rest, [0], {0: border}), _Rows((0,), (self.last,), last)], [0], {0: border})
+        damped = _Rows((0,), (damping * np.eye(border),), np.zeros((border, sides)))
+        whole = _triangle([_rows_of(rows, [0], {0: border}), damped], [0], {0: border})
+        known = np.zeros((0, sides))
+        if border:
+            known = scipy.linalg.solve_triangular(whole[:border, :border], whole[:border, border:], check_finite=False)
         found = np.zeros((count, width, sides))
-        for columns, rows in reversed(eliminated):
-            known = found[columns[1:]].reshape(-1, sides)
-            end = len(columns) * width
-            side = rows[:, end:] - rows[:, width:end] @ known
-            found[columns[0]] = scipy.linalg.solve_triangular(rows[:, :width], side, check_finite=False)
-        return found
+        for columns, upper in reversed(eliminated):
+            others = np.concatenate([*(found[other] for other in columns[1:-1]), known])
+            end = width + len(others)
+            side = upper[:, end:] - upper[:, width:end] @ others
+            found[columns[0]] = scipy.linalg.solve_triangular(upper[:, :width], side, check_finite=False)
+        triangle = np.zeros((border, border))
+        triangle[: min(len(rows), border)] = rows[:border, :border]
+        return Solved(found, known, triangle)
 
 
 class _Rows(NamedTuple):
@@ -92,18 +147,27 @@ class _Rows(NamedTuple):
     right: Float[np.ndarray, "n r"]
 
 
-def _triangle(given: list[_Rows], columns: list[int], width: int) -> Float[np.ndarray, "k C"]:
+def _rows_of(matrix: Float[np.ndarray, "n C"], blocks: list[int], widths: dict[int, int]) -> _Rows:
+    """The rows of a matrix whose columns are those of these blocks, and then the right-hand sides."""
+    ends = np.cumsum([widths[block] for block in blocks]).tolist()
+    *parts, right = np.split(matrix, ends, axis=1)
+    return _Rows(tuple(blocks), tuple(parts), right)
+
+
+def _triangle(given: list[_Rows], columns: list[int], widths: dict[int, int]) -> Float[np.ndarray, "k C"]:
     """The upper triangular factor of rows whose columns are those of some blocks, and then the right-hand sides."""
-    count, end = sum(len(each.right) for each in given), len(columns) * width
+    starts = dict(zip(columns, np.cumsum([0, *(widths[block] for block in columns)]).tolist(), strict=False))
+    count, end = sum(len(each.right) for each in given), sum(widths[block] for block in columns)
     matrix = np.zeros((count, end + given[0].right.shape[1]), order="F")
     first = 0
     for each in given:
         last = first + len(each.right)
         for block, part in zip(each.blocks, each.parts, strict=True):
-            at = columns.index(block) * width
-            matrix[first:last, at : at + width] += part
+            matrix[first:last, starts[block] : starts[block] + widths[block]] += part
         matrix[first:last, end:] = each.right
         first = last
+    if not count:
+        return matrix
     # LAPACK itself, because `scipy.linalg.qr` copies the whole matrix once more.
     decompose, space = scipy.linalg.get_lapack_funcs(("geqrf", "geqrf_lwork"), (matrix,))
     packed, *_ = decompose(matrix, lwork=int(space(*matrix.shape)[0]), overwrite_a=True)

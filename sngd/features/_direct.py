@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd._arrays import Unflatten, on_device
+from sngd._arrays import Unflatten, flattened, on_device
 from sngd._compiled import compiled
 from sngd.features._families import Layer
 from sngd.features._network import Network
 from sngd.linearize import Term, TrialFunction
-from sngd.networks import ACTIVATIONS
+from sngd.networks import ACTIVATIONS, WithConstants
 from sngd.problem import Problem
 
 # Features that are evaluated at once, of which a layer has a whole number, and points.
@@ -44,8 +44,14 @@ class FeatureSum(eqx.Module):
         return values[0] if len(values) == 1 else values
 
 
-def trial_of(problem: Problem, layer: Layer, base: Network | None = None) -> TrialFunction:
-    """The map from the output weights of features to the sum of these features and a network on the whole domain."""
+def trial_of(
+    problem: Problem, layer: Layer, base: Network | None, numbers: Float[np.ndarray, " c"]
+) -> tuple[TrialFunction, Float[Array, " p"]]:
+    """The map from output weights of features, and constants in their units, to the sum of these features and a network
+    on the whole domain; and such a vector, with weights that are zero.
+
+    - `base`: the network; left out, there is none. `numbers`: the unknown constants, in their units.
+    """
     weights, biases = _padded(layer)
     whole = FeatureSum(
         output=on_device(np.zeros((problem.outputs, len(biases)))),
@@ -56,27 +62,35 @@ def trial_of(problem: Problem, layer: Layer, base: Network | None = None) -> Tri
         base=None if base is None else _base(base),
         activation=layer.activation,
     )
-    trained, fixed = eqx.partition(whole, jax.tree.map(lambda leaf: leaf is whole.output, whole))
+    wanted, given = [whole.output], whole
+    if problem.constants:
+        given = WithConstants(whole, on_device(numbers))
+        wanted.append(given.variables)
+    trained, fixed = eqx.partition(given, jax.tree.map(lambda leaf: any(leaf is each for each in wanted), given))
     parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-    return TrialFunction(Unflatten.of(trained), fixed, problem.domain, _itself, parameters)
+    unravel, names, free = Unflatten.of(trained), problem.functions, tuple(each.free for each in problem.constants)
+    trial = TrialFunction(unravel, fixed, problem.domain, _itself, parameters, names, free)
+    return trial, flattened(trained)
 
 
-def jacobian_of(term: Term, problem: Problem, layer: Layer, at: Network | None) -> Float[np.ndarray, "n m q"]:
-    """What a unit change of each output weight changes in the rows of a term.
+def jacobian_of(
+    term: Term, problem: Problem, layer: Layer, at: Network | None
+) -> tuple[Float[np.ndarray, "n m q"], Float[np.ndarray, "n c"]]:
+    """What a unit change of each output weight, and of each constant in its unit, changes in the rows of a term.
 
     - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
     """
-    trial = trial_of(problem, layer, at)
-    theta = on_device(np.zeros(trial.unravel.shapes[0]).ravel())
+    trial, theta = trial_of(problem, layer, at, problem.start_numbers if at is None else at.numbers)
     rows = _in_blocks(term, lambda part: np.asarray(_jacobian(part, trial, theta)))
-    return rows.reshape(len(rows), problem.outputs, -1)[:, :, : len(layer)]
+    weights, constants = np.split(rows, [len(theta) - len(problem.constants)], axis=1)
+    return weights.reshape(len(rows), problem.outputs, -1)[:, :, : len(layer)], constants
 
 
 def residual_of(term: Term, problem: Problem, network: Network) -> Float[np.ndarray, " n"]:
     """The rows of a term for a network."""
-    trial = trial_of(problem, network.layer)
+    trial, _ = trial_of(problem, network.layer, None, network.numbers)
     missing = trial.unravel.shapes[0][1] - len(network.layer)
-    theta = on_device(np.pad(network.outputs[0], [(0, 0), (0, missing)]).ravel())
+    theta = flattened((np.pad(network.outputs[0], [(0, 0), (0, missing)]), network.numbers))
     return _in_blocks(term, lambda part: np.asarray(_values(part, trial, theta)))
 
 

@@ -77,7 +77,7 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     first, network, basis, own = systems[0], fit.network, Basis(layer), Basis(fit.network.layer)
     jacobian = first.jacobian(basis, None if fit.linear else network, own)
     units = first.units(jacobian, basis)
-    blocks = first.blocks(jacobian, layer, units)
+    blocks = first.blocks(jacobian, dataclasses.replace(first.zero(layer), numbers=network.numbers), units)
     sides = [system.stacked(network, units, own) for system in systems]
     right = [np.stack(parts, axis=1) for parts in zip(*sides, strict=True)]
     sizes = _root_mean_square(network(points))
@@ -88,8 +88,9 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     rounding = float(np.finfo(float).eps) * np.max(np.linalg.norm(network.outputs, axis=2), axis=0)
     found = []
     for at in range(len(systems)):
-        correction = Network(layer, network.cells, updates[:, :, at].reshape(len(updates), -1, len(layer)))
-        changes = blocks.times(updates[:, :, at])
+        columns, numbers = updates.columns[:, :, at], updates.border[:, at]
+        correction = Network(layer, network.cells, columns.reshape(len(columns), -1, len(layer)), numbers)
+        changes = blocks.times(columns, numbers)
         rest = first.by_cells([part[:, at] + change for part, change in zip(right, changes, strict=True)])
         # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
         # as they would for the same residual: by the root mean square of a wave, in units of its response.

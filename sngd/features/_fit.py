@@ -9,6 +9,7 @@ decomposition does in ten times as many operations. The matrix is decomposed its
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks
 from sngd.features._families import Layer
 from sngd.features._network import Network
-from sngd.features._system import System, Units
+from sngd.features._system import NOISY, System, Units
 
 # The damping as a part of the root of the mean square of the norms of the blocks: a few units in the last place. With
 # less, rounding errors grow from cell to cell.
@@ -32,8 +33,23 @@ _SUFFICIENT, _HALVINGS = 0.1, 8
 # A change of the residual that is predicted to this part belongs to a linear equation.
 _LINEAR = 1e-9
 
-# From the third step on, a whole step that leaves more than this part of the residual is the last one.
-_SLOW = 0.5
+# What readings with noise weigh beside conditions that hold exactly, one after the other.
+_SHARES = (1.0, 1e-2, 1e-4, NOISY)
+
+# After the first steps, a whole step that leaves more than this part of the residual is the last one. With noise, which
+# hides how well the equations hold, so many of them in a row are.
+_SLOW, _FIRST, _PATIENCE = 0.5, 2, 3
+
+
+# A constant changes in one step by so many of its units at most.
+_FAR = 3.0
+
+
+class Update(NamedTuple):
+    """Changes of the output layers, and of the unknown constants in their units."""
+
+    outputs: Float[np.ndarray, "K m q"]
+    numbers: Float[np.ndarray, " c"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,49 +85,105 @@ def fit(system: System, layer: Layer, *, steps: int, linear: bool | None = None,
     network, basis = system.zero(layer) if start is None else start, Basis(layer)
     jacobian = system.jacobian(basis, start)
     units = system.units(jacobian, basis)
-    blocks, right = system.blocks(jacobian, layer, units), system.stacked(network, units, basis)
     if linear is None:
-        linear = _is_linear(system, network, right, blocks, units)
-    left = _norm(right)
+        linear = _is_linear(system, network, system.blocks(jacobian, network, units), units)
     # The residual of the zero function tells how large the data are, however close the start is.
-    first = left if start is None else max(left, _norm(system.stacked(system.zero(layer), units, basis)))
-    taken, slow = 0, False
-    while taken < steps and not slow:
-        if not (blocks.is_finite and math.isfinite(_norm(right))):
-            left = math.inf
-            break
-        part = DAMPING if linear or not first else float(np.clip(_EARLY * left / first, DAMPING, _EARLY))
-        update = _shortest(blocks, network, right, part) - network.outputs
-        taken += 1
-        moved = _line_search(lambda there: system.stacked(there, units, basis), network, update, right, blocks)
-        if moved is None:
-            break
-        network, right, size = moved
-        before, left = left, _norm(right)
-        if linear:
-            break
-        slow = size == 1 and taken > 2 and left > _SLOW * before and part <= _EARLY * _SLOW
-        if taken < steps and not slow:
-            blocks = system.blocks(system.jacobian(basis, network), layer, units)
-    return Fit(network, system, units, left if math.isfinite(left) else math.inf, linear, taken)
+    first = _norm(system.stacked(system.zero(layer), units, basis))
+    taken = 0
+    # Steps that keep nonlinear equations to many more digits than the noise of readings are tiny, unless they end close
+    # to the solution. So the equations weigh more and more.
+    shares = (NOISY,) if linear or not system.has_noise else _SHARES[0 if start is None else 1 :]
+    residual = math.inf
+    for share in shares:
+        weighed = system.with_noise(units, share)
+        stage = _Steps(system, basis, weighed, linear, first, share if system.has_noise else 1.0)
+        network, residual, more = stage.taken_from(network, steps)
+        taken += more
+    return Fit(network, system, units, residual, linear, taken)
 
 
-def _shortest(
-    blocks: Blocks, network: Network, right: list[Float[np.ndarray, " n"]], part: float
-) -> Float[np.ndarray, "K m q"]:
-    """The shortest output layers that solve the problem linearized at a network with this residual."""
-    columns = network.outputs.reshape(len(network.outputs), -1)
-    wanted = [(product - rest)[:, None] for product, rest in zip(blocks.times(columns), right, strict=True)]
-    return blocks.solve(wanted, part * blocks.scale)[:, :, 0].reshape(network.outputs.shape)
+@dataclasses.dataclass(frozen=True)
+class _Steps:
+    """Gauss-Newton steps for residuals in given units.
+
+    - `first`: the norm of the residual of the zero function.
+    - `share`: of the noisy rows beside the others, which damping must not hide.
+    """
+
+    system: System
+    basis: Basis
+    units: Units
+    linear: bool
+    first: float
+    share: float = 1.0
+
+    def taken_from(self, network: Network, steps: int) -> tuple[Network, float, int]:
+        """Where at most so many steps end, the norm of the residual there, infinite where it is not finite, and how
+        many were taken.
+        """
+        right = self._residual(network)
+        left, taken, slow = _norm(right), 0, 0
+        first = max(self.first, left)
+        while taken < steps and slow < (_PATIENCE if self.share == NOISY else 1):
+            blocks = self.system.blocks(self.system.jacobian(self.basis, network), network, self.units)
+            if not (blocks.is_finite and math.isfinite(left)):
+                return network, math.inf, taken
+            early = _EARLY * self.share
+            part = DAMPING if self.linear or not first else float(np.clip(early * left / first, DAMPING, early))
+            taken += 1
+            moved = _line_search(
+                self._residual, network, _update(blocks, network, right, part, self.system.bounds), right, blocks
+            )
+            if moved is None:
+                break
+            network, right, size = moved
+            before, left = left, _norm(right)
+            if self.linear:
+                break
+            is_slow = size == 1 and taken > _FIRST and left > _SLOW * before and part <= early * _SLOW
+            slow = slow + 1 if is_slow else 0
+        return network, left if math.isfinite(left) else math.inf, taken
+
+    def _residual(self, network: Network) -> list[Float[np.ndarray, " n"]]:
+        return self.system.stacked(network, self.units, self.basis)
 
 
-def _is_linear(
-    system: System, start: Network, right: list[Float[np.ndarray, " n"]], blocks: Blocks, units: Units
-) -> bool:
+def _update(
+    blocks: Blocks,
+    network: Network,
+    right: list[Float[np.ndarray, " n"]],
+    part: float,
+    bounds: tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]],
+) -> Update:
+    """The update to the shortest output layers that solve the problem linearized at a network with this residual.
+
+    - `part`: the damping, as a part of the norm of the blocks. `bounds`: of the constants, in their units.
+    """
+    here = blocks.times(network.columns, np.zeros_like(network.numbers))
+    wanted = [(product - rest)[:, None] for product, rest in zip(here, right, strict=True)]
+    lower, upper = bounds
+    changes = np.full_like(network.numbers, np.nan)
+    while True:
+        # Constants beyond a bound are put there, and the others are sought again.
+        known = np.isfinite(changes)
+        fixed = blocks.times(np.zeros_like(network.columns), np.where(known, changes, 0.0))
+        sides = [side - each[:, None] for side, each in zip(wanted, fixed, strict=True)]
+        solved = blocks.without(known).solve(sides, part * blocks.scale)
+        free = np.where(known, changes, solved.border[:, 0])
+        there = network.numbers + free
+        beyond = ((there < lower) | (there > upper)) & ~known
+        if not np.any(beyond):
+            outputs = solved.columns[:, :, 0].reshape(network.outputs.shape) - network.outputs
+            return Update(outputs, free)
+        changes = np.where(beyond, np.clip(there, lower, upper) - network.numbers, changes)
+
+
+def _is_linear(system: System, start: Network, blocks: Blocks, units: Units) -> bool:
     """Whether the residual of random output layers is what the linearization at a network predicts."""
-    change = np.random.default_rng(0).normal(size=start.outputs.shape)
-    there = system.stacked(dataclasses.replace(start, outputs=start.outputs + change), units)
-    predicted = blocks.times(change.reshape(len(change), -1))
+    generator, right = np.random.default_rng(0), system.stacked(start, units)
+    change = Update(generator.normal(size=start.outputs.shape), generator.normal(size=start.numbers.shape))
+    there = system.stacked(start.moved(*change), units)
+    predicted = blocks.times(change.outputs.reshape(len(change.outputs), -1), change.numbers)
     pairs = zip(there, right, predicted, strict=True)
     return bool(_norm([far - near - step for far, near, step in pairs]) <= _LINEAR * (_norm(predicted) + _norm(right)))
 
@@ -119,14 +191,16 @@ def _is_linear(
 def _line_search(
     residual: Callable[[Network], list[Float[np.ndarray, " n"]]],
     network: Network,
-    update: Float[np.ndarray, "K m q"],
+    update: Update,
     right: list[Float[np.ndarray, " n"]],
     blocks: Blocks,
 ) -> tuple[Network, list[np.ndarray], float] | None:
     """The network after the largest part of the update that removes enough, its residual, and that part; or `None`."""
-    size, before, change = 1.0, _norm(right), blocks.times(update.reshape(len(update), -1))
+    before = _norm(right)
+    change = blocks.times(update.outputs.reshape(len(update.outputs), -1), update.numbers)
+    size = min(1.0, _FAR / float(np.max(np.abs(update.numbers), initial=_FAR)))
     for _ in range(_HALVINGS):
-        moved = dataclasses.replace(network, outputs=network.outputs + size * update)
+        moved = network.moved(*update, size)
         values = residual(moved)
         least = _norm([rest + size * step for rest, step in zip(right, change, strict=True)])
         left = _norm(values)

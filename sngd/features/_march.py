@@ -19,6 +19,7 @@ from sngd.features._blocks import Blocks
 from sngd.features._estimate import Estimate, estimates, for_correction, relative
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit
+from sngd.features._inference import Inference, infer
 from sngd.features._mesh import between
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
@@ -40,6 +41,9 @@ _FIRST = 1 / 4
 # An attempt must leave at most this part of the error of the attempt before, or nothing is gained by smaller cells.
 # After so many that gain nothing the window stays as it is.
 _GAINS, _VAIN = 0.5, 2
+
+# The error of the computation is to be this part of that of the noise.
+BESIDE_NOISE = 0.01
 
 # A window whose error is larger than this is not left as it is.
 _FAIR = 1e-6
@@ -118,6 +122,7 @@ class Piece:
     - `features`: of the cells. `fit`: of their output layers. `estimate`: the error, to which the errors of the windows
       before have grown. `added`: the relative error that the window adds. `between`: the rows between the points of
       the fit.
+    - `inference`: what readings tell of the unknowns; `None` without readings that have noise and without constants.
     """
 
     start: float
@@ -127,6 +132,7 @@ class Piece:
     estimate: Estimate
     added: float
     between: System
+    inference: Inference | None = None
 
 
 def can_divide(problem: Problem) -> bool:
@@ -134,8 +140,9 @@ def can_divide(problem: Problem) -> bool:
 
     It has at most three dimensions and an equation in the interior, and leaves the points to the library.
     """
-    given = (problem.quadrature, problem.boundary_quadrature, *(each.points for each in problem.conditions))
-    inside = any(condition.faces(problem.domain) is None for condition in problem.conditions)
+    given = (problem.quadrature, problem.boundary_quadrature, *(each.given_points for each in problem.conditions))
+    others = [each for each in problem.conditions if not each.is_of_readings]
+    inside = any(condition.faces(problem.domain) is None for condition in others)
     return problem.domain.dimension <= len(March.counts) and inside and all(points is None for points in given)
 
 
@@ -143,9 +150,12 @@ def can_march(problem: Problem) -> bool:
     """Whether the problem is an evolution from initial conditions, as far as the faces of the conditions tell.
 
     No condition may hold at the last instant, or at the first one and on other faces together, and time is not
-    periodic. An equation that reads the solution at other times is noticed when it is evaluated.
+    periodic. There are no unknown constants and no readings, which couple all times. An equation that reads the
+    solution at other times is noticed when it is evaluated.
     """
     domain = problem.domain
+    if problem.constants or any(condition.is_of_readings for condition in problem.conditions):
+        return False
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.periodic_axes:
         return False
     last = domain.face(domain.time_axis, "upper")
@@ -171,6 +181,7 @@ def arrays_of(piece: Piece) -> dict[str, np.ndarray]:
         "cells": np.array([cell.bounds for cell in network.cells]),
         "outputs": network.outputs,
         "correction": estimate.correction.outputs,
+        "constants": np.stack([network.numbers, estimate.correction.numbers]),
         "errors": estimate.errors,
         "sizes": estimate.sizes,
         "residuals": estimate.residuals,
@@ -233,8 +244,10 @@ class Marcher:
         boxes = arrays["cells"].tolist()
         cells = tuple(dataclasses.replace(self._domain, lower=low, upper=high) for low, high in _corners(boxes))
         shape = (len(cells), self._conditions.problem.outputs)
-        network = Network(self._layer, cells, arrays["outputs"].reshape(*shape, len(self._layer)))
-        correction = Network(self._correction, cells, arrays["correction"].reshape(*shape, len(self._correction)))
+        numbers, changes = arrays["constants"]
+        network = Network(self._layer, cells, arrays["outputs"].reshape(*shape, len(self._layer)), numbers)
+        outputs = arrays["correction"].reshape(*shape, len(self._correction))
+        correction = Network(self._correction, cells, outputs, changes)
         given = (start if self._marches else None, before[-1].fit.network if before else None)
         system, rows = (System.of(self._conditions, each, cells, *given) for each in (self._problem, self._between))
         added, residual, steps = arrays["numbers"].tolist()
@@ -295,6 +308,12 @@ class Marcher:
         found = [dataclasses.replace(system, interfaces=()) for system in systems]
         return probe((found[0], found[1]), layer, slow, at, unit)
 
+    def _enough(self, piece: Piece) -> float:
+        """The error of the computation that is small enough, beside that of the noise."""
+        if piece.inference is None:
+            return self._target
+        return max(self._target, BESIDE_NOISE * relative(piece.inference.deviations, piece.estimate.sizes))
+
     @property
     def _time(self) -> int:
         return self._domain.initial.index
@@ -336,8 +355,9 @@ class Marcher:
             self._report(f"{_named(window[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
             vain = 0 if error <= _GAINS * least else vain + 1
             if error < least or best is None:
-                best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between)
-            if error <= self._target or (vain > _VAIN and best.added <= _FAIR):
+                known = infer(attempt.fit)
+                best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between, known)
+            if error <= self._enough(best) or (vain > _VAIN and best.added <= _FAIR):
                 return best
             divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
             if divided is None or vain > _VAIN + 1:
@@ -396,9 +416,10 @@ class Marcher:
                 points[:, self._time] = instant
             values.append(network(points))
         matrix = Blocks((layer(scaled),))
-        columns = matrix.solve([np.concatenate(values, axis=1)], _PROJECTION * matrix.scale)[0]
+        right = [np.concatenate(values, axis=1), np.zeros((0, len(cells) * values[0].shape[1]))]
+        columns = matrix.solve(right, _PROJECTION * matrix.scale).columns[0]
         outputs = columns.T.reshape(len(cells), -1, len(layer))
-        return Network(layer, cells, outputs)
+        return Network(layer, cells, outputs, network.numbers)
 
 
 def _corners(boxes: list[list[list[float]]]) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:

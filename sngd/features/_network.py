@@ -14,11 +14,13 @@ class Network:
     """A layer of `q` features, scaled to each of `K` cells, with an output layer in each cell.
 
     - `cells`: boxes that do not overlap. `outputs`: shape `(K, m, q)`.
+    - `numbers`: the unknown constants, in their units, shape `(c,)`.
     """
 
     layer: Layer
     cells: tuple[Box, ...]
     outputs: Float[np.ndarray, "K m q"]
+    numbers: Float[np.ndarray, " c"] = dataclasses.field(default_factory=lambda: np.zeros(0))
 
     def __call__(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"]:
         """The values at points of the cells. A point outside of all cells belongs to the nearest one."""
@@ -36,8 +38,20 @@ class Network:
         outside = np.maximum(lower - points[:, None], points[:, None] - upper) / (upper - lower)
         return np.argmin(np.max(outside, axis=2, initial=0.0), axis=1)
 
+    @property
+    def columns(self) -> Float[np.ndarray, "K c"]:
+        """The output weights of each cell as one vector."""
+        return self.outputs.reshape(len(self.outputs), -1)
+
+    def moved(
+        self, outputs: Float[np.ndarray, "K m q"], numbers: Float[np.ndarray, " c"], size: float = 1.0
+    ) -> "Network":
+        """The network after a multiple of an update."""
+        return dataclasses.replace(self, outputs=self.outputs + size * outputs, numbers=self.numbers + size * numbers)
+
     def plus(self, other: "Network") -> "Network":
         """The sum with another network on the same cells, as one network with the features of both."""
         weights, biases = (np.concatenate(pair) for pair in zip(self.layer.arrays, other.layer.arrays, strict=True))
         layer = Layer(weights, biases, self.layer.activation)
-        return Network(layer, self.cells, np.concatenate([self.outputs, other.outputs], axis=2))
+        outputs = np.concatenate([self.outputs, other.outputs], axis=2)
+        return Network(layer, self.cells, outputs, self.numbers + other.numbers)

@@ -40,7 +40,7 @@ def probe(
     parts = [
         each / (scale * weight)
         for system in systems
-        for each, scale, weight in zip(system.jacobian(basis, at, other)[0], units, weights, strict=True)
+        for each, scale, weight in zip(system.jacobian(basis, at, other).features[0], units, weights, strict=True)
     ]
     responses = np.concatenate([part.reshape(len(part), -1) for part in parts]) / math.sqrt(len(systems))
     return Probe(layer(unit) / math.sqrt(len(unit)), responses)

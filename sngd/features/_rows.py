@@ -1,11 +1,12 @@
 """The rows of one condition in all cells in which it holds: residuals, and what each feature adds to them."""
 
 import dataclasses
+import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from sngd._arrays import on_device
 from sngd.features._basis import Basis
 from sngd.features._direct import FEATURES, jacobian_of, residual_of, trial_of
 from sngd.features._families import Features, Layer
@@ -19,6 +20,16 @@ _FEW, _MANY = 64, UniformRandom(2048)
 
 # Points whose scaled coordinates differ by less are the same points of different cells.
 _SAME = 1e-11
+
+
+class Responses(NamedTuple):
+    """What unit changes of the unknowns change in residuals, one array for each cell.
+
+    - `features`: of each output weight. `constants`: of each unknown constant, in its unit.
+    """
+
+    features: list[Float[np.ndarray, "n m q"]]
+    constants: list[Float[np.ndarray, "n c"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +61,11 @@ class Rows:
         return self.problem.conditions[self.number].weight
 
     @property
+    def noise_unit(self) -> float | None:
+        """The standard deviation of a reading in the unit of the rows, or `None` for a condition that holds exactly."""
+        return self.problem.conditions[self.number].noise_unit
+
+    @property
     def is_initial(self) -> bool:
         """Whether the condition holds at the first instant alone."""
         domain = self.problem.domain
@@ -64,30 +80,34 @@ class Rows:
         """
         if self.pointwise is None:
             return [residual_of(self.term, self.problem, network)]
-        values, _ = self.pointwise.linearized(self.term, self._derivatives(network, basis))
+        values, *_ = self.pointwise.linearized(self.term, self._derivatives(network, basis), network.numbers)
         return [part.ravel() for part in self._by_cells(values - self.offsets)]
 
-    def jacobian(
-        self, basis: Basis, at: Network | None = None, other: Basis | None = None
-    ) -> list[Float[np.ndarray, "n m q"]]:
-        """What a unit change of each output weight changes in the residual, one array for each cell.
+    def jacobian(self, basis: Basis, at: Network | None = None, other: Basis | None = None) -> Responses:
+        """What changes of the unknowns change in the residual.
 
-        - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
-          `other`: the basis of its layer.
+        - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere, and
+          constants at their starts. `other`: the basis of its layer.
         """
         outputs, layer = self.problem.outputs, basis.layer
         if self.pointwise is None:
-            return [jacobian_of(self.term, self.problem, layer, at)]
+            features, constants = jacobian_of(self.term, self.problem, layer, at)
+            return Responses([features], [constants])
+        numbers = self.problem.start_numbers if at is None else at.numbers
         if at is None or other is None:
             derivatives = np.zeros((len(self.term.scales), outputs, len(self.pointwise.orders)))
         else:
             derivatives = self._derivatives(at, other)
-        _, slopes = self.pointwise.linearized(self.term, derivatives)
+        _, slopes, others = self.pointwise.linearized(self.term, derivatives, numbers)
         found = [
             basis.combined(scaled, half, self.pointwise.orders, part)
             for part, (_, half, scaled) in zip(self._by_cells(slopes), self.cells, strict=True)
         ]
-        return [part.reshape(-1, outputs, len(layer)) for part in found]
+        features = [part.reshape(-1, outputs, len(layer)) for part in found]
+        sizes = [(math.prod(part.shape[:2]), len(numbers)) for part in self._by_cells(others)]
+        return Responses(
+            features, [part.reshape(size) for part, size in zip(self._by_cells(others), sizes, strict=True)]
+        )
 
     def for_solution(self, network: Network) -> Float[np.ndarray, "n e"]:
         """The residual for a network with cells of its own, point by point."""
@@ -99,7 +119,7 @@ class Rows:
             own, cell = owners == number, network.cells[number]
             scaled = (points[own] - cell.center) / cell.half_sides
             derivatives[own] = basis.derivatives(scaled, cell.half_sides, orders, network.outputs[number])
-        return self.pointwise.linearized(self.term, derivatives)[0]
+        return self.pointwise.linearized(self.term, derivatives, network.numbers)[0]
 
     def _derivatives(self, network: Network, basis: Basis) -> Float[np.ndarray, "n m A"]:
         assert self.pointwise is not None
@@ -134,7 +154,7 @@ class Conditions:
         if problem.quadrature is None:
             many = dataclasses.replace(few, quadrature=_MANY, boundary_quadrature=problem.boundary_quadrature or _MANY)
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
-        terms = residual_terms(few, trial_of(few, zeros), on_device(np.zeros(problem.outputs * FEATURES)))
+        terms = residual_terms(few, *trial_of(few, zeros, None, problem.start_numbers))
         pointwise = [
             None if isinstance(each, Periodic) else Pointwise.of(term.on(many.collocation(each)), problem)
             for term, each in zip(terms, problem.conditions, strict=True)
@@ -154,7 +174,7 @@ class Conditions:
         inside = [
             each
             for each, condition in zip(self.pointwise, self.problem.conditions, strict=True)
-            if each is not None and condition.faces(domain) is None
+            if each is not None and condition.faces(domain) is None and not condition.is_of_readings
         ]
         return tuple(
             tuple(max(each.highest[component][axis] for each in inside) for component in range(self.problem.outputs))
@@ -164,7 +184,8 @@ class Conditions:
     def with_points(self, features: Features) -> Problem:
         """The problem with points for a fit of these features, where it names none."""
         domain, pairs = self.problem.domain, zip(self.terms, self.problem.conditions, strict=True)
-        equations = sum(term.components for term, condition in pairs if condition.faces(domain) is None)
+        inside = [term for term, each in pairs if each.faces(domain) is None and not each.is_of_readings]
+        equations = sum(term.components for term in inside)
         return with_points(self.problem, features, max(equations, 1))
 
     def rows(self, problem: Problem) -> tuple[Rows, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Coupling
@@ -14,19 +14,34 @@ from sngd.features._families import Layer
 from sngd.features._mesh import Interface, interfaces
 from sngd.features._network import Network
 from sngd.features._rows import Conditions, Rows
-from sngd.problem import Box, Problem
+from sngd.problem import Box, Problem, priors
+
+# Rows of readings with noise, and of priors, are this part of the rows that hold exactly. The latter are violated by
+# its square, so that the equations hold to rounding errors however large the noise is.
+NOISY = 1e-6
 
 # A response must be so many times larger than its change where the weights of the features change in the last digit.
 _RESPONDS = 1e2
 
 
 class Units(NamedTuple):
-    """What residuals are divided by: for each cell one number for each condition, and for each interface one for each
-    order of the derivatives.
+    """What residuals are divided by: for each cell one number for each condition, for each interface one for each order
+    of the derivatives, and one number for readings and priors in units of their standard deviations.
     """
 
     own: tuple[tuple[float, ...], ...]
     jumps: tuple[tuple[float, ...], ...]
+    deviation: float = 1.0
+
+
+class Jacobian(NamedTuple):
+    """What unit changes change in the residual, in each cell, of each condition there.
+
+    - `features`: changes of the output weights of the cell. `constants`: of the unknown constants, in their units.
+    """
+
+    features: list[list[Float[np.ndarray, "n m q"]]]
+    constants: list[list[Float[np.ndarray, "n c"]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +85,9 @@ class System:
         return sum(each.count for each in self.rows)
 
     def zero(self, layer: Layer) -> Network:
-        """The function that is zero everywhere."""
-        return Network(layer, self.cells, np.zeros((len(self.cells), self.problem.outputs, len(layer))))
+        """The function that is zero everywhere, with the unknown constants at their starts."""
+        outputs = np.zeros((len(self.cells), self.problem.outputs, len(layer)))
+        return Network(layer, self.cells, outputs, self.problem.start_numbers)
 
     def residual(self, network: Network, basis: Basis | None = None) -> list[list[Float[np.ndarray, " n"]]]:
         """The residual in each cell of each condition that holds there.
@@ -81,23 +97,22 @@ class System:
         basis = basis or Basis(network.layer)
         return self._by_cells([each.residual(network, basis) for each in self.rows])
 
-    def jacobian(
-        self, basis: Basis, at: Network | None = None, other: Basis | None = None
-    ) -> list[list[Float[np.ndarray, "n m q"]]]:
-        """What a unit change of each output weight changes in the residual in each cell of each condition there.
+    def jacobian(self, basis: Basis, at: Network | None = None, other: Basis | None = None) -> Jacobian:
+        """What changes of the unknowns change in the residual in each cell of each condition there.
 
         - `at`: the network at which the residual is linearized; left out, the function that is zero everywhere.
           `other`: the basis of its layer, if it is another one.
         """
-        return self._by_cells([each.jacobian(basis, at, other or basis) for each in self.rows])
+        found = [each.jacobian(basis, at, other or basis) for each in self.rows]
+        return Jacobian(*(self._by_cells([part[at] for part in found]) for at in (0, 1)))
 
-    def units(self, jacobian: list[list[Float[np.ndarray, "n m q"]]], basis: Basis) -> Units:
+    def units(self, jacobian: Jacobian, basis: Basis) -> Units:
         """The root mean square, over the features, of the norm of the response of each condition and each jump.
 
         A condition has this norm over the root of the weight that the user has given to it. One that does not respond
         has an infinite unit. One that responds to large networks only has the response to a random one.
         """
-        norms = [[float(np.sqrt(np.mean(np.sum(matrix**2, axis=0)))) for matrix in matrices] for matrices in jacobian]
+        norms = [[_response(matrix) for matrix in matrices] for matrices in jacobian.features]
         weights = self._by_cells([[math.sqrt(each.weight)] * len(each.cells) for each in self.rows])
         if not all(norm > 0 for each in norms for norm in each):
             others = self._responses_to_a_network(basis)
@@ -106,17 +121,58 @@ class System:
             tuple(norm / weight if norm else math.inf for norm, weight in zip(*pair, strict=True))
             for pair in zip(norms, weights, strict=True)
         ]
+        noise = self._by_cells([[each.noise_unit] * len(each.cells) for each in self.rows])
+        noisy = [
+            norm / unit
+            for cell in zip(norms, noise, strict=True)
+            for norm, unit in zip(*cell, strict=True)
+            if unit is not None
+        ]
+        deviation = max(noisy, default=1.0) / NOISY
+        own = [
+            tuple(one if unit is None else unit * deviation for one, unit in zip(*pair, strict=True))
+            for pair in zip(own, noise, strict=True)
+        ]
         jumps = [
             tuple(
                 math.sqrt(np.mean(np.sum(left**2 + right**2, axis=0))) for left, right in self._sides(each, basis.layer)
             )
             for each in self.interfaces
         ]
-        return Units(tuple(own), tuple(jumps))
+        return Units(tuple(own), tuple(jumps), deviation)
 
-    def blocks(self, jacobian: list[list[Float[np.ndarray, "n m q"]]], layer: Layer, units: Units) -> Blocks:
-        """The derivative of all rows by the output weights, in units."""
-        own = tuple(_stacked(matrices, each) for matrices, each in zip(jacobian, units.own, strict=True))
+    @property
+    def bounds(self) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
+        """The bounds of the unknown constants, in their units."""
+        constants = self.problem.constants
+        lower, upper = ([getattr(each, name) / each.unit for each in constants] for name in ("lower", "upper"))
+        return np.array(lower), np.array(upper)
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether there are readings with noise, or priors."""
+        noisy = any(each.noise_unit is not None for each in self.rows)
+        return noisy or any(constant.prior is not None for constant in self.problem.constants)
+
+    def with_noise(self, units: Units, part: float) -> Units:
+        """The units in which rows of readings with noise are this part of the other rows."""
+        factor = NOISY / part
+        noise = self._by_cells([[each.noise_unit] * len(each.cells) for each in self.rows])
+        own = [
+            tuple(one if unit is None else factor * one for one, unit in zip(*pair, strict=True))
+            for pair in zip(units.own, noise, strict=True)
+        ]
+        return Units(tuple(own), units.jumps, factor * units.deviation)
+
+    def blocks(self, jacobian: Jacobian, network: Network, units: Units) -> Blocks:
+        """The derivative of all rows by the output weights, and by the constants in their units.
+
+        - `network`: with the layer of the output weights, at whose constants priors are linearized.
+        """
+        layer = network.layer
+        own, border = (
+            tuple(_stacked(matrices, each) for matrices, each in zip(part, units.own, strict=True)) for part in jacobian
+        )
         couplings = []
         for interface, scales in zip(self.interfaces, units.jumps, strict=True):
             parts = list(zip(self._sides(interface, layer), self._components(interface), scales, strict=True))
@@ -127,18 +183,42 @@ class System:
                     for at in (0, 1)
                 )
                 couplings.append(Coupling(interface.first, interface.second, left, -right))
-        return Blocks(own, tuple(couplings))
+        last = priors(self.problem.constants, network.numbers)[1] / units.deviation
+        return Blocks(own, tuple(couplings), border, last)
+
+    def noisy_rows(self) -> list[Int[np.ndarray, "n 2"]]:
+        """The cells of the rows of readings with noise, and their places among the own rows of the cell; an array for
+        each condition, empty for one without noise.
+        """
+        starts, found = np.zeros(len(self.cells), dtype=int), []
+        for each in self.rows:
+            places = []
+            for number, _, scaled in each.cells:
+                size = len(scaled) * each.term.components
+                if each.noise_unit is not None:
+                    places.extend((number, starts[number] + row) for row in range(size))
+                starts[number] += size
+            found.append(np.array(places, dtype=int).reshape(-1, 2))
+        return found
+
+    @property
+    def estimates_noise(self) -> list[bool]:
+        """For each condition, whether the noise of its readings is to be estimated."""
+        conditions = self.problem.conditions
+        return [conditions[each.number].estimates_noise for each in self.rows]
 
     def stacked(self, network: Network, units: Units, basis: Basis | None = None) -> list[Float[np.ndarray, " n"]]:
         """The residual in each cell and the jumps at each interface, in units, in the order of the blocks."""
         pairs = zip(self.residual(network, basis), units.own, strict=True)
-        return [_stacked(parts, each) for parts, each in pairs] + self._jumps(network, units)
+        own = [_stacked(parts, each) for parts, each in pairs]
+        last = priors(self.problem.constants, network.numbers)[0] / units.deviation
+        return [*own, *self._jumps(network, units), last]
 
     def by_cells(self, stacked: list[Float[np.ndarray, " n"]]) -> Float[np.ndarray, " K"]:
         """The norms of residuals in each cell, with those of its interfaces."""
         squares = np.array([np.sum(part**2) for part in stacked[: len(self.cells)]])
         coupled = [each for each in self.interfaces if self._components(each)]
-        for interface, part in zip(coupled, stacked[len(self.cells) :], strict=True):
+        for interface, part in zip(coupled, stacked[len(self.cells) : -1], strict=True):
             squares[[interface.first, interface.second]] += np.sum(part**2)
         return np.sqrt(squares)
 
@@ -206,9 +286,15 @@ class System:
         return [[response(*parts) for parts in zip(*cell, strict=True)] for cell in cells]
 
 
+def _response(matrix: Float[np.ndarray, "n m q"]) -> float:
+    """The root mean square, over the features, of the norm of the response of some rows."""
+    return float(np.sqrt(np.mean(np.sum(matrix**2, axis=0))))
+
+
 def _stacked(parts: list[np.ndarray], units: tuple[float, ...]) -> np.ndarray:
     """The rows of all conditions of a cell, each in its unit: shape `(n,)`, or `(n, m q)` for Jacobians."""
     # Where a residual is not finite, those who take the rows see it.
     with np.errstate(invalid="ignore"):
-        rows = np.concatenate([part.reshape(len(part), -1) / unit for part, unit in zip(parts, units, strict=True)])
+        flat = [part.reshape(len(part), math.prod(part.shape[1:])) for part in parts]
+        rows = np.concatenate([part / unit for part, unit in zip(flat, units, strict=True)])
     return rows[:, 0] if parts[0].ndim == 1 else rows

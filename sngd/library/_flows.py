@@ -13,12 +13,13 @@ from sngd.problem import Dirichlet, Field, Initial, Interior, Problem, box, grad
 _HERMITE_NODES = 256
 
 
-def _navier_stokes(viscosity: float, u: Field, x: Point, acceleration: Array | float = 0.0) -> Array:
-    """The two equations of momentum and the one of continuity, of the unknowns `u, v, p` in space coordinates."""
-    first, second, _ = u(x)
-    slopes = gradient(u)(x)
-    momentum = slopes[:2] @ jnp.stack([first, second]) + slopes[2] - viscosity * laplacian(u)(x)[:2] + acceleration
-    return jnp.append(momentum, slopes[0, 0] + slopes[1, 1])
+def _navier_stokes(viscosity: float, u: Field, v: Field, p: Field, x: Point) -> tuple[Array, Array, Array]:
+    """The two equations of steady momentum and the one of continuity."""
+    velocity = jnp.stack([u(x), v(x)])
+    (u_x, u_y), (v_x, v_y), (p_x, p_y) = gradient(u)(x), gradient(v)(x), gradient(p)(x)
+    first = velocity @ jnp.stack([u_x, u_y]) + p_x - viscosity * laplacian(u)(x)
+    second = velocity @ jnp.stack([v_x, v_y]) + p_y - viscosity * laplacian(v)(x)
+    return first, second, u_x + v_y
 
 
 def kovasznay(reynolds: float = 40.0) -> Problem:
@@ -38,11 +39,11 @@ def kovasznay(reynolds: float = 40.0) -> Problem:
         return jnp.stack([1 - decay * jnp.cos(angle), across, (1 - decay**2) / 2])
 
     conditions = [
-        Interior(lambda u, x: _navier_stokes(1 / reynolds, u, x)),
-        Dirichlet(lambda x: exact(x)[:2], component=(0, 1)),
-        Dirichlet(lambda x: exact(x)[2], on=domain.face("x", "upper"), component=2),
+        Interior(lambda u, v, p, x: _navier_stokes(1 / reynolds, u, v, p, x)),
+        Dirichlet(lambda x: exact(x)[:2], of=("u", "v")),
+        Dirichlet(lambda x: exact(x)[2], of="p", on=domain.face("x", "upper")),
     ]
-    return Problem(domain, conditions, exact=exact, outputs=3, name="kovasznay")
+    return Problem(domain, conditions, unknowns=("u", "v", "p"), exact=exact, name="kovasznay")
 
 
 def taylor_green(viscosity: float = 0.01, amplitude: float = 1.0) -> Problem:
@@ -63,13 +64,17 @@ def taylor_green(viscosity: float = 0.01, amplitude: float = 1.0) -> Problem:
     def velocity(x: Point) -> Array:
         return exact(x)[:2]
 
+    def equations(u: Field, v: Field, p: Field, x: Point) -> tuple[Array, Array, Array]:
+        first, second, continuity = _navier_stokes(viscosity, u, v, p, x)
+        return partial(u, "t")(x) + first, partial(v, "t")(x) + second, continuity
+
     conditions = [
-        Interior(lambda u, x: _navier_stokes(viscosity, u, x, partial(u, "t")(x)[:2])),
-        Initial(velocity, component=(0, 1)),
-        Dirichlet(velocity, component=(0, 1)),
-        Dirichlet(lambda x: exact(x)[2], on=domain.face("x", "lower"), component=2),
+        Interior(equations),
+        Initial(velocity, of=("u", "v")),
+        Dirichlet(velocity, of=("u", "v")),
+        Dirichlet(lambda x: exact(x)[2], of="p", on=domain.face("x", "lower")),
     ]
-    return Problem(domain, conditions, exact=exact, outputs=3, name="taylor-green")
+    return Problem(domain, conditions, unknowns=("u", "v", "p"), exact=exact, name="taylor-green")
 
 
 def burgers(viscosity: float = 0.1, amplitude: float = 1.0) -> Problem:

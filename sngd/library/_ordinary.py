@@ -69,17 +69,18 @@ def lotka_volterra(
 
     They begin with `prey` and `predators`. The solution is computed, by piecewise Chebyshev series.
     """
-    rates, start = (birth, predation, conversion, death), (prey, predators)
+    rates, start = (birth, predation, conversion, death), {"r": prey, "p": predators}
     return _initial_value_problem("lotka-volterra", _predation, rates, start, 10.0, pieces=128)
 
 
 def lorenz(sigma: float = 10.0, rho: float = 15.0, beta: float = 8 / 3) -> Problem:
-    """Lorenz' equations: `x' = s (y - x)`, `y' = x (r - z) - y`, `z' = x y - b z` for `t` in `[0, 3]`.
+    """Lorenz' equations: `a' = s (b - a)`, `b' = a (r - c) - b`, `c' = a b - beta c` for `t` in `[0, 3]`.
 
     They begin at `(-8, 7, 27)`. The solution is computed, by piecewise Chebyshev series (Lorenz, J. Atmos. Sci. 20,
     1963).
     """
-    return _initial_value_problem("lorenz", _convection_rolls, (sigma, rho, beta), (-8.0, 7.0, 27.0), 3.0, pieces=128)
+    start = {"a": -8.0, "b": 7.0, "c": 27.0}
+    return _initial_value_problem("lorenz", _convection_rolls, (sigma, rho, beta), start, 3.0, pieces=128)
 
 
 def van_der_pol(damping: float = 5.0, stiffness: float = 1.0, start: float = 2.0) -> Problem:
@@ -90,12 +91,13 @@ def van_der_pol(damping: float = 5.0, stiffness: float = 1.0, start: float = 2.0
     series = initial_value_series(_relaxation, (damping, stiffness), (start, 0.0), 12.0, 256)
     solution = evaluate(series[:, :, :1], 12.0)
 
-    def equation(y: Field, t: Point) -> Array:
-        return partial(y, "t", "t")(t) - damping * (1 - y(t) ** 2) * partial(y, "t")(t) + stiffness * y(t)
+    def equation(y: Field, x: Point) -> Array:
+        return partial(y, "t", "t")(x) - damping * (1 - y(x) ** 2) * partial(y, "t")(x) + stiffness * y(x)
 
     return Problem(
         interval(t=(0, 12)),
         [Interior(equation), Initial(start), Initial(0.0, derivative=1)],
+        unknowns=("y",),
         exact=lambda t: solution(t[0])[0],
         name="van-der-pol",
     )
@@ -105,8 +107,8 @@ def _predation(r, p, birth: float, predation: float, conversion: float, death: f
     return birth * r - predation * r * p, conversion * r * p - death * p
 
 
-def _convection_rolls(x, y, z, sigma: float, rho: float, beta: float) -> tuple:
-    return sigma * (y - x), x * (rho - z) - y, x * y - beta * z
+def _convection_rolls(a, b, c, sigma: float, rho: float, beta: float) -> tuple:
+    return sigma * (b - a), a * (rho - c) - b, a * b - beta * c
 
 
 def _relaxation(y, v, damping: float, stiffness: float) -> tuple:
@@ -114,18 +116,20 @@ def _relaxation(y, v, damping: float, stiffness: float) -> tuple:
 
 
 def _initial_value_problem(
-    name: str, slopes: Slopes, parameters: tuple[float, ...], start: tuple[float, ...], end: float, pieces: int
+    name: str, slopes: Slopes, parameters: tuple[float, ...], start: dict[str, float], end: float, pieces: int
 ) -> Problem:
-    """The system `y' = slopes(*y, *parameters)` on `[0, end]`, which begins at `start`."""
-    solution = evaluate(initial_value_series(slopes, parameters, start, end, pieces), end)
+    """The system `y' = slopes(*y, *parameters)` on `[0, end]`, of the unknowns that `start` has values of."""
+    first = tuple(start.values())
+    solution = evaluate(initial_value_series(slopes, parameters, first, end, pieces), end)
 
-    def equation(y: Field, t: Point) -> Array:
-        return partial(y, "t")(t) - jnp.stack(slopes(*y(t), *parameters))
+    def equations(x: Point, **unknowns: Field) -> Array:
+        rates = slopes(*(unknowns[name](x) for name in start), *parameters)
+        return jnp.stack([partial(unknowns[name], "t")(x) for name in start]) - jnp.stack(rates)
 
     return Problem(
         interval(t=(0, end)),
-        [Interior(equation), Initial(np.array(start))],
+        [Interior(equations), Initial(np.array(first))],
         exact=lambda t: solution(t[0]),
-        outputs=len(start),
+        unknowns=tuple(start),
         name=name,
     )

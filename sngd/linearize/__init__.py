@@ -13,7 +13,7 @@ from sngd.linearize._pointwise import Pointwise
 from sngd.linearize._sharded import ShardedFactor
 from sngd.linearize._storage import Limits
 from sngd.linearize._terms import Term
-from sngd.linearize._trial import TrialFunction, function_of_point
+from sngd.linearize._trial import TrialFunction, field_of, function_of_point, with_constants
 
 __all__ = [
     "AbstractFactor",
@@ -29,8 +29,10 @@ __all__ = [
     "ShardedFactor",
     "Term",
     "TrialFunction",
+    "field_of",
     "function_of_point",
     "make_objective",
     "residual_terms",
+    "with_constants",
     "with_points_for",
 ]

@@ -19,7 +19,7 @@ from sngd._arrays import on_device
 from sngd._compiled import compiled
 from sngd.linearize._rewriting import evaluated
 from sngd.linearize._terms import Term
-from sngd.problem import Box, Field, Problem
+from sngd.problem import Box, Constant, Field, Problem, values_of
 
 # The highest order of derivatives that are looked for, by the dimension; in higher dimensions the last one.
 _HIGHEST = (8, 6, 4, 4, 3, 2)
@@ -70,12 +70,14 @@ class Pointwise(eqx.Module):
 
     - `orders`: the derivatives of the unknown that it reads. `highest`: for each component of the unknown, how often
       it is differentiated along each axis at most.
-    - `domain`, `parameters`: of the problem.
+    - `domain`, `parameters`, `unknowns`, `constants`: of the problem; the constants have no bounds here.
     """
 
     orders: Orders = eqx.field(static=True)
     highest: Orders = eqx.field(static=True)
     domain: Box = eqx.field(static=True)
+    unknowns: tuple[str, ...] = eqx.field(static=True)
+    constants: tuple[Constant, ...] = eqx.field(static=True)
     parameters: dict[str, Array]
 
     @classmethod
@@ -87,46 +89,48 @@ class Pointwise(eqx.Module):
         """
         dimension, generator = problem.domain.dimension, np.random.default_rng(0)
         parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-        none = cls((), (), problem.domain, parameters)
+        fixed = problem.domain, problem.functions, tuple(each.free for each in problem.constants), parameters
         chosen = term.at(generator.permutation(len(term.scales))[:_POINTS])
-        wave = _Wave.random(problem, generator)
+        none, wave = cls((), (), *fixed), _Wave.random(problem, generator)
+        # A constant that starts at zero may hide derivatives of which it is the coefficient.
+        numbers = on_device(problem.start_numbers + generator.uniform(0.1, 0.2, len(problem.constants)))
         highest = _HIGHEST[min(dimension, len(_HIGHEST)) - 1]
         try:
-            (direct,) = evaluated(lambda part: part.values_of(none.field(wave)), chosen).results
+            (direct,) = evaluated(lambda part: part.values_of(none.field(wave, numbers)), chosen).results
             for order in sorted({min(_USUAL, highest), highest}):
-                whole = cls(_up_to(order, dimension), (), problem.domain, parameters)
+                whole = cls(_up_to(order, dimension), (), *fixed)
                 derivatives = wave.derivatives(np.asarray(chosen.points), whole.orders)
-                values, slopes = evaluated(_linearized, whole, chosen, derivatives).results
+                values, slopes, _ = evaluated(_linearized, whole, chosen, derivatives, numbers).results
                 if _agree(direct, np.ravel(values)):
                     reads = np.any(slopes != 0, axis=(0, 1))
                     kept = tuple(each for each, read in zip(whole.orders, np.any(reads, axis=0), strict=True) if read)
                     highest = [np.max(np.array(whole.orders)[each], axis=0, initial=0).tolist() for each in reads]
-                    return cls(kept, tuple(map(tuple, highest)), problem.domain, parameters)
+                    return cls(kept, tuple(map(tuple, highest)), *fixed)
         except AttributeError:
             # The residual reads attributes of the network.
             return None
         return None
 
-    def field(self, function: Any) -> Field:
-        """A function of one point as the unknown of the problem."""
-        return Field(function, self.domain, self.parameters)
+    def field(self, function: Any, numbers: Float[Array, " c"]) -> Field:
+        """A function of one point as the unknowns of the problem, with its constants in their units."""
+        return Field(function, self.domain, self.parameters | values_of(self.constants, numbers), self.unknowns)
 
     def linearized(
-        self, term: Term, derivatives: Float[np.ndarray, "n m A"]
-    ) -> tuple[Float[np.ndarray, "n e"], Float[np.ndarray, "n e m A"]]:
+        self, term: Term, derivatives: Float[np.ndarray, "n m A"], numbers: Float[np.ndarray, " c"]
+    ) -> tuple[Float[np.ndarray, "n e"], Float[np.ndarray, "n e m A"], Float[np.ndarray, "n e c"]]:
         """The `e` rows of a term at each of its points, and their derivatives.
 
-        - `derivatives`: of the unknown at the points.
+        - `derivatives`: of the unknowns at the points. `numbers`: the unknown constants, in their units.
         """
-        count = len(term.scales)
-        values, slopes = [], []
+        count, given = len(term.scales), on_device(numbers)
+        values, slopes, others = [], [], []
         for start in range(0, count, _AT_ONCE):
             # The last point fills up the last block.
             block = np.minimum(np.arange(start, start + _AT_ONCE), count - 1)
-            parts = _compiled_linearized(self, term.at(block), on_device(derivatives[block]))
-            for found, part in zip((values, slopes), parts, strict=True):
+            parts = _compiled_linearized(self, term.at(block), on_device(derivatives[block]), given)
+            for found, part in zip((values, slopes, others), parts, strict=True):
                 found.append(np.asarray(part)[: count - start])
-        return np.concatenate(values), np.concatenate(slopes)
+        return np.concatenate(values), np.concatenate(slopes), np.concatenate(others)
 
 
 class _Wave(eqx.Module):
@@ -169,14 +173,14 @@ def _up_to(highest: int, dimension: int) -> Orders:
 
 
 def _linearized(
-    pointwise: Pointwise, term: Term, derivatives: Float[Array, "n m A"]
-) -> tuple[Float[Array, "n e"], Float[Array, "n e m A"]]:
-    def at(given: Array, x: Array, *others: Any) -> tuple[Array, Array]:
-        def rows(derivatives: Array) -> Array:
-            field = pointwise.field(Polynomial(derivatives, x, pointwise.orders))
+    pointwise: Pointwise, term: Term, derivatives: Float[Array, "n m A"], numbers: Float[Array, " c"]
+) -> tuple[Float[Array, "n e"], Float[Array, "n e m A"], Float[Array, "n e c"]]:
+    def at(given: Array, x: Array, *others: Any) -> tuple[Array, Array, Array]:
+        def rows(derivatives: Array, numbers: Array) -> Array:
+            field = pointwise.field(Polynomial(derivatives, x, pointwise.orders), numbers)
             return term.row(field, field, x, *others)
 
-        return rows(given), jax.jacrev(rows)(given)
+        return rows(given, numbers), *jax.jacrev(rows, (0, 1))(given, numbers)
 
     return jax.vmap(at)(derivatives, *term.at_points)
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sngd._arrays import Unflatten, flattened, on_device
-from sngd.problem import AbstractProblem, Box, Field
+from sngd.networks import WithConstants
+from sngd.problem import AbstractProblem, Box, Constant, Field, values_of
 
 
 class _Adapted(eqx.Module):
@@ -38,6 +39,7 @@ class TrialFunction(eqx.Module):
 
     - `adapt`: the function that makes a function of one point from the network.
     - `parameters`: the parameters of the problem, by their names.
+    - `unknowns`: the names of the unknown functions. `constants`: the unknown constants.
     """
 
     unravel: Unflatten = eqx.field(static=True)
@@ -45,6 +47,8 @@ class TrialFunction(eqx.Module):
     domain: Box = eqx.field(static=True)
     adapt: Callable[[Any], Callable] = eqx.field(static=True)
     parameters: dict[str, Array] = eqx.field(default_factory=dict)
+    unknowns: tuple[str, ...] = eqx.field(static=True, default=("u",))
+    constants: tuple[Constant, ...] = eqx.field(static=True, default=())
 
     def network(self, theta: Float[Array, " p"]) -> Any:
         """The network in the form in which the user gave it, with these parameters."""
@@ -55,7 +59,27 @@ class TrialFunction(eqx.Module):
         return self.adapt(self.network(theta))
 
     def field(self, theta: Float[Array, " p"]) -> Field:
-        return Field(self.function(theta), self.domain, self.parameters)
+        network, parameters = self.network(theta), self.parameters
+        if self.constants:
+            parameters = parameters | values_of(self.constants, network.variables)
+        return Field(self.adapt(network), self.domain, parameters, self.unknowns)
+
+
+def with_constants(network: Callable, problem: AbstractProblem) -> Callable:
+    """The network with the unknown constants of the problem at their starts, unless it has them already."""
+    if not problem.constants or isinstance(network, WithConstants):
+        return network
+    return WithConstants(network, on_device(problem.start_variables))
+
+
+def field_of(network: Callable, problem: AbstractProblem) -> Field:
+    """The unknown functions of a problem, with its parameters and unknown constants, as a network has them."""
+    parameters = {name: on_device(value) for name, value in problem.parameters.items()}
+    if problem.constants:
+        assert isinstance(network, WithConstants)
+        parameters |= values_of(problem.constants, network.variables)
+    function = function_of_point(network, problem.domain.dimension, problem.outputs)
+    return Field(function, problem.domain, parameters, problem.functions)
 
 
 def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFunction, Float[Array, " p"]]:
@@ -71,6 +95,7 @@ def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFun
         )
     if isinstance(network, type):
         raise TypeError(f"network is the class {network.__name__}; give an instance of it, with its parameters")
+    network = with_constants(network, problem)
     parameters, fixed = eqx.partition(network, eqx.is_inexact_array)
     leaves = jax.tree.leaves(parameters)
     if not leaves:
@@ -86,7 +111,8 @@ def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFun
     theta, unravel = flattened(parameters), Unflatten.of(parameters)
     adapt = _adaptation(network, problem.domain.dimension, problem.outputs)
     parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-    return TrialFunction(unravel, fixed, problem.domain, adapt, parameters), theta
+    trial = TrialFunction(unravel, fixed, problem.domain, adapt, parameters, problem.functions, problem.constants)
+    return trial, theta
 
 
 def function_of_point(network: Callable, dimension: int, outputs: int) -> Callable[[Float[Array, " d"]], Array]:
@@ -113,8 +139,8 @@ def _adaptation(network: Callable, dimension: int, outputs: int) -> Callable[[An
     expected = () if outputs == 1 else (outputs,)
     if shape not in (expected, (outputs,)):
         raise ValueError(
-            f"network returns shape {shape} at one point; this problem has outputs={outputs}, so it must return shape "
-            f"{expected}"
+            f"network returns shape {shape} at one point; this problem has {outputs} unknown "
+            f"function{'s' if outputs > 1 else ''}, so it must return shape {expected}"
         )
     if shape == expected and not takes_number:
         return _itself

@@ -5,6 +5,7 @@ Coordinates, lengths and values are in the user's units; the library assumes non
 `(n, d)` for `n` points of a domain with `d` axes. A single point has the shape `(d,)`.
 """
 
+from sngd.problem._collocation import Collocation
 from sngd.problem._conditions import (
     AbstractBoundaryCondition,
     AbstractCondition,
@@ -23,7 +24,7 @@ from sngd.problem._given import Quadrature
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
 from sngd.problem._parameters import bind
 from sngd.problem._points import AbstractPoints, HasRule
-from sngd.problem._problem import AbstractProblem, Collocation, Energy, Problem, with_other_points
+from sngd.problem._problem import AbstractProblem, Energy, Problem, with_other_points
 from sngd.problem._quadrature import (
     AbstractQuadrature,
     GaussLegendre,
@@ -34,7 +35,9 @@ from sngd.problem._quadrature import (
     UniformRandom,
     default_quadrature,
 )
+from sngd.problem._readings import Data
 from sngd.problem._stand_in import in_place_of
+from sngd.problem._unknowns import Constant, priors, values_of
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
@@ -46,6 +49,8 @@ __all__ = [
     "Boundary",
     "Box",
     "Collocation",
+    "Constant",
+    "Data",
     "Dirichlet",
     "Energy",
     "Face",
@@ -80,7 +85,9 @@ __all__ = [
     "laplacian",
     "natural_flux",
     "partial",
+    "priors",
     "second_order_part",
     "space_time",
+    "values_of",
     "with_other_points",
 ]

@@ -1,7 +1,8 @@
-"""Conditions: what an unknown must satisfy, and where.
+"""Conditions: what the unknowns must satisfy, and where.
 
-A condition is a residual that should vanish in the interior or on some faces of the domain. All conditions share three
-keywords:
+A condition is a residual that should vanish in the interior or on some faces of the domain. The arguments of an
+equation are matched by their names: to the unknowns, to the point `x`, on faces to the `normal`, and to the parameters
+of the problem. All conditions share three keywords:
 
 - `weight`: a positive factor on the condition's term of the loss. A weight that is not positive or not finite raises
   `ValueError`.
@@ -26,26 +27,34 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd.problem._collocation import Collocation
 from sngd.problem._data import Data, Point, datum_at, evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
-from sngd.problem._given import Quadrature, as_points
+from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._operators import directional, partial
-from sngd.problem._parameters import bind
+from sngd.problem._parameters import bind, call_by_names, names_in, takes
 from sngd.problem._points import AbstractPoints
+from sngd.problem._unknowns import Constant
 
-Component = int | Sequence[int] | None
+Equations = Array | Sequence[Array]
+"""The value of an equation at one point: a scalar, a vector, or several scalars or vectors."""
+
+Of = str | Sequence[str] | None
+"""Which unknown functions a condition holds for: one name, several names, or all of them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractCondition(abc.ABC):
     """The interface of a condition. A subclass defines `faces` and `residual`.
 
-    - `data`: the names of the subclass's fields that are numbers or functions of a point.
+    - `data`: the names of the subclass's fields that are numbers or functions of a point. `functions`: those of the
+      fields that are functions of unknowns; `None` where the residual reads unknown constants otherwise.
     - `weight`, `quadrature`, `name`: as in the description of this module.
     """
 
     data: ClassVar[tuple[str, ...]] = ()
+    functions: ClassVar[tuple[str, ...] | None] = None
 
     weight: float = 1.0
     quadrature: Quadrature | None = None
@@ -55,14 +64,14 @@ class AbstractCondition(abc.ABC):
         if not (np.isfinite(self.weight) and self.weight > 0):
             raise ValueError(f"weight of {self.label} is {self.weight}; it must be positive and finite")
         # The property raises an error for points that cannot be used, so that the constructor does.
-        _ = self.points
+        _ = self.given_points
 
     @property
     def label(self) -> str:
         return self.name or type(self).__name__.lower()
 
     @property
-    def points(self) -> AbstractPoints | None:
+    def given_points(self) -> AbstractPoints | None:
         """The condition's own points. `None` means that the points of the problem serve."""
         return None if self.quadrature is None else as_points(self.quadrature, f"quadrature of {self.label}")
 
@@ -74,26 +83,69 @@ class AbstractCondition(abc.ABC):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         """The residual at one point: a scalar for one equation, or a vector with one entry for each equation.
 
-        - `u`: the unknown.
+        - `u`: the unknown functions, of which `u.named(name)` is one. `u.parameters` has the unknown constants too.
         - `x`: the point, shape `(d,)`.
         - `normal`: the outward unit normal at `x`, shape `(d,)`. It is zero in the interior.
 
         JAX traces this method and differentiates it. Sums over the points and weights are formed elsewhere.
         """
 
+    def uses(self, name: str) -> bool:
+        """Whether a function of the condition takes an argument of this name, or may read an unknown of this name."""
+        if self.functions is None:
+            return True
+        given = [getattr(self, field) for field in (*self.functions, *self.data)]
+        return any(takes(function, name) for function in given if callable(function))
+
+    @property
+    def is_of_readings(self) -> bool:
+        """Whether the condition has points of its own at which something was read, and no others."""
+        return False
+
+    @property
+    def noise_unit(self) -> float | None:
+        """The standard deviation of a reading, in the unit of the weighted residual; `None` where there is no noise."""
+        return None
+
+    @property
+    def estimates_noise(self) -> bool:
+        """Whether the standard deviation of its readings is to be estimated."""
+        return False
+
+    def readings(self, domain: Box, part: Box | None = None) -> Collocation:
+        """The points of readings in a part of the domain, or in all of it, for a condition that has them."""
+        raise NotImplementedError(f"{type(self).__name__} has no readings")
+
+    def require_fits(self, domain: Box) -> None:
+        """Raises `ValueError` for points of its own that are not on this domain, or not on its faces."""
+        if self.given_points is not None:
+            require_on(self.given_points, self.faces(domain) or (domain,), f"quadrature of {self.label}")
+
     def tabulated(
-        self, points: Float[np.ndarray, "n d"], parameters: Mapping[str, Any]
+        self,
+        points: Float[np.ndarray, "n d"],
+        parameters: Mapping[str, Any],
+        constants: Sequence[Constant] = (),
     ) -> dict[str, Float[np.ndarray, "n ..."]]:
         """The values at all points of those data that JAX cannot trace, by the names of the data.
 
         - `points`: the points of this condition, shape `(n, d)`.
-        - `parameters`: the parameters of the problem.
+        - `parameters`, `constants`: the parameters and the unknown constants of the problem.
 
-        Raises `TypeError` and `ValueError` as `evaluate_on_host` and `bind` do.
+        Raises `TypeError` and `ValueError` as `evaluate_on_host` and `bind` do. Raises `TypeError` for a function of an
+        unknown constant that JAX cannot trace, because it would be evaluated once.
         """
-        data = {name: getattr(self, name) for name in self.data}
+        known = {**parameters, **{constant.name: constant.start for constant in constants}}
+        data = {name: getattr(self, name) for name in self.data if callable(getattr(self, name))}
         labels = {name: f"{name} of {self.label}" for name in data}
-        functions = {name: bind(value, 1, parameters, labels[name]) for name, value in data.items() if callable(value)}
+        functions = {name: bind(value, 1, known, labels[name]) for name, value in data.items()}
+        for name, value in data.items():
+            unknown = set(names_in(value, 1, known, labels[name])) - set(parameters)
+            if unknown and not is_traceable(functions[name], points.shape[1]):
+                raise TypeError(
+                    f"{labels[name]} depends on the unknown {', '.join(sorted(unknown))}, and JAX cannot trace it; "
+                    "write it with jax.numpy"
+                )
         return {
             name: evaluate_on_host(function, points, labels[name])
             for name, function in functions.items()
@@ -117,15 +169,16 @@ class AbstractCondition(abc.ABC):
 class Interior(AbstractCondition):
     """The equation `equation(u, x) = value` in the interior.
 
-    - `equation`: a function of the unknown `u` and one point `x`, shape `(d,)`. It returns a scalar, or a vector with
-      one entry for each equation of a system. It is differentiated, so it must be written with `jax.numpy`.
+    - `equation`: a function of unknowns and of one point `x`, shape `(d,)`, by their names. It returns a scalar, or
+      several equations as a vector, a tuple or a list. It is differentiated, so it must be written with `jax.numpy`.
     - `value`: a number, an array of the shape of the equation, or a function of one point. If it is left out, it is
       zero. It may be a function of NumPy or SciPy.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
+    functions: ClassVar[tuple[str, ...] | None] = ("equation",)
 
-    equation: Callable[[Field, Point], Array]
+    equation: Callable[..., Equations]
     value: Data | None = None
 
     def faces(self, domain: Box) -> None:
@@ -133,8 +186,8 @@ class Interior(AbstractCondition):
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         _require_function(self.equation, self.label, "(u, x)")
-        equation = bind(self.equation, 2, u.parameters, f"the equation of {self.label}")
-        return _less_value(self, u, equation(u, x), x)
+        left = call_by_names(self.equation, {"x": x}, u, f"the equation of {self.label}")
+        return _less_value(self, u, left, x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -155,78 +208,84 @@ class AbstractBoundaryCondition(AbstractCondition):
 class Boundary(AbstractBoundaryCondition):
     """The equation `equation(u, x, normal) = value` on faces.
 
-    - `equation`: a function of the unknown `u`, one point `x` and the outward unit normal, both of shape `(d,)`. It is
+    - `equation`: a function of unknowns, of one point `x` and of the outward unit `normal`, both of shape `(d,)`. It is
       otherwise as in `Interior`.
     - `value`: as in `Interior`.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
+    functions: ClassVar[tuple[str, ...] | None] = ("equation",)
 
-    equation: Callable[[Field, Point, Point], Array]
+    equation: Callable[..., Equations]
     value: Data | None = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         _require_function(self.equation, self.label, "(u, x, normal)")
-        equation = bind(self.equation, 3, u.parameters, f"the equation of {self.label}")
-        return _less_value(self, u, equation(u, x, normal), x)
+        left = call_by_names(self.equation, {"x": x, "normal": normal}, u, f"the equation of {self.label}")
+        return _less_value(self, u, left, x)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dirichlet(AbstractBoundaryCondition):
     """The boundary condition `u = value` on faces.
 
-    - `value`: a number, an array, or a function of one point `x`, shape `(d,)`. For a system the value is one number
-      for all components, or an array with one number for each component.
-    - `component`: the index of one output of a system, or several indices like `(0, 1)`. If it is left out, the
-      condition holds for all outputs.
+    - `value`: a number, an array, or a function of one point `x`, shape `(d,)`. For several unknowns the value is one
+      number for all, or an array with one number for each.
+    - `of`: the name of an unknown function, or several names like `("u", "v")`. If it is left out, the condition holds
+      for all unknown functions.
 
-    A value whose shape is not that of the unknown, and a component that does not exist, raise `ValueError` when the
+    A value whose shape is not that of the unknowns, and a name that is no unknown function, raise `ValueError` when the
     residual is first evaluated.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
+    functions: ClassVar[tuple[str, ...] | None] = ()
 
     value: Data = 0.0
-    component: Component = None
+    of: Of = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        left = _component(u(x), self.component)
-        return left - self.datum(u, "value", x, left.shape, _named("u", self.component))
+        u = chosen(u, self.of, self.label)
+        left = u(x)
+        return left - self.datum(u, "value", x, left.shape, _listed(u))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neumann(AbstractBoundaryCondition):
     """The boundary condition `du/dn = value` on faces, with the outward normal derivative `du/dn` of the unknown.
 
-    - `value`, `component`: as in `Dirichlet`.
+    - `value`, `of`: as in `Dirichlet`.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
+    functions: ClassVar[tuple[str, ...] | None] = ()
 
     value: Data = 0.0
-    component: Component = None
+    of: Of = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        left = _component(directional(u, normal)(x), self.component)
-        return left - self.datum(u, "value", x, left.shape, _named("u", self.component))
+        u = chosen(u, self.of, self.label)
+        left = directional(u, normal)(x)
+        return left - self.datum(u, "value", x, left.shape, _listed(u))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Robin(AbstractBoundaryCondition):
     """The boundary condition `coefficient * u + du/dn = value` on faces, with the outward normal derivative `du/dn`.
 
-    - `coefficient`, `value`, `component`: as `value` and `component` in `Dirichlet`.
+    - `coefficient`, `value`, `of`: as `value` and `of` in `Dirichlet`.
     """
 
     data: ClassVar[tuple[str, ...]] = ("coefficient", "value")
+    functions: ClassVar[tuple[str, ...] | None] = ()
 
     coefficient: Data
     value: Data = 0.0
-    component: Component = None
+    of: Of = None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        function, slope = (_component(field(x), self.component) for field in (u, directional(u, normal)))
-        unknown = _named("u", self.component)
+        u = chosen(u, self.of, self.label)
+        function, slope, unknown = u(x), directional(u, normal)(x), _listed(u)
         left = self.datum(u, "coefficient", x, function.shape, unknown) * function + slope
         return left - self.datum(u, "value", x, function.shape, unknown)
 
@@ -235,7 +294,7 @@ class Robin(AbstractBoundaryCondition):
 class Initial(AbstractCondition):
     """The initial condition `u = value` at the first instant of the time axis.
 
-    - `value`, `component`: as in `Dirichlet`.
+    - `value`, `of`: as in `Dirichlet`.
     - `derivative`: with `derivative=k` the condition holds for the k-th time derivative of `u` instead. An order that
       is not a whole number of at least 0 raises `ValueError`.
 
@@ -243,31 +302,34 @@ class Initial(AbstractCondition):
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
+    functions: ClassVar[tuple[str, ...] | None] = ()
 
     value: Data
     derivative: int = 0
-    component: Component = None
+    of: Of = None
 
     def faces(self, domain: Box) -> tuple[Face, ...]:
         return (domain.initial,)
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        derivative = _derivative(u, u.domain.initial.axis, self.derivative, f"derivative of {self.label}")
-        left = _component(derivative(x), self.component)
-        return left - self.datum(u, "value", x, left.shape, _named("u", self.component))
+        u = chosen(u, self.of, self.label)
+        left = _derivative(u, u.domain.initial.axis, self.derivative, f"derivative of {self.label}")(x)
+        return left - self.datum(u, "value", x, left.shape, _listed(u))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Periodic(AbstractCondition):
-    """The condition that `u` has the same values on both faces of `axis`.
+    """The condition that all unknown functions have the same values on both faces of `axis`.
 
     - `axis`: the name of an axis of the domain.
     - `derivatives`: the orders of the derivatives along `axis` that are equal on both faces. `(0, 1)` means the values
       and the first derivatives.
 
-    The residual has one entry for each order and each output. An unknown axis, and orders that are not whole numbers of
-    at least 0, raise `ValueError`.
+    The residual has one entry for each order and each unknown function. An unknown axis, and orders that are not whole
+    numbers of at least 0, raise `ValueError`.
     """
+
+    functions: ClassVar[tuple[str, ...] | None] = ()
 
     axis: str
     derivatives: tuple[int, ...] = (0,)
@@ -288,11 +350,12 @@ class Periodic(AbstractCondition):
         return jnp.concatenate(jumps)
 
 
-def _less_value(condition: Interior | Boundary, u: Field, left: Array, x: Point) -> Array:
+def _less_value(condition: Interior | Boundary, u: Field, left: Equations, x: Point) -> Array:
+    values = jnp.concatenate([jnp.ravel(each) for each in left]) if isinstance(left, tuple | list) else left
     if condition.value is None:
-        return left
-    left = jnp.asarray(left)
-    return left - condition.datum(u, "value", x, left.shape, "the equation")
+        return values  # pyright: ignore[reportReturnType] - anything else is refused when it is traced
+    values = jnp.asarray(values)
+    return values - condition.datum(u, "value", x, values.shape, "the equation")
 
 
 def _require_function(equation: Callable, label: str, arguments: str) -> None:
@@ -306,21 +369,22 @@ def _derivative(u: Field, axis: str, order: int, name: str) -> Field:
     return partial(u, *[axis] * int(order)) if order else u
 
 
-def _component(value: Array, component: Component) -> Array:
-    """The entries of `value` that `component` names. Raises `ValueError` if there are no such entries."""
-    if component is None:
-        return value
-    indices = tuple(component) if isinstance(component, Sequence) else (component,)
-    shape = jnp.shape(value)
-    count = shape[0] if len(shape) == 1 else 0
-    known = all(isinstance(index, Integral) and index in range(count) for index in indices)
-    if not known or not indices or len(set(indices)) < len(indices):
-        outputs = f"a whole number below {count}, or several, each once"
-        outputs = outputs if shape else "left out, since the unknown is a scalar"
-        raise ValueError(f"component is {component!r}; it must be {outputs}")
-    entries = [value[index] for index in indices]
-    return jnp.stack(entries) if isinstance(component, Sequence) else entries[0]
+def chosen(u: Field, of: Of, label: str) -> Field:
+    """The field of the unknowns that `of` names: of one name alone, of several in this order."""
+    if of is None:
+        return u
+    names = (of,) if isinstance(of, str) else tuple(of) if isinstance(of, Sequence) else ()
+    if not names or not all(name in u.unknowns for name in names) or len(set(names)) < len(names):
+        raise ValueError(
+            f"of in {label} is {of!r}; give the name of one of the unknown functions {', '.join(u.unknowns)}, or "
+            "several names, each once"
+        )
+    if isinstance(of, str):
+        return u.named(of)
+    fields = [u.named(name) for name in names]
+    stacked = lambda x: jnp.stack([field(x) for field in fields])
+    return Field(stacked, u.domain, u.parameters, names)
 
 
-def _named(unknown: str, component: Component) -> str:
-    return unknown if component is None else f"component {component} of {unknown}"
+def _listed(u: Field) -> str:
+    return ", ".join(u.unknowns)

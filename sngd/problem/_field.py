@@ -14,18 +14,21 @@ from sngd.problem._domain import Box
 class Field:
     """A function of one point `x`, shape `(d,)`, of a domain that names the coordinates.
 
-    A residual receives its unknown as a `Field`. Call the field to evaluate it, or pass it to a differential operator.
+    A residual receives each unknown function as a `Field`. Call the field to evaluate it, or pass it to a differential
+    operator.
 
-    - `function`: a function from a point of shape `(d,)` to an array of any fixed shape: `()` for a scalar unknown,
-      `(m,)` for a system. The function of an unknown is the network, and a residual may read an attribute of the
-      network as `u.function.name`.
+    - `function`: a function from a point of shape `(d,)` to an array of any fixed shape. The function of the only
+      unknown is the network, and a residual may read an attribute of the network as `u.function.name`.
     - `domain`: the domain of the point.
-    - `parameters`: the parameters of the problem, by their names.
+    - `parameters`: the parameters and the unknown constants of the problem, by their names.
+    - `unknowns`: the names of the unknown functions. With one name the value at a point is that unknown; with several,
+      shape `(m,)`, it has one entry for each.
     """
 
     function: Callable[[Float[Array, " d"]], Array]
     domain: Box
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    unknowns: tuple[str, ...] = ("u",)
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
         """The value at one point. Raises `ValueError` for a point that does not have the shape `(d,)`."""
@@ -39,16 +42,38 @@ class Field:
 
         A flux, for instance, is `u.like(lambda x: k(x) * gradient(u)(x))`.
         """
-        return Field(function, self.domain, self.parameters)
+        return Field(function, self.domain, self.parameters, self.unknowns)
+
+    def named(self, name: str) -> "Field":
+        """The field of one of the unknowns alone, by its name."""
+        if len(self.unknowns) == 1:
+            return self
+        function = Entry(self.function, self.unknowns.index(name))
+        return Field(function, self.domain, self.parameters, (name,))
 
     def _wrong_point(self, shape: tuple[int, ...]) -> str:
         axes, dimension = self.domain.axes, self.domain.dimension
-        found = f"u is evaluated at a point of shape {shape}; a point of this domain has shape ({dimension},), "
+        name = self.unknowns[0]
+        found = f"{name} is evaluated at a point of shape {shape}; a point of this domain has shape ({dimension},), "
         found += f"with one coordinate for each of the axes {', '.join(axes)}. "
         if len(shape) == 2 and shape[1] == dimension:
-            return f"{found}Write jax.vmap(u)(points) to evaluate it at many points"
+            return f"{found}Write jax.vmap({name})(points) to evaluate it at many points"
         other = ", ".join(["x[0]", *["0.0"] * (dimension - 1)] if dimension > 1 else ["0.0"])
-        return f"{found}Write u(x), or u(jnp.array([{other}])) for another point"
+        return f"{found}Write {name}(x), or {name}(jnp.array([{other}])) for another point"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One entry of the values of a function, with the attributes of that function."""
+
+    original: Any
+    index: int
+
+    def __call__(self, x: Float[Array, " d"]) -> Array:
+        return self.original(x)[self.index]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "original"), name)
 
 
 @runtime_checkable

@@ -1,4 +1,6 @@
-"""Known coefficients of a problem, which the functions of the problem take as arguments of the same names.
+"""The arguments of the functions of a problem, which are matched by their names.
+
+A residual takes the unknowns, the point `x` and on faces the `normal`. It may take known coefficients too.
 
 The values of the coefficients are data of the compiled code, so that another value compiles nothing again.
 """
@@ -12,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_RESERVED = ("u", "v", "x", "normal")
+from sngd.problem._field import Field
+from sngd.problem._unknowns import require_name
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -43,6 +46,60 @@ def names_in(function: Callable, positional: int, parameters: Mapping[str, Any],
                 f"give it by parameters={{{argument.name!r}: ...}}"
             )
     return tuple(found)
+
+
+def takes(function: Callable, name: str) -> bool:
+    """Whether a function takes an argument of this name. One that does not tell its arguments takes none."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def call_by_names(function: Callable, given: Mapping[str, Any], u: Field, label: str) -> Any:
+    """The value of a function of unknowns, of parameters and of `given`, each taken by its name.
+
+    - `given`: the point, and what else has a name of its own. `u`: the unknowns, which hold the parameters.
+    - `label`: the name of the function in messages.
+
+    An argument `**name` gets all unknown functions that no other argument takes. Raises `TypeError` for an argument of
+    another name that has no default, and for a function that is written in C and does not tell its arguments.
+    """
+    try:
+        arguments = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{label} is {function!r}, which does not tell the names of its arguments; write a function of "
+            f"{', '.join([*u.unknowns, *given])}"
+        ) from error
+    by_place, by_name, rest = [], {}, False
+    for argument in arguments:
+        if argument.kind is inspect.Parameter.VAR_KEYWORD:
+            rest = True
+        elif argument.kind is inspect.Parameter.VAR_POSITIONAL:
+            continue
+        elif argument.name in given or argument.name in u.unknowns or argument.name in u.parameters:
+            value = _value_of(argument.name, given, u)
+            if argument.kind is inspect.Parameter.POSITIONAL_ONLY:
+                by_place.append(value)
+            else:
+                by_name[argument.name] = value
+        elif argument.default is inspect.Parameter.empty:
+            known = ", ".join([*u.unknowns, *u.parameters, *given])
+            raise TypeError(
+                f"{label} takes the argument {argument.name}, which is none of {known}; rename it, or give it by "
+                f"unknowns or by parameters={{{argument.name!r}: ...}}"
+            )
+    if rest:
+        taken = {argument.name for argument in arguments}
+        by_name |= {name: u.named(name) for name in u.unknowns if name not in taken}
+    return function(*by_place, **by_name)
+
+
+def _value_of(name: str, given: Mapping[str, Any], u: Field) -> Any:
+    if name in given:
+        return given[name]
+    return u.named(name) if name in u.unknowns else u.parameters[name]
 
 
 def bind(function: Callable, positional: int, parameters: Mapping[str, Any], label: str) -> Callable:
@@ -77,10 +134,7 @@ def checked(parameters: Any) -> dict[str, np.ndarray]:
         raise TypeError(f'parameters is {parameters!r}; give names and values, for instance {{"nu": 0.1}}')
     found = {}
     for name, value in parameters.items():
-        if not isinstance(name, str) or not name.isidentifier():
-            raise ValueError(f"parameters has the name {name!r}; a name is one that an argument of a function may have")
-        if name in _RESERVED:
-            raise ValueError(f"parameters has the name {name!r}, which residuals have for something else; take another")
+        require_name(name, "a name in parameters")
         array = np.asarray(value)
         if array.dtype.kind not in "iuf":
             raise TypeError(f"the parameter {name} is {value!r}; it must be a real number, or an array of them")

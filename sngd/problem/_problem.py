@@ -3,12 +3,12 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd.problem._collocation import Collocation
 from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
 from sngd.problem._field import Field
@@ -16,27 +16,11 @@ from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._parameters import as_pytree, checked, names_in
 from sngd.problem._points import AbstractPoints
 from sngd.problem._quadrature import default_quadrature
+from sngd.problem._unknowns import Constant, sorted_unknowns
 
 Point = Float[Array, " d"]
 
 AnyProblem = TypeVar("AnyProblem", bound="AbstractProblem")
-
-
-@dataclasses.dataclass(frozen=True)
-class Collocation:
-    """The points at which one condition is imposed.
-
-    - `points`: shape `(n, d)`.
-    - `normals`: the outward unit normals on faces, and zeros in the interior, shape `(n, d)`.
-    - `weights`: positive numbers, shape `(n,)`. A weighted sum over the points approximates an integral.
-    - `tabulated`: the values at the points of data that JAX cannot trace, by their names. Each array has the shape
-      `(n, ...)`.
-    """
-
-    points: np.ndarray
-    normals: np.ndarray
-    weights: np.ndarray
-    tabulated: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,11 +34,12 @@ class AbstractProblem(abc.ABC):
     - `boundary_quadrature`: the points for the faces. Arrays hold points of the domain, shape `(n, d)`, each on any of
       the faces. If it is left out, the rule `quadrature` serves for the faces too. If `quadrature` is left out or holds
       arrays, the default rule for faces serves.
-    - `exact`: the exact solution as a function of one point, if it is known. It serves to report errors and never
+    - `exact`: the exact solution as a function of one point, if it is known; for several unknown functions an array
+      with one entry for each. It serves to report errors and never
       enters the training. A function that JAX cannot trace, like a function of NumPy or SciPy, is evaluated point by
       point.
-    - `outputs`: the number `m` of components of `u`. With one output `u(x)` is a scalar, otherwise it has the shape
-      `(m,)`.
+    - `unknowns`: what is to be found: the names of functions of the point, and unknown constants. Residuals take them
+      as arguments of these names. If it is left out, the only unknown is the function `u`.
     - `name`: the name of the problem in reports and files.
     - `parameters`: known coefficients by their names, each a number or an array. Equations, data and `exact` take them
       as arguments of these names: `Interior(lambda u, x, nu: ...)` with `parameters={"nu": 0.1}`. The same problem with
@@ -67,9 +52,39 @@ class AbstractProblem(abc.ABC):
     quadrature: Quadrature | None = None
     boundary_quadrature: Quadrature | None = None
     exact: Callable[[Point], Any] | None = None
-    outputs: int = 1
+    unknowns: Sequence[str | Constant] = ("u",)
     name: str = "problem"
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The names of the unknown functions."""
+        return tuple(each for each in self.unknowns if isinstance(each, str))
+
+    @property
+    def constants(self) -> tuple[Constant, ...]:
+        """The unknown constants."""
+        return tuple(each for each in self.unknowns if isinstance(each, Constant))
+
+    @property
+    def start_variables(self) -> np.ndarray:
+        """The variables without bounds of the unknown constants at their starts, shape `(c,)`."""
+        return np.array([constant.variable(constant.start) for constant in self.constants])
+
+    @property
+    def units(self) -> np.ndarray:
+        """The units of the unknown constants, shape `(c,)`."""
+        return np.array([constant.unit for constant in self.constants])
+
+    @property
+    def start_numbers(self) -> np.ndarray:
+        """The unknown constants at their starts, in their units, shape `(c,)`."""
+        return np.array([constant.start / constant.unit for constant in self.constants])
+
+    @property
+    def outputs(self) -> int:
+        """The number `m` of unknown functions."""
+        return len(self.functions)
 
     @property
     def exact_solution(self) -> Callable[[Point], Any] | None:
@@ -151,8 +166,8 @@ class AbstractProblem(abc.ABC):
         object.__setattr__(self, "parameters", checked(self.parameters))
         if self.exact is not None:
             names_in(self.exact, 1, self.parameters, "exact")
-        if isinstance(self.outputs, bool) or not isinstance(self.outputs, Integral) or self.outputs < 1:
-            raise ValueError(f"outputs is {self.outputs!r}; it must be an integer of at least 1")
+        functions, constants = sorted_unknowns(self.unknowns, self.parameters)
+        object.__setattr__(self, "unknowns", (*functions, *constants))
         for name, points, places in (
             ("quadrature", self._points, (self.domain,)),
             ("boundary_quadrature", self._boundary_points, self.domain.faces),
@@ -163,7 +178,7 @@ class AbstractProblem(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem(AbstractProblem):
-    """The problem to find `u` such that all `conditions` hold, in the sense of weighted least squares.
+    """The problem to find unknowns such that all `conditions` hold, in the sense of weighted least squares.
 
     The loss is `sum_i w_i r_i(u)^2 / 2` over the residuals of all conditions at their points. It is half the
     discretized loss of eq. (3) of the paper.
@@ -184,9 +199,13 @@ class Problem(AbstractProblem):
         for condition in self.conditions:
             if not isinstance(condition, AbstractCondition):
                 raise TypeError(f"conditions holds {condition!r}; each must be a condition, like Interior or Dirichlet")
-            if condition.points is not None:
-                places = condition.faces(self.domain) or (self.domain,)
-                require_on(condition.points, places, f"quadrature of {condition.label}")
+            condition.require_fits(self.domain)
+        for constant in self.constants:
+            if constant.prior is None and not any(condition.uses(constant.name) for condition in self.conditions):
+                raise ValueError(
+                    f"unknowns holds the constant {constant.name}, and no condition takes it; make it an argument of "
+                    "an equation or of data, or leave it out"
+                )
 
     @property
     def periodic_axes(self) -> tuple[int, ...]:
@@ -199,6 +218,8 @@ class Problem(AbstractProblem):
         The weights include the condition's own factor `weight`. Data that JAX cannot trace are evaluated at these
         points. Raises `ValueError` for points or weights that cannot be used.
         """
+        if condition.is_of_readings:
+            return condition.readings(self.domain)
         faces = condition.faces(self.domain)
         own = condition.quadrature
         return self._imposed(condition, self.interior(own) if faces is None else self.on_faces(faces, own))
@@ -213,6 +234,9 @@ class Problem(AbstractProblem):
         The points and weights are otherwise as in `collocation`. Points that are given as arrays are those of the whole
         domain, so that a condition with arrays is not for parts.
         """
+        if condition.is_of_readings:
+            found = condition.readings(self.domain, part)
+            return found if len(found.points) else None
         faces, own = condition.faces(self.domain), condition.quadrature
         if faces is None:
             return self._imposed(condition, self.interior(own, part))
@@ -224,7 +248,7 @@ class Problem(AbstractProblem):
         return self._imposed(condition, self.on_faces(touched, own)) if touched else None
 
     def _imposed(self, condition: AbstractCondition, found: Collocation) -> Collocation:
-        tabulated = condition.tabulated(found.points, self.parameters)
+        tabulated = condition.tabulated(found.points, self.parameters, self.constants)
         return dataclasses.replace(found, weights=condition.weight * found.weights, tabulated=tabulated)
 
 
@@ -235,7 +259,7 @@ class Energy(AbstractProblem):
     An energy takes no conditions of another kind. The loss is the energy, that is the integral, which may be negative.
 
     - `density`: a function of the unknown `u` and one point `x`, which returns a scalar. It may depend on `x`, `u` and
-      the first derivatives of `u`.
+      the first derivatives of `u`. Of several unknown functions, `u(x)` has one entry for each.
     - `metric`: a function `metric(u, v, x)` of the unknown, of a direction `v` (a field like `u`) and of one point. It
       returns a number or a vector, and it is linear in `v`. The integral of its squared norm is the second derivative
       of the energy at `u` along `v`. For the density `u'^2 / 2 + u^4 / 4` (section 5.3 of the paper) the metric is the
@@ -273,7 +297,7 @@ def with_other_points(problem: AnyProblem, other: Callable[[AbstractPoints], Abs
     if isinstance(problem, Problem):
         # A condition without points of its own stays the same object, so that nothing is compiled again for it.
         changes["conditions"] = [
-            part if part.points is None else dataclasses.replace(part, quadrature=other(part.points))
+            part if part.given_points is None else dataclasses.replace(part, quadrature=other(part.given_points))
             for part in problem.conditions
         ]
     return dataclasses.replace(problem, **changes)

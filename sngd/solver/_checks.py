@@ -70,9 +70,10 @@ def require_start(start: object, problem: AbstractProblem, named: bool) -> None:
             f"start has the axes {', '.join(before.axes)} with the time axis {before.time_axis}; this problem has "
             f"{', '.join(now.axes)} with {now.time_axis}. Leave the start out"
         )
-    if start.problem.outputs != problem.outputs:
+    names = lambda each: ", ".join([*each.functions, *(constant.name for constant in each.constants)])
+    if names(start.problem) != names(problem):
         raise ValueError(
-            f"start has {start.problem.outputs} components; this problem has {problem.outputs}. Leave the start out"
+            f"start has the unknowns {names(start.problem)}; this problem has {names(problem)}. Leave the start out"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
-from sngd.linearize import function_of_point
+from sngd.linearize import field_of, function_of_point
 from sngd.problem import AbstractProblem, Box, Field, Sobol, evaluate_on_host, is_traceable
 from sngd.solver._step import evaluate
 
@@ -22,13 +22,21 @@ _SOBOL = 2**15
 
 
 class FieldOfNetwork(eqx.Module):
-    """What a differential operator makes of a network, as a function of many points of shape `(n, d)`."""
+    """What a differential operator makes of a network, as a function of many points of shape `(n, d)`.
+
+    - `parameters`: with the unknown constants. `unknowns`: the names of the unknown functions.
+    """
 
     network: Callable
     parameters: dict[str, Array]
     domain: Box = eqx.field(static=True)
-    outputs: int = eqx.field(static=True)
+    unknowns: tuple[str, ...] = eqx.field(static=True)
     operator: Callable[[Field], Field] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, network: Callable, problem: AbstractProblem, operator: Callable[[Field], Field]) -> "FieldOfNetwork":
+        """The operator on the unknown functions of a problem."""
+        return cls(network, dict(field_of(network, problem).parameters), problem.domain, problem.functions, operator)
 
     def __call__(self, points: Any) -> np.ndarray:
         """The values, with a first axis of length `n`. Raises `ValueError` for points of another shape."""
@@ -37,11 +45,11 @@ class FieldOfNetwork(eqx.Module):
     def map_field(self, operator: Callable[[Field], Field]) -> "FieldOfNetwork":
         """What a further operator makes of it."""
         both = lambda field: operator(self.operator(field))
-        return FieldOfNetwork(self.network, self.parameters, self.domain, self.outputs, both)
+        return FieldOfNetwork(self.network, self.parameters, self.domain, self.unknowns, both)
 
     def _at(self, x: Float[Array, " d"]) -> Array:
-        function = function_of_point(self.network, self.domain.dimension, self.outputs)
-        return self.operator(Field(function, self.domain, self.parameters))(x)
+        function = function_of_point(self.network, self.domain.dimension, len(self.unknowns))
+        return self.operator(Field(function, self.domain, self.parameters, self.unknowns))(x)
 
 
 def points_of(points: Any, domain: Box) -> Float[np.ndarray, "n d"]:

@@ -4,10 +4,10 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -15,12 +15,14 @@ from sngd._arrays import flattened
 from sngd._history import Record, collect
 from sngd._results import Result
 from sngd.features import (
+    BESIDE_NOISE,
     Basis,
     Candidate,
     Chooser,
     Conditions,
     Features,
     Fit,
+    Inference,
     Marcher,
     Network,
     Probe,
@@ -28,12 +30,14 @@ from sngd.features import (
     can_divide,
     can_march,
     error_of_pieces,
+    infer,
+    relative,
 )
 from sngd.files import Checkpoints
-from sngd.linearize import function_of_point
-from sngd.networks import MLP, Cells
-from sngd.problem import Field, Problem
+from sngd.linearize import field_of, function_of_point
+from sngd.problem import Problem
 from sngd.solver._compilation import CompilationCounter
+from sngd.solver._constants import found_constants, name_of
 from sngd.solver._determinacy import axes_without_conditions
 from sngd.solver._evaluation import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
 from sngd.solver._frozen_networks import as_cells, as_mlp
@@ -61,7 +65,7 @@ _DIRECTIONS = 1e-8
 
 # Ends that come from outside, and those of a solution that is good enough.
 _FROM_OUTSIDE = (Result.STOPPED, Result.INTERRUPTED, Result.SECONDS_EXHAUSTED)
-_REACHED = (Result.TOLERANCE_REACHED, Result.FLOOR_REACHED, Result.TARGET_REACHED)
+_REACHED = (Result.TOLERANCE_REACHED, Result.FLOOR_REACHED, Result.TARGET_REACHED, Result.NOISE_REACHED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +76,7 @@ class FrozenSnapshot:
       made of.
     """
 
-    network: MLP | Cells
+    network: Callable
     iteration: int
     fits: tuple[Fit, ...]
 
@@ -92,25 +96,41 @@ class _Stage:
     """A network with the estimate of its error.
 
     - `correction`: what is missing to the solution, approximately.
-    - `error`, `absolute`: estimates of the relative error, and of its root mean square. `record`: what callbacks see.
+    - `error`, `absolute`: estimates of the relative error of the computation, and of its root mean square. `sizes`: of
+      the unknown functions. `record`: what callbacks see.
     - `fits`: that the network is made of. `between`: gives the rows between the points of each fit.
     - `features`, `choices`: what was chosen. `probe`: gives the responses to changes of the solution.
+    - `changes`: of the constants in their units, as the correction has them.
+    - `in_cells`: whether there are cells. `inference`: what readings tell of the unknowns, if there are any.
     """
 
-    network: MLP | Cells
-    correction: MLP | Cells
+    network: Callable
+    correction: Callable
     error: float
     absolute: float
+    sizes: Float[np.ndarray, " m"]
     record: Record
     fits: tuple[Fit, ...]
     between: Callable[[], list[System]]
     features: str
     choices: dict[str, str]
     probe: Callable[[], Probe]
+    changes: Float[np.ndarray, " c"]
+    in_cells: bool = False
+    inference: Inference | None = None
 
     @property
-    def in_cells(self) -> bool:
-        return isinstance(self.network, Cells)
+    def noise(self) -> float:
+        """The relative error that the noise of readings makes."""
+        if self.inference is None:
+            return 0.0
+        return relative(self.inference.deviations, self.sizes) if np.any(self.inference.deviations) else 0.0
+
+    @property
+    def total(self) -> tuple[float, float]:
+        """The relative error and its root mean square, of the computation and of the noise together."""
+        deviations = 0.0 if self.inference is None else float(np.linalg.norm(self.inference.deviations))
+        return math.hypot(self.error, self.noise), math.hypot(self.absolute, deviations)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,12 +249,12 @@ class FrozenRun:
             return
         error, absolute = error_of_pieces(pieces)
         fits = tuple(piece.fit for piece in pieces)
-        network = as_cells([each.network for each in fits])
-        correction = as_cells([piece.estimate.correction for piece in pieces])
+        network = as_cells([each.network for each in fits], self.problem)
+        correction = as_cells([_function(piece.estimate.correction) for piece in pieces], self.problem)
         loss = _loss([piece.fit.system for piece in pieces], fits)
         columns = max(blocks.network.outputs.size for blocks in fits)
         record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
-        features, count = f"sngd.{pieces[0].features!r}", len(network.boxes)
+        features, count = f"sngd.{pieces[0].features!r}", sum(len(each.network.cells) for each in fits)
         asked = "" if self.goal.relative is None else f"tolerance={self.goal.relative!r}, "
         choices = {
             "network": f"{features} in each of {count} cells",
@@ -246,7 +266,23 @@ class FrozenRun:
         label = f"{pieces[0].features} in {count} cells" + (f" of {len(pieces)} windows" if marches else "")
         between = lambda: [piece.between for piece in pieces]
         probe = lambda: marcher.probe(pieces[0])
-        yield _Stage(network, correction, error, absolute, record, fits, between, label, choices, probe)
+        sizes = np.max([piece.estimate.sizes for piece in pieces], axis=0)
+        yield _Stage(
+            network,
+            correction,
+            error,
+            absolute,
+            sizes,
+            record,
+            fits,
+            between,
+            label,
+            choices,
+            probe,
+            pieces[0].estimate.correction.numbers,
+            in_cells=True,
+            inference=pieces[0].inference,
+        )
 
     @property
     def _seconds(self) -> float:
@@ -264,9 +300,21 @@ class FrozenRun:
         }
         between, probe = lambda: [chooser.between(candidate)], lambda: chooser.probe(candidate)
         label = str(candidate.features)
-        correction = as_mlp(estimate.correction, self.problem)
+        correction = as_mlp(_function(estimate.correction), self.problem)
         return _Stage(
-            network, correction, estimate.error, estimate.absolute, record, (fitted,), between, label, choices, probe
+            network,
+            correction,
+            estimate.error,
+            estimate.absolute,
+            estimate.sizes,
+            record,
+            (fitted,),
+            between,
+            label,
+            choices,
+            probe,
+            estimate.correction.numbers,
+            inference=infer(fitted),
         )
 
     def _ending(self, stages: list[_Stage]) -> Result | None:
@@ -282,8 +330,10 @@ class FrozenRun:
             return Result.INTERRUPTED
         if any(answer is True for answer in answers):
             return Result.STOPPED
-        if self.goal.is_reached(last.error, last.absolute):
+        if self.goal.is_reached(*last.total):
             return Result.TOLERANCE_REACHED if self.goal.is_given else Result.FLOOR_REACHED
+        if last.noise and last.error <= BESIDE_NOISE * last.noise:
+            return Result.NOISE_REACHED
         if last.record.loss <= self.stopping.loss:
             return Result.TARGET_REACHED
         if last.record.seconds >= self.stopping.seconds:
@@ -301,8 +351,12 @@ class FrozenRun:
             stability, missing = self._stability(best)
         if stability is not None and stability.is_unbounded:
             result, detail = (Result.UNDETERMINED if missing or stability.is_isolated else Result.ILL_POSED), missing
-        elif result in _REACHED and contradicts(best.record.error, best.error):
+        elif result in _REACHED and contradicts(best.record.error, best.total[0]):
             result = Result.CONTRADICTED
+        elif best.inference is not None and len(best.inference.undetermined):
+            names = tuple(constant.name for constant in self.problem.constants)
+            listed = ", ".join(name_of(direction, names) for direction in best.inference.undetermined)
+            result, detail = Result.UNDETERMINED, f"the readings do not determine the constants along {listed}"
         elif result is Result.STAGNATED:
             detail = f"the features leave an estimated error of {best.error:.1e}"
         return Solution(
@@ -318,12 +372,28 @@ class FrozenRun:
             compile_seconds=self.compilations.taken(),
             compilations=self.compilations.count,
             validation_loss=_loss(best.between(), best.fits),
-            error_estimate=math.inf if stability is not None and stability.is_unbounded else best.error,
+            error_estimate=math.inf if stability is not None and stability.is_unbounded else best.total[0],
             stability=math.nan if stability is None else stability.bound,
             detail=detail,
             choices=best.choices,
             correction=best.correction,
+            **self._inferred(best),
         )
+
+    def _inferred(self, stage: _Stage) -> dict[str, Any]:
+        """The constants of a solution, their covariance, and the modes of its noise."""
+        inference, fitted = stage.inference, stage.fits[0]
+        if inference is None:
+            return {}
+        constants = found_constants(
+            self.problem, self.problem.units * fitted.network.numbers, self.problem.units * stage.changes, inference
+        )
+        modes = None
+        if inference.modes is not None and np.any(inference.deviations):
+            modes = (
+                as_cells([inference.modes], self.problem) if stage.in_cells else as_mlp(inference.modes, self.problem)
+            )
+        return {"constants": constants, "covariance": inference.covariance, "modes": modes}
 
     def _stability(self, stage: _Stage) -> tuple[Stability, str]:
         """The stability of the linearized problem, and what the conditions lack, where they lack something."""
@@ -331,18 +401,17 @@ class FrozenRun:
         if not stability.is_large:
             return stability, ""
         problem = self.problem
-        parameters = {name: jnp.asarray(value) for name, value in problem.parameters.items()}
-        function = function_of_point(stage.network, problem.domain.dimension, problem.outputs)
-        missing = axes_without_conditions(problem, Field(function, problem.domain, parameters))
+        missing = axes_without_conditions(problem, field_of(stage.network, problem))
         return dataclasses.replace(stability, lacks_conditions=bool(missing)), "; ".join(map(str, missing))
 
 
 def is_answer(solution: Solution) -> bool:
     """Whether a solution on frozen features ends the run: it is good enough, or the run was ended from outside."""
-    return solution.result in (*_REACHED, *_FROM_OUTSIDE, Result.CONTRADICTED)
+    undetermined = bool(solution.constants) and solution.result is Result.UNDETERMINED
+    return undetermined or solution.result in (*_REACHED, *_FROM_OUTSIDE, Result.CONTRADICTED)
 
 
-def error_of(problem: Problem, network: MLP | Cells) -> float:
+def error_of(problem: Problem, network: Callable) -> float:
     """The relative L2 error; not a number where no exact solution is known."""
     exact = problem.exact_solution
     if exact is None:
@@ -350,6 +419,11 @@ def error_of(problem: Problem, network: MLP | Cells) -> float:
     points = error_points(problem)
     function = function_of_point(network, problem.domain.dimension, problem.outputs)
     return relative_difference(evaluate_in_chunks(function, points), evaluate_exact(exact, points))
+
+
+def _function(network: Network) -> Network:
+    """The network without constants."""
+    return dataclasses.replace(network, numbers=np.zeros(0))
 
 
 def _loss(systems: list[System], fits: tuple[Fit, ...]) -> float:

@@ -7,9 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
+from sngd._arrays import on_device
 from sngd.features import FROZEN_ACTIVATIONS, Layer, Network, stretched
-from sngd.networks import MLP, Cells
+from sngd.networks import MLP, Cells, WithConstants
 from sngd.problem import AbstractProblem, Problem
 from sngd.solver._solution import Solution
 
@@ -20,40 +22,55 @@ _SHALLOW = 3
 _WHOLE = 1e-12
 
 
-def as_mlp(network: Network, problem: Problem) -> MLP:
-    """The same function, on the whole domain as one cell, as an `MLP`."""
+def as_mlp(network: Network, problem: Problem) -> Callable:
+    """The same function, on the whole domain as one cell, as an `MLP`, with the constants if there are any."""
     layer = network.layer
-    widths = (problem.domain.dimension, len(layer) - 1, problem.outputs)
+    widths = (problem.domain.dimension, len(layer) - 1, network.outputs.shape[1])
     made = MLP(widths, problem.domain.bounds, key=jax.random.key(0), activation=layer.activation)
     # The first feature is constant.
     (output,), first = network.outputs, layer(np.zeros((1, layer.weights.shape[1])))[0, 0]
     weights = (jnp.asarray(layer.weights[1:]), jnp.asarray(output[:, 1:]))
     biases = (jnp.asarray(layer.biases[1:]), jnp.asarray(first * output[:, 0]))
-    return eqx.tree_at(lambda part: (part.weights, part.biases), made, (weights, biases))
+    whole = eqx.tree_at(lambda part: (part.weights, part.biases), made, (weights, biases))
+    return _with_constants(whole, network.numbers, problem)
 
 
-def as_cells(networks: Sequence[Network]) -> Cells:
-    """Networks with one layer in the cells of several windows, as one network."""
+def as_cells(networks: Sequence[Network], problem: Problem) -> Callable:
+    """Networks with one layer in the cells of several windows, as one network, with the constants if there are any."""
     layer = networks[0].layer
-    return Cells(
+    cells = Cells(
         weights=jnp.asarray(layer.weights),
         biases=jnp.asarray(layer.biases),
         outputs=jnp.asarray(np.concatenate([network.outputs for network in networks])),
         boxes=tuple(cell.bounds for network in networks for cell in network.cells),
         activation=layer.activation,
     )
+    return _with_constants(cells, networks[0].numbers, problem)
+
+
+def _with_constants(network: MLP | Cells, numbers: Float[np.ndarray, " c"], problem: Problem) -> Callable:
+    """The network with constants, which are given in their units."""
+    if not len(numbers):
+        return network
+    pairs = zip(problem.constants, numbers * problem.units, strict=True)
+    return WithConstants(network, on_device(np.array([constant.variable(value) for constant, value in pairs])))
 
 
 def frozen_start(solution: Solution, problem: AbstractProblem) -> Network | None:
     """The network of a solution as features with output layers, stretched to the domain of a problem; `None` for a
     network that is none.
     """
-    network, domain = solution.network, problem.domain
+    network, domain, numbers = solution.network, problem.domain, np.zeros(0)
+    if isinstance(network, WithConstants):
+        pairs = zip(problem.constants, network.variables, strict=True)
+        numbers = np.array([float(constant.value(variable)) / constant.unit for constant, variable in pairs])
+        network = network.network
     if isinstance(network, Cells):
         before = solution.problem.domain
         boxes = [dataclasses.replace(before, lower=lower, upper=upper) for lower, upper in _bounds(network)]
         layer = Layer(np.asarray(network.weights), np.asarray(network.biases), network.activation)
-        return Network(layer, tuple(stretched(box, before, domain) for box in boxes), np.asarray(network.outputs))
+        cells = tuple(stretched(box, before, domain) for box in boxes)
+        return Network(layer, cells, np.asarray(network.outputs), numbers)
     if not isinstance(network, MLP) or len(network.widths) != _SHALLOW or network.periodic:
         return None
     if network.activation not in FROZEN_ACTIVATIONS:
@@ -65,12 +82,16 @@ def frozen_start(solution: Solution, problem: AbstractProblem) -> Network | None
         return None
     hidden = Layer(np.asarray(network.weights[0]), np.asarray(network.biases[0]), network.activation)
     bias, output = network.scale * np.asarray(network.biases[1]), network.scale * np.asarray(network.weights[1])
-    return Network(constant, (domain,), bias[None, :, None]).plus(Network(hidden, (domain,), output[None]))
+    first = Network(constant, (domain,), bias[None, :, None], numbers)
+    return first.plus(Network(hidden, (domain,), output[None], np.zeros_like(numbers)))
 
 
 def trained_start(solution: Solution, problem: AbstractProblem) -> Callable:
     """The network of a solution, on the domain of a problem where it is one that scales its inputs."""
     network = solution.network
+    if isinstance(network, WithConstants):
+        inner = dataclasses.replace(solution, network=network.network)
+        return WithConstants(trained_start(inner, problem), network.variables)
     if not isinstance(network, MLP) or network.bounds == problem.domain.bounds:
         return network
     options = {"activation": network.activation, "periodic": network.periodic, "scale": network.scale}

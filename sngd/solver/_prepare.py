@@ -8,7 +8,8 @@ from typing import NamedTuple
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from sngd.networks import MLP, make_network
+from sngd.linearize import with_constants
+from sngd.networks import MLP, WithConstants, make_network
 from sngd.problem import AbstractProblem
 from sngd.solver._devices import require_points, whole_on
 from sngd.solver._optimizer import AbstractOptimizer
@@ -53,10 +54,12 @@ class Request:
 
         Raises `ValueError` where the run cannot begin.
         """
-        named = isinstance(self.network, str)
-        make = lambda *sizes: (
-            _make(self.network, problem, self.network_key, *sizes) if isinstance(self.network, str) else self.network
-        )
+        network = self.network
+        if problem.constants and not isinstance(network, WithConstants):
+            made = _make(network, problem, self.network_key) if isinstance(network, str) else network
+            return dataclasses.replace(self, network=with_constants(made, problem)).prepared(problem, size, report)
+        named = isinstance(network, str)
+        make = lambda *sizes: _make(network, problem, self.network_key, *sizes) if isinstance(network, str) else network
         setting = make_setting(problem, make, limits_for(self.memory), self.mesh, resizable=named, size=size)
         objective, theta = setting.objective, whole_on(self.mesh, setting.theta)
         require_points(objective, self.mesh)

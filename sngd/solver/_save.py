@@ -15,11 +15,13 @@ from sngd._arrays import Unflatten, flattened
 from sngd._history import History
 from sngd._results import Result
 from sngd.files import Structure, differences, read_archive, structure_of, write_archive
-from sngd.networks import MLP, Cells
+from sngd.linearize import with_constants
+from sngd.networks import MLP, Cells, WithConstants
 from sngd.problem import AbstractProblem
+from sngd.solver._constants import FoundConstant
 from sngd.solver._solution import Solution
 
-_FORMAT, _EARLIER = "sngd-solution-8", re.compile(r"sngd-solution-[1-7]")
+_FORMAT, _EARLIER = "sngd-solution-9", re.compile(r"sngd-solution-[1-8]")
 _WHAT = "a saved solution"
 
 # Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
@@ -49,10 +51,14 @@ class _CellsHeader:
 
 @dataclasses.dataclass(frozen=True)
 class _NetworkHeader:
-    """All of a network but its parameters, where it is of this library; nothing of any other."""
+    """All of a network but its parameters, where it is of this library; nothing of any other.
+
+    - `constants`: the number of unknown constants beside the network.
+    """
 
     mlp: _MLPHeader | None = None
     cells: _CellsHeader | None = None
+    constants: Annotated[int, msgspec.Meta(ge=0, le=2**20)] = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +69,7 @@ class _Identity:
     axes: tuple[str, ...]
     bounds: tuple[tuple[float, float], ...]
     time_axis: str | None
-    outputs: int
+    unknowns: tuple[str, ...]
     parameters: dict[str, Any]
 
 
@@ -72,13 +78,15 @@ class _Header:
     """All of a solution but its problem, its parameters and its history.
 
     - `network`: makes the network, where that is one of this library; `structure`: what it is, whatever it is.
-    - `correction`: makes the correction, if there is one.
+    - `correction`, `modes`: make these networks, if there are any.
     """
 
     format: str
     problem: _Identity
     network: _NetworkHeader
     correction: _NetworkHeader | None
+    modes: _NetworkHeader | None
+    constants: tuple[FoundConstant, ...]
     structure: Structure
     result: str
     loss: float
@@ -95,7 +103,10 @@ class _Header:
 
 
 # What a header has of a solution under the same name.
-_OTHER = ("format", "problem", "network", "correction", "structure", "result")
+_OTHER = ("format", "problem", "network", "correction", "modes", "constants", "structure", "result")
+
+# Networks that a solution has beside its own, if it has them.
+_BESIDE = ("correction", "modes")
 _NUMBERS = tuple(field.name for field in dataclasses.fields(_Header) if field.name not in _OTHER)
 
 
@@ -104,21 +115,21 @@ def save(solution: Solution, path: str | Path) -> None:
 
     The problem is code and is not written; `load` asks for it. Neither is the structure of a network other than `MLP`.
     """
-    networks = {"parameters": solution.network}
-    if solution.correction is not None:
-        networks["correction"] = solution.correction
+    beside = {name: getattr(solution, name) for name in _BESIDE}
+    networks = {"parameters": solution.network, **{name: each for name, each in beside.items() if each is not None}}
     header = _Header(
         format=_FORMAT,
         problem=_identity(solution.problem),
         network=_network_header(solution.network),
-        correction=None if solution.correction is None else _network_header(solution.correction),
+        **{name: None if each is None else _network_header(each) for name, each in beside.items()},
+        constants=tuple(solution.constants.values()),
         structure=structure_of(solution.network),
         result=solution.result.value,
         **{name: getattr(solution, name) for name in _NUMBERS},
     )
     arrays = {f"history_{name}": values for name, values in vars(solution.history).items()}
     arrays |= {name: np.asarray(flattened(eqx.filter(each, eqx.is_inexact_array))) for name, each in networks.items()}
-    write_archive(Path(path), header, arrays)
+    write_archive(Path(path), header, arrays | {"covariance": solution.covariance})
 
 
 def load(path: str | Path, problem: AbstractProblem, network: Callable | None = None) -> Solution:
@@ -128,25 +139,36 @@ def load(path: str | Path, problem: AbstractProblem, network: Callable | None = 
       replaced.
 
     Raises `ValueError` for a file that is not a solution, or was written by an earlier version, and for one of another
-    problem or network. The message names each difference: of the problem its name, axes, bounds, time axis and outputs;
-    of the network its parts, with the shapes of its arrays. The equations of the problem are code, which is not known.
+    problem or network. The message names each difference: of the problem its name, axes, bounds, time axis and
+    unknowns; of the network its parts, with the shapes of its arrays. The equations of the problem are code, which is
+    not known.
     """
     header, history, arrays, result = _read(Path(path))
     different = differences(_lines(_identity(problem)), _lines(header.problem))
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution of another problem: {different}")
     parameters = arrays["parameters"]
+    network = None if network is None else with_constants(network, problem)
     if network is None:
         network = _made(header.network, parameters.size, path)
     different = structure_of(network).differences(header.structure)
     if different:
         raise ValueError(f"path {str(path)!r} holds a solution by another network: {different}")
-    restored, correction = _restored(network, parameters, path), None
-    if header.correction is not None:
-        correction = _restored(_made(header.correction, arrays["correction"].size, path), arrays["correction"], path)
-    numbers = {name: getattr(header, name) for name in _NUMBERS}
+    others: dict[str, Any] = {}
+    for name in _BESIDE:
+        made = getattr(header, name)
+        if made is not None:
+            others[name] = _restored(_made(made, arrays[name].size, path), arrays[name], path)
+    others |= {name: getattr(header, name) for name in _NUMBERS}
     return Solution(
-        problem, restored, result, history=history, parameters=parameters.size, correction=correction, **numbers
+        problem,
+        _restored(network, parameters, path),
+        result,
+        history=history,
+        parameters=parameters.size,
+        constants={found.name: found for found in header.constants},
+        covariance=arrays["covariance"],
+        **others,
     )
 
 
@@ -170,12 +192,15 @@ def _read(path: Path) -> tuple[_Header, History, dict[str, np.ndarray], Result]:
             raise ValueError(f"its format is {found!r}, not {_FORMAT!r}")
         header = msgspec.convert(content, _Header)
         history = History.from_arrays(arrays, "history_")
-        names = ("parameters",) if header.correction is None else ("parameters", "correction")
+        names = ("parameters", *(name for name in _BESIDE if getattr(header, name) is not None))
         networks = {name: arrays[name] for name in names}
         for parameters in networks.values():
             if parameters.dtype != np.float64 or parameters.ndim != 1:
                 raise ValueError(f"its parameters are {parameters.dtype} of shape {parameters.shape}")
-        return header, history, networks, Result(header.result)
+        covariance, count = arrays["covariance"], len(header.constants)
+        if covariance.dtype != np.float64 or covariance.shape != (count, count):
+            raise ValueError(f"its covariance is {covariance.dtype} of shape {covariance.shape}")
+        return header, history, networks | {"covariance": covariance}, Result(header.result)
     except (KeyError, ValueError, msgspec.ValidationError, RecursionError) as error:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
 
@@ -184,7 +209,8 @@ def _identity(problem: AbstractProblem) -> _Identity:
     domain = problem.domain
     bounds = tuple((float(low), float(high)) for low, high in domain.bounds)
     parameters = {name: np.asarray(value).tolist() for name, value in problem.parameters.items()}
-    return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, problem.outputs, parameters)
+    unknowns = (*problem.functions, *(constant.name for constant in problem.constants))
+    return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, unknowns, parameters)
 
 
 def _lines(identity: _Identity) -> dict[str, str]:
@@ -192,6 +218,8 @@ def _lines(identity: _Identity) -> dict[str, str]:
 
 
 def _network_header(network: Callable) -> _NetworkHeader:
+    if isinstance(network, WithConstants):
+        return dataclasses.replace(_network_header(network.network), constants=network.variables.size)
     if isinstance(network, MLP):
         bounds = tuple((float(low), float(high)) for low, high in network.bounds)
         widths, periodic = tuple(network.widths), tuple(network.periodic)
@@ -202,7 +230,7 @@ def _network_header(network: Callable) -> _NetworkHeader:
     return _NetworkHeader()
 
 
-def _made(header: _NetworkHeader, parameters: int, path: str | Path) -> MLP | Cells:
+def _made(header: _NetworkHeader, parameters: int, path: str | Path) -> Callable:
     """The network that the header describes. Raises `ValueError` where that does not have so many parameters."""
     mlp, cells = header.mlp, header.cells
     if mlp is not None:
@@ -216,7 +244,8 @@ def _made(header: _NetworkHeader, parameters: int, path: str | Path) -> MLP | Ce
     if units > parameters:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: its network has more units than parameters")
     try:
-        return make()
+        made = make()
+        return WithConstants(made, jax.numpy.zeros(header.constants)) if header.constants else made
     except (IndexError, TypeError, ValueError) as error:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
 

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
-from sngd._arrays import on_device
 from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw
 from sngd.files import Checkpoints
 from sngd.linearize import function_of_point
 from sngd.problem import AbstractProblem, Field
+from sngd.solver._constants import FoundConstant
 from sngd.solver._evaluation import (
     FieldOfNetwork,
     error_points,
@@ -47,6 +48,9 @@ class Solution:
       for a run that was interrupted; then one takes its place in the estimate.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     - `choices`: what the library has chosen where the caller left it open. `"call"` is the call that repeats it.
+    - `constants`: the unknown constants by their names, with standard errors. `covariance`: of these, shape `(c, c)`.
+    - `modes`: a network of `m r` components: the change of each unknown function along `r` independent directions of
+      the noise of readings, by one standard deviation each; `None` without readings that have noise.
     - `correction`: for a solution on frozen features, a network that approximates what is missing to the solution, from
       which the estimate comes; otherwise `None`.
     """
@@ -68,6 +72,9 @@ class Solution:
     detail: str = ""
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
     correction: Callable | None = None
+    constants: Mapping[str, FoundConstant] = dataclasses.field(default_factory=dict)
+    covariance: Float[np.ndarray, "c c"] = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
+    modes: Callable | None = None
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
@@ -90,11 +97,28 @@ class Solution:
         function = function_of_point(self.correction, problem.domain.dimension, problem.outputs)
         return -evaluate_in_chunks(function, points_of(points, problem.domain))
 
+    def standard_deviation(self, points: Any) -> np.ndarray:
+        """The standard deviation of the solution at `points` of shape `(n, d)`, from the noise of the readings.
+
+        It has the shape of the solution there, and is zero where no reading has noise. Raises `ValueError` for points
+        of another shape.
+        """
+        points, outputs = points_of(points, self.problem.domain), self.problem.outputs
+        shape = (len(points),) if outputs == 1 else (len(points), outputs)
+        if self.modes is None:
+            return np.zeros(shape)
+        modes = evaluate_in_chunks(self.modes, points).reshape(len(points), outputs, -1)
+        return np.linalg.norm(modes, axis=2).reshape(shape)
+
     def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork:
         """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""
-        problem = self.problem
-        parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-        return FieldOfNetwork(self.network, parameters, problem.domain, problem.outputs, operator)
+        return FieldOfNetwork.of(self.network, self.problem, operator)
+
+    def __getitem__(self, name: str) -> FieldOfNetwork:
+        """One of the unknown functions, as in `solution["v"](points)`. Raises `KeyError` for another name."""
+        if name not in self.problem.functions:
+            raise KeyError(f"{name} is none of the unknown functions {', '.join(self.problem.functions)}")
+        return self.map_field(lambda field: field.named(name))
 
     def residuals(self) -> tuple[ConditionResidual, ...]:
         """The residuals of each condition at points between those of the run, in the order of the conditions.
@@ -107,12 +131,14 @@ class Solution:
         """The result, the problem, the network, the error and the cost, a line each."""
         domain, iterations = self.problem.domain, self.history.iteration[-1]
         ranges = zip(domain.axes, domain.bounds, strict=True)
+        constants = (f"    {name} = {found}" for name, found in self.constants.items())
         axes = ", ".join(f"{axis} in [{low:g}, {high:g}]" for axis, (low, high) in ranges)
         return "\n".join(
             (
                 f"Solution: {self.result.value}{f' ({self.detail})' if self.detail else ''}",
                 f"    problem: {self.problem.name}, {axes}",
                 f"    network: {self.parameters:,} parameters, {self.rows:,} rows; {self.optimizer}",
+                *constants,
                 f"    relative L2 error, estimated: {self.error_estimate:.1e}",
                 f"    {iterations:,} iterations, {self.seconds:.1f} s, {self.compile_seconds:.1f} s of it compilation",
             )
@@ -153,18 +179,21 @@ def plot(
     path: str | Path | None = None,
     *,
     axes: Sequence[str] | None = None,
-    component: int = 0,
+    of: str | None = None,
     title: str | None = None,
 ) -> "Figure":
     """A figure of the solution, of the exact one and the error, where known, and of the history of the run.
 
     - `path`: a file to write the figure to as well; its ending says in which format.
     - `axes`: the one or two axes to vary, the first ones if left out. The others are held at the middle of the domain.
-    - `component`: which component of a system to draw. `title`: of the whole figure.
+    - `of`: the name of the unknown function to draw; left out, the first one. `title`: of the whole figure.
 
-    Raises `ValueError` for axes or a component that the problem does not have.
+    Raises `ValueError` for axes or a function that the problem does not have.
     """
-    exact = solution.problem.exact_solution
+    exact, names = solution.problem.exact_solution, solution.problem.functions
+    if of is not None and of not in names:
+        raise ValueError(f"of is {of!r}; the unknown functions are {', '.join(names)}")
+    component = 0 if of is None else names.index(of)
     known = None if exact is None else lambda points: evaluate_exact(exact, points)
     domain, history = solution.problem.domain, solution.history
     figure = draw(solution, domain, history, exact=known, axes=axes, component=component, title=title)

@@ -31,6 +31,7 @@ from sngd.solver._checks import (
     require_tolerance,
 )
 from sngd.solver._compilation import CompilationCounter
+from sngd.solver._constants import FoundConstant
 from sngd.solver._devices import agreed, mesh_of, on_one_device, whole_on
 from sngd.solver._driver import Callback, Driver
 from sngd.solver._frozen import FrozenRun, is_answer
@@ -47,6 +48,7 @@ from sngd.solver._state import RoundOutcome, RunState
 from sngd.solver._step import values_of
 from sngd.solver._stopping import Stopping
 from sngd.solver._threads import share_cores_with_lapack
+from sngd.solver._trained_constants import trained_constants
 from sngd.solver.policies import Policies
 
 _LOG = logging.getLogger("sngd")
@@ -266,6 +268,10 @@ def _solution_of(
     driver: Driver, state: RunState, outcome: RoundOutcome, label: str, given: AbstractProblem
 ) -> Solution:
     run, verdict, stability = driver.run, outcome.verdict, outcome.verdict.diagnosis.stability
+    constants: dict[str, FoundConstant] = {}
+    covariance = np.zeros((0, 0))
+    if isinstance(run.problem, Problem) and run.problem.constants:
+        constants, covariance = trained_constants(run.objective, on_one_device(outcome.theta), run.problem)
     return Solution(
         problem=with_weights_of(given, run.problem),
         network=run.objective.trial.network(on_one_device(outcome.theta)),
@@ -282,4 +288,6 @@ def _solution_of(
         error_estimate=verdict.diagnosis.error,
         stability=math.nan if stability is None else stability.bound,
         detail=verdict.detail,
+        constants=constants,
+        covariance=covariance,
     )

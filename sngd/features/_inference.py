@@ -1,0 +1,190 @@
+"""What readings with noise tell of the unknowns: covariances, and directions that are not determined.
+
+The equations hold exactly, so that the covariance is that of the constrained problem. The rows of the equations and of
+the readings form one least-squares problem, linearized at the solution, in which the rows of the equations outweigh the
+others so far that they hold to rounding errors. Its solution for a change of each reading tells how noise spreads to
+the unknowns. The output layers are eliminated by the factor of the matrix, and no Gramian is formed.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from sngd.features._basis import Basis
+from sngd.features._blocks import Blocks, Solved
+from sngd.features._fit import DAMPING, Fit
+from sngd.features._network import Network
+from sngd.features._points import points_of_norms
+
+# Changes of readings that are looked at, at most, and the numbers that their responses may take. More readings are
+# changed together, at random.
+_MOST, _NUMBERS = 1024, 2**25
+
+# Modes that are smaller than this part of the largest one are left out, and there are at most so many.
+_SMALL, _MODES = 1e-3, 64
+
+# A direction of the constants is not determined where the output layers take all of its response but this part.
+_NOTHING = 1e-11
+
+
+@dataclasses.dataclass(frozen=True)
+class Inference:
+    """What is known of the noise in a solution.
+
+    - `covariance`: of the constants, shape `(c, c)`, from the noise of the readings and from the priors.
+    - `undetermined`: directions of the constants that neither equations nor readings determine, in the units of the
+      constants, as rows of unit length, shape `(n, c)`.
+    - `noise`: for each condition the standard deviation of its readings over the one that was given; one where it was
+      not estimated.
+    - `freedom`: the number of readings whose noise was estimated, less the unknowns that they determine; infinite where
+      the noise was given.
+    - `modes`: a network with `m r` components: the change of each unknown function along `r` independent directions of
+      the noise, by one standard deviation each; `None` where it is not known.
+    - `deviations`: the root mean squares of the standard deviations of the unknown functions, shape `(m,)`.
+    """
+
+    covariance: Float[np.ndarray, "c c"]
+    undetermined: Float[np.ndarray, "n c"]
+    noise: tuple[float, ...]
+    freedom: float
+    modes: Network | None = None
+    deviations: Float[np.ndarray, " m"] = dataclasses.field(default_factory=lambda: np.zeros(1))
+
+
+class NoisyProblem(NamedTuple):
+    """A least-squares problem with readings, linearized at its solution.
+
+    - `blocks`: the matrix. `residual`: of the solution, in the order of `Blocks.times`.
+    - `places`: of the readings of each condition: the block, and the row in it. `estimated`: whether their noise is to
+      be estimated. `deviation`: what standard deviations are divided by in these rows.
+    - `units`: of the unknown constants, shape `(c,)`.
+    """
+
+    blocks: Blocks
+    residual: list[Float[np.ndarray, " n"]]
+    places: list[Int[np.ndarray, "n 2"]]
+    estimated: Sequence[bool]
+    deviation: float
+    units: Float[np.ndarray, " c"]
+
+    def inference(self) -> tuple[Inference, Float[np.ndarray, "K c s"]]:
+        """What the readings tell of the constants, and how the blocks change along independent directions of the noise,
+        by one standard deviation each.
+        """
+        rows, counts = np.concatenate(self.places), [len(each) for each in self.places]
+        priors, size = len(self.residual[-1]), sum(matrix.shape[1] for matrix in self.blocks.own)
+        changes = _changes(len(rows) + priors, size)
+        solved = self._response(rows, changes)
+        left = np.array([self.residual[cell][row] for cell, row in rows]) * self.deviation
+        noise, freedom = _noise(self.estimated, counts, left, self._followed(solved, rows, changes))
+        if any(factor != 1 for factor in noise):
+            factors = np.concatenate([np.repeat(noise, counts), np.ones(priors)])
+            solved = self._response(rows, factors[:, None] * changes)
+        spread = self.units[:, None] * solved.border / self.deviation
+        covariance = spread @ spread.T
+        undetermined = _undetermined(self.blocks, solved.triangle, self.units)
+        return Inference(covariance, undetermined, noise, freedom), solved.columns / self.deviation
+
+    def _response(self, rows: Int[np.ndarray, "n 2"], changes: Float[np.ndarray, "n s"]) -> Solved:
+        """What changes of the readings and of the means of the priors do to the unknowns."""
+        sides = [np.zeros((len(part), changes.shape[1])) for part in self.residual]
+        for (cell, row), change in zip(rows, changes, strict=False):
+            sides[cell][row] = change
+        sides[-1][:] = changes[len(rows) :]
+        return self.blocks.solve(sides, DAMPING * self.blocks.scale)
+
+    def _followed(
+        self, solved: Solved, rows: Int[np.ndarray, "n 2"], changes: Float[np.ndarray, "n s"]
+    ) -> Float[np.ndarray, " n"]:
+        """The part of a change of each reading that the fit follows: the diagonal of the hat matrix."""
+        own, border = self.blocks.own, self.blocks.border
+        return np.array(
+            [
+                (own[cell][row] @ solved.columns[cell] + border[cell][row] @ solved.border) @ change
+                for (cell, row), change in zip(rows, changes, strict=False)
+            ]
+        )
+
+
+def infer(fit: Fit) -> Inference | None:
+    """What the readings of a fit tell of its unknowns; `None` where no reading has noise and there are no constants."""
+    system, network, units = fit.system, fit.network, fit.units
+    if not (system.problem.constants or any(each.noise_unit is not None for each in system.rows)):
+        return None
+    basis = Basis(network.layer)
+    # A constant at a bound stays there.
+    at_bound = np.any(np.equal(network.numbers, system.bounds), axis=0)
+    found, columns = NoisyProblem(
+        blocks=system.blocks(system.jacobian(basis, network), network, units).without(at_bound),
+        residual=system.stacked(network, units, basis),
+        places=system.noisy_rows(),
+        estimated=system.estimates_noise,
+        deviation=units.deviation,
+        units=system.problem.units,
+    ).inference()
+    modes, deviations = _modes(network, columns.reshape(*network.outputs.shape, -1))
+    return dataclasses.replace(found, modes=modes, deviations=deviations)
+
+
+def _changes(count: int, numbers: int) -> Float[np.ndarray, "n s"]:
+    """Changes of all readings and priors, whose products with their transposes add up to the identity.
+
+    - `numbers`: that the response to one change takes.
+    """
+    most = min(_MOST, max(_MODES, _NUMBERS // numbers))
+    if count <= most:
+        # One column at least, so that there is something to solve for.
+        return np.eye(count, max(count, 1))
+    return np.random.default_rng(0).choice((-1.0, 1.0), (count, most)) / math.sqrt(most)
+
+
+def _noise(
+    estimated: Sequence[bool],
+    counts: Sequence[int],
+    left: Float[np.ndarray, " n"],
+    follows: Float[np.ndarray, " n"],
+) -> tuple[tuple[float, ...], float]:
+    """The factors on the standard deviations of each condition, and the degrees of freedom.
+
+    - `estimated`: whether the noise of each condition is to be estimated. `counts`: its readings.
+    - `left`: the residuals of all readings, in standard deviations. `follows`: the parts of them that the fit follows.
+    """
+    ends = np.cumsum(counts)[:-1]
+    noise, freedom = [], 0.0
+    for wanted, part, hat in zip(estimated, np.split(left, ends), np.split(follows, ends), strict=True):
+        free = len(part) - float(np.sum(hat))
+        known = wanted and len(part) and free > 0
+        noise.append(float(np.sqrt(np.sum(part**2) / free)) if known else 1.0)
+        freedom += free if known else 0.0
+    return tuple(noise), freedom if any(estimated) else math.inf
+
+
+def _modes(network: Network, outputs: Float[np.ndarray, "K m q s"]) -> tuple[Network, Float[np.ndarray, " m"]]:
+    """The largest independent modes of changes of the output layers, and the norm of the changes of each function."""
+    cells, components, units, count = outputs.shape
+    extents = np.array([cell.extent for cell in network.cells])
+    lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
+    points = lower + (upper - lower) * points_of_norms(network.layer.weights.shape[1])
+    each = lambda found: found.transpose(0, 1, 3, 2).reshape(cells, components * found.shape[3], units)
+    values = dataclasses.replace(network, outputs=each(outputs))(points).reshape(len(points), components, count)
+    deviations = np.sqrt(np.mean(np.sum(values**2, axis=2), axis=0))
+    _, sizes, directions = np.linalg.svd(values.reshape(-1, count), full_matrices=False)
+    kept = directions[: max(1, min(_MODES, int(np.sum(sizes > _SMALL * sizes[0]))))]
+    return dataclasses.replace(network, outputs=each(outputs @ kept.T), numbers=np.zeros(0)), deviations
+
+
+def _undetermined(
+    blocks: Blocks, triangle: Float[np.ndarray, "c c"], units: Float[np.ndarray, " c"]
+) -> Float[np.ndarray, "n c"]:
+    """Directions of the constants whose response the output layers take."""
+    responses = np.sqrt(sum(np.sum(part**2, axis=0) for part in (*blocks.border, blocks.last)))
+    used = responses > 0
+    _, sizes, directions = np.linalg.svd(triangle[:, used] / responses[used])
+    found = np.zeros((int(np.sum(sizes <= _NOTHING)), len(units)))
+    found[:, used] = directions[sizes <= _NOTHING] / responses[used] * units[used]
+    norms = np.linalg.norm(found, axis=1, keepdims=True)
+    return found / np.where(norms > 0, norms, 1.0)

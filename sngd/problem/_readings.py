@@ -1,0 +1,173 @@
+"""Measured data: values of unknowns, or of operators on them, that were read at points."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from sngd._arguments import shown
+from sngd.problem._collocation import Collocation
+from sngd.problem._conditions import AbstractCondition, Of, chosen
+from sngd.problem._data import Point
+from sngd.problem._domain import Box
+from sngd.problem._field import Field
+from sngd.problem._parameters import call_by_names
+from sngd.problem._points import is_inside
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Data(AbstractCondition):
+    """Values that were read at points: `u(points) = values` up to noise.
+
+    - `points`: shape `(n, d)`. `values`: shape `(n,)`, or `(n, m)` for readings of `m` numbers at each point.
+    - `noise`: the standard deviation of a reading: a number, or one for each point, shape `(n,)`. Zero means that the
+      values are exact. If it is left out, it is estimated from what the fit leaves.
+    - `of`: the unknown functions that were read, as in `Dirichlet`.
+    - `operator`: a function of unknowns and of a point `x`, by their names, like the equation of `Interior`. Its values
+      were read in place of those of `of`.
+
+    The equations and the other conditions of the problem hold exactly, however large the noise is. The sum of squares
+    of the residuals of all data with noise, each divided by its standard deviation, is the least one possible then.
+
+    Raises `TypeError` or `ValueError` for arrays of other shapes, numbers that are not finite, negative noise, and
+    points outside of the domain of the problem.
+    """
+
+    functions: ClassVar[tuple[str, ...] | None] = ("operator",)
+
+    points: Any
+    values: Any
+    noise: Any = None
+    of: Of = None
+    operator: Callable[..., Any] | None = None
+    reading: Any = dataclasses.field(default=None, repr=False)
+    """The value at one point, which takes the place of `values` when the residual is evaluated."""
+
+    def __post_init__(self):
+        if self.reading is not None:
+            return
+        super().__post_init__()
+        if self.quadrature is not None:
+            raise ValueError(f"quadrature of {self.label} is given; the points of data are those of the readings")
+        for name, shape in (("points", "(n, d)"), ("values", "(n,) or (n, m)")):
+            object.__setattr__(self, name, _numbers(getattr(self, name), f"{name} of {self.label}", shape))
+        count = len(self.points)
+        if self.points.ndim != 2 or not count:
+            raise ValueError(
+                f"points of {self.label} have shape {self.points.shape}; give at least one point, in an array of shape "
+                "(n, d)"
+            )
+        if self.values.shape[:1] != (count,) or self.values.ndim > 2:
+            raise ValueError(
+                f"values of {self.label} have shape {self.values.shape}, and there are {count} points; give one value "
+                f"for each, shape ({count},), or several, shape ({count}, m)"
+            )
+        if self.operator is not None and (self.of is not None or not callable(self.operator)):
+            raise TypeError(
+                f"operator of {self.label} is {shown(self.operator)} with of={self.of!r}; give a function of unknowns "
+                "and x, and leave of out, or the other way round"
+            )
+        if self.noise is not None:
+            self._require_noise(count)
+
+    def _require_noise(self, count: int) -> None:
+        noise = _numbers(self.noise, f"noise of {self.label}", f"() or ({count},)")
+        if noise.shape not in ((), (count,)):
+            raise ValueError(
+                f"noise of {self.label} has shape {noise.shape}; give one standard deviation, or one for each of the "
+                f"{count} points"
+            )
+        if np.any(noise < 0):
+            raise ValueError(
+                f"noise of {self.label} holds {noise.min()}; a standard deviation is positive, or zero for exact values"
+            )
+        if np.any(noise == 0) and np.any(noise > 0):
+            raise ValueError(
+                f"noise of {self.label} is zero for some readings only; give exact and noisy readings as two conditions"
+            )
+        object.__setattr__(self, "noise", noise)
+
+    @property
+    def is_of_readings(self) -> bool:
+        return True
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the values have no noise."""
+        return self.noise is not None and not np.any(self.noise)
+
+    @property
+    def noise_unit(self) -> float | None:
+        """The standard deviation of the weighted residual of one reading; of noise one where that is to be estimated.
+
+        The weights are inverse variances, normalized so that the largest one is one over the number of readings.
+        """
+        if self.is_exact:
+            return None
+        least = 1.0 if self.noise is None else float(np.min(self.noise))
+        return least / math.sqrt(len(self.points) / self.weight)
+
+    @property
+    def estimates_noise(self) -> bool:
+        return self.noise is None
+
+    def faces(self, domain: Box) -> None:
+        return None
+
+    def require_fits(self, domain: Box) -> None:
+        if self.points.shape[1] != domain.dimension:
+            raise ValueError(
+                f"points of {self.label} have shape {self.points.shape}; this domain needs (n, {domain.dimension}), "
+                f"with one column for each of the axes {', '.join(domain.axes)}"
+            )
+        outside = ~is_inside(self.points, *domain.extent)
+        if outside.any():
+            raise ValueError(
+                f"points of {self.label} hold {self.points[outside][0].tolist()}, which lies outside of the domain "
+                f"{domain.bounds}"
+            )
+
+    def readings(self, domain: Box, part: Box | None = None) -> Collocation:
+        """The readings in a part of the domain. One at a face between two parts belongs to the upper one."""
+        part = domain if part is None else part
+        # Rounding errors may put a reading slightly outside of the domain.
+        inside, is_last = np.clip(self.points, domain.lower, domain.upper), np.array(part.upper) >= domain.upper
+        here = np.all((inside >= part.lower) & ((inside < part.upper) | is_last), axis=1)
+        points = self.points[here]
+        weights = np.full(len(points), self.weight / len(self.points))
+        if self.noise is not None and not self.is_exact and self.noise.ndim:
+            weights *= (np.min(self.noise) / self.noise[here]) ** 2
+        return Collocation(points, np.zeros_like(points), weights, {"reading": self.values[here]})
+
+    def residual(self, u: Field, x: Point, normal: Point) -> Array:
+        reading = self.values[0] if self.reading is None else self.reading
+        if self.operator is not None:
+            left = call_by_names(self.operator, {"x": x}, u, f"the operator of {self.label}")
+            left = jnp.stack(left) if isinstance(left, tuple | list) else jnp.asarray(left)
+        else:
+            left = chosen(u, self.of, self.label)(x)
+        if jnp.shape(left) != jnp.shape(reading):
+            raise ValueError(
+                f"values of {self.label} have shape {jnp.shape(reading)} at one point, and what was read has shape "
+                f"{jnp.shape(left)}; name what was read by of, or by an operator"
+            )
+        return left - reading
+
+
+def _numbers(given: Any, label: str, shape: str) -> np.ndarray:
+    """An array of finite float64 numbers. Raises `TypeError` or `ValueError` for anything else."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise TypeError(f"{label} is no array ({error}); give numbers in an array of shape {shape}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{label} has the type {array.dtype}; give real numbers in an array of shape {shape}")
+    array = array.astype(float)
+    if not np.all(np.isfinite(array)):
+        row = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0]) if array.ndim else 0
+        raise ValueError(f"{label} is not finite in row {row}: {array[row].tolist() if array.ndim else array}")
+    return array

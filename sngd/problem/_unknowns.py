@@ -1,0 +1,164 @@
+"""What a problem is to find: functions of the point, and constants."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sngd._arguments import require_number, shown
+
+RESERVED = ("x", "normal")
+"""Names of the arguments of a residual that are no unknowns: the point and the outward unit normal."""
+
+# A constant that is nearer to its bound than this part of its scale is at the bound.
+_AT_BOUND = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """An unknown constant, which the residuals take as an argument of the same name.
+
+    - `name`: an identifier. `start`: the value from which it is sought.
+    - `lower`, `upper`: bounds; left out, there are none. The start is between the bounds.
+    - `scale`: a positive number, the size of a usual change; left out, it is the size of the start, or one where the
+      start is zero.
+    - `prior`: what is known beforehand, as a mean and a standard deviation; left out, nothing.
+
+    Raises `TypeError` or `ValueError` for values that cannot be used.
+
+    A constant with bounds is a smooth function of a variable without bounds, as in MINUIT (James and Roos, Comput.
+    Phys. Commun. 10, 1975).
+    """
+
+    name: str
+    start: float = 1.0
+    lower: float = -math.inf
+    upper: float = math.inf
+    scale: float | None = None
+    prior: tuple[float, float] | None = None
+
+    def __post_init__(self):
+        require_name(self.name, "name of a constant")
+        for field in ("start", "lower", "upper"):
+            require_number(f"{field} of the constant {self.name}", getattr(self, field))
+        if not math.isfinite(self.start):
+            raise ValueError(f"start of the constant {self.name} is {self.start}; it must be finite")
+        if not self.lower < self.start < self.upper:
+            raise ValueError(
+                f"start of the constant {self.name} is {self.start}; it must be between lower={self.lower} and "
+                f"upper={self.upper}, and not at a bound"
+            )
+        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(f"scale of the constant {self.name} is {self.scale}; it must be positive and finite")
+        if self.prior is not None:
+            self._require_prior()
+
+    def _require_prior(self) -> None:
+        given = f"prior of the constant {self.name} is {shown(self.prior)}"
+        if not isinstance(self.prior, tuple | list) or len(self.prior) != 2:
+            raise TypeError(f"{given}; give a mean and a standard deviation, for instance (1.0, 0.1)")
+        mean, deviation = self.prior
+        if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
+            raise ValueError(f"{given}; the mean must be finite, and the standard deviation positive and finite")
+
+    @property
+    def unit(self) -> float:
+        """The size of a usual change."""
+        return self.scale if self.scale is not None else abs(self.start) or 1.0
+
+    @property
+    def free(self) -> "Constant":
+        """The constant without bounds. Its variable is its value in its unit."""
+        return dataclasses.replace(self, lower=-math.inf, upper=math.inf, scale=self.unit)
+
+    def value(self, variable: Float[Array, ""]) -> Float[Array, ""]:
+        """The constant as a function of a variable without bounds."""
+        if math.isfinite(self.lower) and math.isfinite(self.upper):
+            return self.lower + (self.upper - self.lower) * (1 + jnp.sin(variable)) / 2
+        # With one bound: a hyperbola whose slope tends to one far from the bound and to zero at it.
+        if math.isfinite(self.lower):
+            return self.lower + self.unit * (jnp.sqrt(1 + variable**2) - 1)
+        if math.isfinite(self.upper):
+            return self.upper - self.unit * (jnp.sqrt(1 + variable**2) - 1)
+        return self.unit * variable
+
+    def variable(self, value: float) -> float:
+        """The variable without bounds of a value between the bounds."""
+        if math.isfinite(self.lower) and math.isfinite(self.upper):
+            part = 2 * (value - self.lower) / (self.upper - self.lower) - 1
+            return math.asin(min(max(part, -1.0), 1.0))
+        if math.isfinite(self.lower):
+            return math.sqrt(max((1 + (value - self.lower) / self.unit) ** 2 - 1, 0.0))
+        if math.isfinite(self.upper):
+            return math.sqrt(max((1 + (self.upper - value) / self.unit) ** 2 - 1, 0.0))
+        return value / self.unit
+
+    def bound_at(self, value: float) -> float | None:
+        """The bound at which a value is, if it is at one."""
+        near = _AT_BOUND * self.unit
+        return next((bound for bound in (self.lower, self.upper) if abs(value - bound) <= near), None)
+
+
+def values_of(constants: tuple[Constant, ...], variables: Float[Array, " c"]) -> dict[str, Array]:
+    """The values of constants by their names, from their variables without bounds."""
+    return {constant.name: constant.value(variables[at]) for at, constant in enumerate(constants)}
+
+
+def priors(
+    constants: tuple[Constant, ...], numbers: Float[np.ndarray, " c"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n c"]]:
+    """The difference of each constant with a prior from its mean, in standard deviations, and its derivatives.
+
+    - `numbers`: the constants in their units, shape `(c,)`, by which the derivatives are.
+    """
+    given = [(at, each.unit, *each.prior) for at, each in enumerate(constants) if each.prior is not None]
+    differences, slopes = np.zeros(len(given)), np.zeros((len(given), len(constants)))
+    for row, (at, unit, mean, deviation) in enumerate(given):
+        differences[row] = (unit * numbers[at] - mean) / deviation
+        slopes[row, at] = unit / deviation
+    return differences, slopes
+
+
+def require_name(name: Any, label: str) -> None:
+    """Raises `TypeError` or `ValueError` for anything but an identifier that has no other meaning in a residual."""
+    if not isinstance(name, str):
+        raise TypeError(f"{label} is {shown(name)}; it must be a text")
+    if not name.isidentifier():
+        raise ValueError(f"{label} is {name!r}; it must be one that an argument of a function may have")
+    if name in RESERVED:
+        raise ValueError(f"{label} is {name!r}, which residuals have for something else; take another")
+
+
+def sorted_unknowns(given: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Constant, ...]]:
+    """The names of the unknown functions, and the unknown constants.
+
+    - `given`: names and constants in a sequence, or one name. `parameters`: of the problem.
+
+    Raises `TypeError` for anything else. Raises `ValueError` where there is no function, and for two of one name.
+    """
+    if isinstance(given, str | Constant) or not isinstance(given, Iterable):
+        given = (given,)
+    listed = tuple(given)
+    for each in listed:
+        if not isinstance(each, str | Constant):
+            raise TypeError(
+                f"unknowns holds {shown(each)}; each must be the name of a function or a Constant, as in "
+                'unknowns=["u", sngd.Constant("k")]'
+            )
+    functions = tuple(each for each in listed if isinstance(each, str))
+    constants = tuple(each for each in listed if isinstance(each, Constant))
+    for name in functions:
+        require_name(name, "a name in unknowns")
+    names = [*functions, *(constant.name for constant in constants)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"unknowns holds the name {name!r} twice; give each unknown its own")
+        if name in parameters:
+            raise ValueError(f"the name {name!r} is in unknowns and in parameters; an unknown has no given value")
+    if not functions:
+        raise ValueError('unknowns holds no function; give the name of at least one, as in unknowns=["u"]')
+    return functions, constants

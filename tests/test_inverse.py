@@ -1,0 +1,167 @@
+"""Unknown constants and measured data, against sensitivities by closed forms and by SciPy."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+import sngd
+
+KEY = jax.random.key(0)
+ROD = sngd.space_time(t=(0, 1), x=(0, 1))
+HEAT = sngd.Interior(lambda u, x, k: sngd.partial(u, "t")(x) - k * sngd.laplacian(u)(x))
+START = sngd.Initial(lambda x: jnp.sin(jnp.pi * x[1]))
+K = sngd.Constant("k", start=1.0, lower=0.0)
+GENERATOR = np.random.default_rng(0)
+WHERE = GENERATOR.uniform(size=(40, 2))
+ERRORS = GENERATOR.normal(size=40)
+
+LINE = sngd.interval(t=(0, 2))
+DECAY = sngd.Interior(lambda u, x, k: sngd.partial(u, "t")(x) + k * u(x))
+TIMES = np.linspace(0.1, 2, 20)[:, None]
+
+
+def temperature(k, points=WHERE):
+    return np.exp(-k * np.pi**2 * points[:, 0]) * np.sin(np.pi * points[:, 1])
+
+
+def rod(noise, *, weight=1.0, deviation=0.01, constant=K):
+    data = sngd.Data(WHERE, temperature(0.25) + deviation * ERRORS, noise=noise)
+    equation = dataclasses.replace(HEAT, weight=weight)
+    return sngd.Problem(ROD, [equation, START, sngd.Dirichlet(0.0), data], unknowns=["u", constant])
+
+
+def decay(noise, *, deviation=0.01, constant=K, start=1.0):
+    data = sngd.Data(TIMES, np.exp(-0.7 * TIMES[:, 0]) + deviation * ERRORS[:20], noise=noise)
+    return sngd.Problem(LINE, [DECAY, sngd.Initial(start), data], unknowns=["u", constant])
+
+
+def expected(model, values, deviations, start):
+    """Least squares by SciPy, with the covariance from its Jacobian."""
+    found = least_squares(lambda k: (model(*k) - values) / deviations, start, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    return found.x, np.linalg.inv(found.jac.T @ found.jac), float(np.sum(found.fun**2))
+
+
+def test_a_constant_from_exact_readings_has_the_accuracy_of_the_solution():
+    solution = sngd.solve(rod(0.0, deviation=0.0), key=KEY, tolerance=1e-9)
+    found = solution.constants["k"]
+    assert solution.result is sngd.Result.TOLERANCE_REACHED
+    assert found.value == pytest.approx(0.25, abs=1e-10)
+    assert abs(found.value - 0.25) <= 3 * found.error_estimate
+    assert found.standard_error == 0.0
+    assert solution.standard_deviation(WHERE).tolist() == [0.0] * 40
+    assert solution(WHERE) == pytest.approx(temperature(0.25), abs=1e-9)
+
+
+@pytest.mark.parametrize("weight", [1.0, 100.0])
+def test_a_constant_from_noisy_readings_is_that_of_least_squares(weight):
+    values = temperature(0.25) + 0.01 * ERRORS
+    (best,), covariance, _ = expected(temperature, values, 0.01, [0.3])
+    solution = sngd.solve(rod(0.01, weight=weight), key=KEY)
+    found = solution.constants["k"]
+    assert solution.result is sngd.Result.NOISE_REACHED
+    assert found.value == pytest.approx(best, rel=1e-6)
+    assert found.standard_error == pytest.approx(math.sqrt(covariance[0, 0]), rel=1e-3)
+    assert solution.covariance == pytest.approx(covariance, rel=2e-3)
+    low, high = found.interval()
+    assert (high - low) / 2 == pytest.approx(1.959964 * found.standard_error, rel=1e-5)
+    # The band of the solution is its derivative by the constant, times the standard error.
+    slopes = -(np.pi**2) * WHERE[:, 0] * temperature(best)
+    assert solution.standard_deviation(WHERE) == pytest.approx(
+        np.abs(slopes) * found.standard_error, rel=1e-3, abs=1e-8
+    )
+    assert str(found) == f"{best:.4f} +- {math.sqrt(covariance[0, 0]):.4f}"
+
+
+def test_noise_that_is_not_given_is_estimated():
+    values = np.exp(-0.7 * TIMES[:, 0]) + 0.01 * ERRORS[:20]
+    (best,), covariance, squares = expected(lambda k: np.exp(-k * TIMES[:, 0]), values, 1.0, [0.5])
+    found = sngd.solve(decay(None), key=KEY).constants["k"]
+    assert found.value == pytest.approx(best, rel=1e-6)
+    assert found.freedom == pytest.approx(19, abs=1e-3)
+    assert found.standard_error == pytest.approx(math.sqrt(covariance[0, 0] * squares / 19), rel=1e-3)
+    low, high = found.interval(0.9)
+    assert (high - low) / 2 == pytest.approx(1.729133 * found.standard_error, rel=1e-4)
+
+
+def test_readings_of_different_accuracy_and_a_prior_are_combined():
+    deviations = np.where(np.arange(20) < 10, 0.01, 0.1)
+    values = np.exp(-0.7 * TIMES[:, 0]) + deviations * ERRORS[:20]
+    model = lambda k: np.append(np.exp(-k * TIMES[:, 0]), k)
+    (best,), covariance, _ = expected(model, np.append(values, 0.6), np.append(deviations, 0.02), [0.5])
+    constant = sngd.Constant("k", prior=(0.6, 0.02))
+    data = sngd.Data(TIMES, values, noise=deviations)
+    problem = sngd.Problem(LINE, [DECAY, sngd.Initial(1.0), data], unknowns=["u", constant])
+    found = sngd.solve(problem, key=KEY).constants["k"]
+    assert found.value == pytest.approx(best, rel=1e-5)
+    assert found.standard_error == pytest.approx(math.sqrt(covariance[0, 0]), rel=1e-3)
+
+
+def test_a_constant_at_its_bound_has_no_interval():
+    found = sngd.solve(decay(0.01, constant=sngd.Constant("k", start=1.0, lower=0.9)), key=KEY).constants["k"]
+    assert found.bound == 0.9
+    assert found.value == pytest.approx(0.9, abs=1e-6)
+    assert math.isnan(found.standard_error)
+    assert str(found) == "0.9 (at its bound, without an interval)"
+    with pytest.raises(ValueError, match="the constant k is at its bound"):
+        found.interval()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_a_direction_that_nothing_determines_is_named(noise):
+    """Only the product of the two constants is seen."""
+    equation = sngd.Interior(lambda u, x, a, b: sngd.partial(u, "t")(x) + a * b * u(x))
+    data = sngd.Data(TIMES, np.exp(-0.7 * TIMES[:, 0]), noise=noise)
+    unknowns = ["u", sngd.Constant("a", start=1.0), sngd.Constant("b", start=1.0)]
+    solution = sngd.solve(sngd.Problem(LINE, [equation, sngd.Initial(1.0), data], unknowns=unknowns), key=KEY)
+    assert solution.result is sngd.Result.UNDETERMINED
+    assert "do not determine the constants along" in solution.detail
+    product = solution.constants["a"].value * solution.constants["b"].value
+    assert product == pytest.approx(0.7, abs=1e-8)
+    assert math.isinf(solution.constants["a"].standard_error)
+
+
+def test_two_functions_two_constants_and_an_operator_that_was_read():
+    """`u' = -a v`, `v' = b u`, from readings of one function and of the derivative of the other."""
+    equations = sngd.Interior(
+        lambda u, v, x, a, b: (sngd.partial(u, "t")(x) + a * v(x), sngd.partial(v, "t")(x) - b * u(x))
+    )
+    frequency = math.sqrt(2.0 * 0.5)
+    conditions = [
+        equations,
+        sngd.Initial((1.0, 0.0)),
+        sngd.Data(TIMES, np.cos(frequency * TIMES[:, 0]), noise=0.0, of="u"),
+        sngd.Data(
+            TIMES, 0.5 * np.cos(frequency * TIMES[:, 0]), noise=0.0, operator=lambda v, x: sngd.partial(v, "t")(x)
+        ),
+    ]
+    unknowns = ["u", "v", sngd.Constant("a", start=1.0), sngd.Constant("b", start=1.0)]
+    solution = sngd.solve(sngd.Problem(LINE, conditions, unknowns=unknowns), key=KEY, tolerance=1e-10)
+    assert [solution.constants[name].value for name in "ab"] == pytest.approx([2.0, 0.5], abs=1e-9)
+    assert solution["v"](TIMES) == pytest.approx(0.5 * np.sin(TIMES[:, 0]), abs=1e-9)
+    assert sngd.partial(solution["u"], "t")(TIMES) == pytest.approx(-np.sin(TIMES[:, 0]), abs=1e-8)
+    with pytest.raises(KeyError, match="w is none of the unknown functions u, v"):
+        solution["w"]
+
+
+def test_a_trained_network_finds_constants_too():
+    solution = sngd.solve(decay(0.0, deviation=0.0), "1x8", key=KEY)
+    assert solution.constants["k"].value == pytest.approx(0.7, abs=1e-7)
+
+
+def test_solutions_with_constants_are_saved_and_started_from(tmp_path):
+    problem = decay(0.01)
+    solution = sngd.solve(problem, key=KEY)
+    sngd.save(solution, tmp_path / "solution.npz")
+    loaded = sngd.load(tmp_path / "solution.npz", problem)
+    assert loaded.constants == solution.constants
+    assert loaded.covariance.tolist() == solution.covariance.tolist()
+    assert loaded.standard_deviation(TIMES).tolist() == solution.standard_deviation(TIMES).tolist()
+    again = sngd.solve(problem, key=KEY, start=loaded)
+    assert again.constants["k"].value == pytest.approx(solution.constants["k"].value, rel=1e-8)
+    with pytest.raises(ValueError, match="unknowns"):
+        sngd.load(tmp_path / "solution.npz", dataclasses.replace(problem, unknowns=["u", "v", K]))
