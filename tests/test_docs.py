@@ -5,14 +5,29 @@ import functools
 import importlib.util
 import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import sngd
+from sngd.linearize import make_objective
+from sngd.networks import WithConstants
 
 ROOT = Path(__file__).parent.parent
+
+
+class Exact(eqx.Module):
+    """An exact solution as a network."""
+
+    function: Callable = eqx.field(static=True)
+    nothing: jax.Array
+
+    def __call__(self, x):
+        return self.function(x) + self.nothing[0]
 
 
 def test_the_readme_solves_poissons_equation_in_fifteen_lines(capsys):
@@ -36,11 +51,26 @@ def test_problem_files_hold_with_their_exact_solutions():
     assert paths
     for path in paths:
         problem = runpy.run_path(str(path))["problem"]
-        exact = sngd.Field(problem.exact, problem.domain)
+        exact = sngd.Field(problem.exact, problem.domain, unknowns=problem.functions)
         for condition in problem.conditions:
             found = problem.collocation(condition)
             residual = jax.vmap(functools.partial(condition.residual, exact))(found.points, found.normals)
             np.testing.assert_allclose(residual, 0, atol=1e-10, err_msg=path.name)
+
+
+def test_inverse_problems_hold_with_their_true_constants():
+    """The residuals of every problem in `examples/inverse` vanish for what the file states."""
+    paths = sorted((ROOT / "examples" / "inverse").glob("*.py"))
+    assert paths
+    for path in paths:
+        found = runpy.run_path(str(path))
+        problem = found["problem"]
+        variables = [each.variable(found["TRUE"][each.name]) for each in problem.constants]
+        network = Exact(problem.exact, jnp.zeros(1))
+        network = WithConstants(network, jnp.array(variables)) if variables else network
+        objective, theta = make_objective(problem, network)
+        sizes = np.linalg.norm(objective.data(theta))
+        np.testing.assert_allclose(objective.residual(theta), 0, atol=1e-9 * sizes, err_msg=path.name)
 
 
 def test_the_lines_at_the_top_of_the_package():

@@ -165,3 +165,48 @@ def test_solutions_with_constants_are_saved_and_started_from(tmp_path):
     assert again.constants["k"].value == pytest.approx(solution.constants["k"].value, rel=1e-8)
     with pytest.raises(ValueError, match="unknowns"):
         sngd.load(tmp_path / "solution.npz", dataclasses.replace(problem, unknowns=["u", "v", K]))
+
+
+def test_a_coefficient_of_one_axis_is_found_from_readings():
+    """`u_t = q(x) u_xx + f` with `u = exp(-t) sin(2 x + 1)` and `q = 1 + x^2 / 2`."""
+    q = lambda x: 1 + x[1] ** 2 / 2
+    wave = lambda x: jnp.exp(-x[0]) * jnp.sin(2 * x[1] + 1)
+    equation = sngd.Interior(
+        lambda u, q, x: sngd.partial(u, "t")(x) - q(x) * sngd.partial(u, "x", "x")(x),
+        value=lambda x: (4 * q(x) - 1) * wave(x),
+    )
+    points = ROD.grid(13)
+    data = sngd.Data(points, np.exp(-points[:, 0]) * np.sin(2 * points[:, 1] + 1), noise=0.0, of="u")
+    unknowns = ["u", sngd.Unknown("q", inputs="x", start=0.5)]
+    problem = sngd.Problem(ROD, [equation, data], unknowns=unknowns)
+    solution = sngd.solve(problem, key=KEY, tolerance=1e-6)
+    places = ROD.grid(9)
+    error = np.abs(solution["q"](places) - (1 + places[:, 1] ** 2 / 2)).max()
+    assert error <= 1e-6
+    assert solution["q"](places[:9]) == pytest.approx(solution["q"](places[-9:]), abs=1e-14)
+    assert solution.error_estimate <= 1e-6
+
+
+def test_a_free_boundary_is_an_unknown_function_of_time():
+    """Stefan's problem with `y = x / s(t)`, in windows of time."""
+    first = 0.5
+    strip = sngd.space_time(t=(0, 1), y=(0, 1))
+    wall, front = strip.face("y", "lower"), strip.face("y", "upper")
+    heat = lambda x: jnp.exp(x[0] - x[1] * (first + x[0]) + first) - 1
+
+    def equation(u, s, x):
+        moving = sngd.partial(u, "t")(x) - x[1] * sngd.partial(s, "t")(x) / s(x) * sngd.partial(u, "y")(x)
+        return moving - sngd.partial(u, "y", "y")(x) / s(x) ** 2
+
+    conditions = [
+        sngd.Interior(equation),
+        sngd.Initial(lambda x: jnp.stack([heat(x), first])),
+        sngd.Dirichlet(heat, of="u", on=wall),
+        sngd.Dirichlet(0.0, of="u", on=front),
+        sngd.Boundary(lambda u, s, x: s(x) * sngd.partial(s, "t")(x) + sngd.partial(u, "y")(x), on=front),
+    ]
+    unknowns = ["u", sngd.Unknown("s", inputs="t", start=1.0)]
+    solution = sngd.solve(sngd.Problem(strip, conditions, unknowns=unknowns), key=KEY, tolerance=1e-8)
+    assert solution.result is sngd.Result.TOLERANCE_REACHED
+    times = np.stack([np.linspace(0, 1, 11), np.full(11, 0.3)], axis=1)
+    assert solution["s"](times) == pytest.approx(first + times[:, 0], abs=1e-8)

@@ -6,8 +6,8 @@ from sngd.features._choice import Candidate, Chooser, FeatureChoice
 from sngd.features._estimate import Estimate, relative
 from sngd.features._families import FROZEN_ACTIVATIONS, Features, Layer
 from sngd.features._fit import Fit, fit
-from sngd.features._inference import Inference, NoisyProblem, infer
-from sngd.features._march import BESIDE_NOISE, March, Marcher, Piece, arrays_of, can_divide, can_march
+from sngd.features._inference import Inference, NoisyProblem, beside_noise, infer
+from sngd.features._march import March, Marcher, Piece, arrays_of, can_divide, can_march
 from sngd.features._march import error_of as error_of_pieces
 from sngd.features._mesh import interfaces, stretched
 from sngd.features._network import Network
@@ -16,7 +16,6 @@ from sngd.features._rows import Conditions
 from sngd.features._system import NOISY, System
 
 __all__ = [
-    "BESIDE_NOISE",
     "FROZEN_ACTIVATIONS",
     "NOISY",
     "Basis",
@@ -39,6 +38,7 @@ __all__ = [
     "Probe",
     "System",
     "arrays_of",
+    "beside_noise",
     "can_divide",
     "can_march",
     "error_of_pieces",

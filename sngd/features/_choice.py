@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sngd._arguments import require_integer, require_number
-from sngd.features._estimate import Estimate, estimates, for_correction
+from sngd.features._estimate import Estimate, compared, estimates, for_correction
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit
 from sngd.features._network import Network
@@ -46,6 +46,9 @@ _WORTHWHILE = 1.25
 
 # Bytes for each entry of a square matrix of all columns: half as many more rows, in about four copies.
 _BYTES = 8 * 1.6 * 4
+
+# The number of the draw of features that a solution from readings is compared on.
+_COMPARED = 3
 
 # Rows for each column, at least, where the points are those of the user.
 _LEAST_OVERSAMPLING = 1.3
@@ -204,7 +207,10 @@ class Chooser:
         between = self._between(self._conditions.with_points(features))
         lower, upper = self._problem.domain.extent
         points = lower + (upper - lower) * points_of_norms(self._axes)
-        return estimates(candidate.fit, (between,), self._drawn(features, 1), points)[0]
+        found = estimates(candidate.fit, (between,), self._drawn(features, 1), points)[0]
+        if not candidate.fit.system.has_readings:
+            return found
+        return compared(found, candidate.fit, self._drawn(features, _COMPARED), None, self._choice.steps)
 
     @property
     def found_nothing(self) -> bool:
@@ -253,7 +259,8 @@ class Chooser:
         return System((problem.domain,), self._conditions.rows(problem))
 
     def _drawn(self, features: Features, draw: int) -> Layer:
-        return features.draw(np.random.default_rng([*self._seed, draw]), self._problem.periodic_axes)
+        generator = np.random.default_rng([*self._seed, draw])
+        return features.draw_for(self._problem.inputs, generator, self._problem.periodic_axes)
 
     def _slow(self, columns: int) -> Features:
         """The features of the first bandwidth."""

@@ -13,7 +13,9 @@ from jaxtyping import Float
 from sngd.features._basis import Basis
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit
+from sngd.features._fit import fit as refit
 from sngd.features._network import Network
+from sngd.features._points import points_of_norms
 from sngd.features._system import System
 
 # By how much wider the features of a correction are spread; and fewer features than these are doubled.
@@ -78,6 +80,8 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     jacobian = first.jacobian(basis, None if fit.linear else network, own)
     units = first.units(jacobian, basis)
     blocks = first.blocks(jacobian, dataclasses.replace(first.zero(layer), numbers=network.numbers), units)
+    # A constant at a bound stays there.
+    blocks = blocks.without(first.at_bounds(network))
     sides = [system.stacked(network, units, own) for system in systems]
     right = [np.stack(parts, axis=1) for parts in zip(*sides, strict=True)]
     sizes = _root_mean_square(network(points))
@@ -89,7 +93,8 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     found = []
     for at in range(len(systems)):
         columns, numbers = updates.columns[:, :, at], updates.border[:, at]
-        correction = Network(layer, network.cells, columns.reshape(len(columns), -1, len(layer)), numbers)
+        outputs = layer.outputs_of(columns, first.problem.outputs)
+        correction = Network(layer, network.cells, outputs, numbers)
         changes = blocks.times(columns, numbers)
         rest = first.by_cells([part[:, at] + change for part, change in zip(right, changes, strict=True)])
         # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
@@ -98,6 +103,22 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
         errors = np.sqrt(_root_mean_square(correction(points)) ** 2 + left + rounding**2)
         found.append(Estimate(correction, errors, sizes, residuals))
     return found
+
+
+def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, steps: int) -> Estimate:
+    """The estimate with an error that is at least the difference of a fit from one on other features.
+
+    The residual between the points does not tell how far functions are open between readings.
+
+    - `layer`: the other features. `guess`: a network of these from which a nonlinear equation is solved. `steps`:
+      Gauss-Newton steps at most.
+    """
+    other = refit(fit.system, layer, steps=steps, linear=fit.linear, start=guess).network
+    extents = np.array([cell.extent for cell in fit.network.cells])
+    lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
+    points = lower + (upper - lower) * points_of_norms(len(lower))
+    apart = _root_mean_square(fit.network(points) - other(points))
+    return dataclasses.replace(estimate, errors=np.maximum(estimate.errors, apart))
 
 
 def _shares(system: System) -> Float[np.ndarray, " K"]:

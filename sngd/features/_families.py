@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from sngd._arguments import require_integer
 
@@ -22,17 +23,23 @@ FROZEN_ACTIVATIONS = tuple(_ACTIVATIONS)
 _CONSTANT = {"sin": np.pi / 2, "tanh": 20.0}
 
 
+# Features for each wave of a function of some of the axes, and further ones on one axis, or on each of several.
+_FOR_WAVES, _ON_ONE, _ON_EACH = 1.5, 42.0, 10.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """A hidden layer of `q` features `activation(weights @ s + biases)`, with `s` the coordinates scaled to [-1, 1].
 
     - `weights`: shape `(q, d)`. `biases`: shape `(q,)`. Both are float64.
     - `activation`: a name in `sngd.networks.ACTIVATIONS`.
+    - `used`: for each unknown function which features it is made of, shape `(m, q)`; `None` where each is made of all.
     """
 
     weights: Float[np.ndarray, "q d"]
     biases: Float[np.ndarray, " q"]
     activation: str
+    used: Bool[np.ndarray, "m q"] | None = None
 
     @classmethod
     def constant(cls, dimension: int, activation: str) -> "Layer":
@@ -62,6 +69,23 @@ class Layer:
         for _ in range(order):
             polynomial = polynomial.deriv() * np.polynomial.Polynomial([1.0, 0.0, -1.0])
         return polynomial(np.tanh(phases))
+
+    def used_by(self, outputs: int) -> Bool[np.ndarray, "m q"]:
+        """Which features each of so many functions is made of."""
+        return np.ones((outputs, len(self)), dtype=bool) if self.used is None else self.used
+
+    def columns_of(self, outputs: Float[np.ndarray, "*other m q"]) -> Float[np.ndarray, "*other c"]:
+        """The output weights that are used, one function after the other."""
+        flat = outputs.reshape(*outputs.shape[:-2], outputs.shape[-2] * outputs.shape[-1])
+        return flat if self.used is None else flat[..., self.used.ravel()]
+
+    def outputs_of(self, columns: Float[np.ndarray, "*other c"], outputs: int) -> Float[np.ndarray, "*other m q"]:
+        """All output weights of so many functions, from those that are used."""
+        if self.used is not None:
+            whole = np.zeros((*columns.shape[:-1], self.used.size))
+            whole[..., self.used.ravel()] = columns
+            columns = whole
+        return columns.reshape(*columns.shape[:-1], outputs, len(self))
 
     @property
     def arrays(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, " q"]]:
@@ -109,6 +133,33 @@ class Features:
         """The features with the bandwidths multiplied by these factors, one for each axis."""
         bandwidths = tuple(b * factor for b, factor in zip(self.bandwidths, factors, strict=True))
         return dataclasses.replace(self, bandwidths=bandwidths)
+
+    def draw_for(
+        self, inputs: Sequence[tuple[int, ...]], generator: np.random.Generator, periodic: tuple[int, ...] = ()
+    ) -> Layer:
+        """A layer of these features for functions of some of the axes.
+
+        - `inputs`: the axes that each function depends on. `periodic`: as in `draw`.
+
+        Functions of all axes are made of these features, and functions of fewer axes of features of the same bandwidths
+        on these axes alone.
+        """
+        axes = len(self.bandwidths)
+        layers = {tuple(range(axes)): self.draw(generator, periodic)}
+        for group in sorted(set(inputs) - set(layers)):
+            bandwidths = tuple(self.bandwidths[axis] for axis in group)
+            own = dataclasses.replace(self, bandwidths=bandwidths, count=_count_for(bandwidths), coordinates=0)
+            drawn = own.draw(generator, tuple(at for at, axis in enumerate(group) if axis in periodic))
+            weights = np.zeros((len(drawn), axes))
+            weights[:, list(group)] = drawn.weights
+            layers[group] = dataclasses.replace(drawn, weights=weights)
+        if len(layers) == 1:
+            return layers[tuple(range(axes))]
+        weights, biases = (
+            np.concatenate(parts) for parts in zip(*(each.arrays for each in layers.values()), strict=True)
+        )
+        used = [np.concatenate([np.full(len(each), group == own) for group, each in layers.items()]) for own in inputs]
+        return Layer(weights, biases, self.activation, np.array(used))
 
     def draw(self, generator: np.random.Generator, periodic: tuple[int, ...] = ()) -> Layer:
         """A layer of these features.
@@ -158,3 +209,9 @@ class Features:
         bands = ", ".join(f"{b:.3g}" for b in self.bandwidths)
         of = f"features{seen.get(self.coordinates, '')}"
         return f"{self.count} {self.activation} {of}, {self.spread} weights up to ({bands})"
+
+
+def _count_for(bandwidths: tuple[float, ...]) -> int:
+    """How many features a function needs, for waves up to these bandwidths."""
+    more = _ON_ONE if len(bandwidths) == 1 else _ON_EACH
+    return math.ceil(math.prod(_FOR_WAVES * 2 * bandwidth / math.pi + more for bandwidth in bandwidths))

@@ -30,11 +30,18 @@ _EARLY = 1e-8
 # A Gauss-Newton step must remove this part of what the linear model predicts, or half of the step is tried.
 _SUFFICIENT, _HALVINGS = 0.1, 8
 
+# Where no part of a step does, and the residual is above the first part of that of the zero function, more damping is
+# tried: so many times more, up to the last number.
+_CLOSE, _STRONGER, _STRONG = 1e-6, 1e2, 1e-3
+
 # A change of the residual that is predicted to this part belongs to a linear equation.
 _LINEAR = 1e-9
 
 # What readings with noise weigh beside conditions that hold exactly, one after the other.
 _SHARES = (1.0, 1e-2, 1e-4, NOISY)
+
+# What readings without noise weigh at first.
+_READ = 1e4
 
 # After the first steps, a whole step that leaves more than this part of the residual is the last one. With noise, which
 # hides how well the equations hold, so many of them in a row are.
@@ -80,8 +87,12 @@ def fit(system: System, layer: Layer, *, steps: int, linear: bool | None = None,
 
     - `steps`: Gauss-Newton steps at most. `linear`: whether the equation is linear, so that one step is enough; left
       out, this is found out.
-    - `start`: a network with this layer from which a nonlinear equation is solved; left out, the zero function.
+    - `start`: a network with this layer from which a nonlinear equation is solved; left out, the
+      constant functions of the problem.
     """
+    begun = start is None
+    if begun and np.any(system.problem.starts):
+        start = system.start(layer)
     network, basis = system.zero(layer) if start is None else start, Basis(layer)
     jacobian = system.jacobian(basis, start)
     units = system.units(jacobian, basis)
@@ -92,10 +103,14 @@ def fit(system: System, layer: Layer, *, steps: int, linear: bool | None = None,
     taken = 0
     # Steps that keep nonlinear equations to many more digits than the noise of readings are tiny, unless they end close
     # to the solution. So the equations weigh more and more.
-    shares = (NOISY,) if linear or not system.has_noise else _SHARES[0 if start is None else 1 :]
+    shares = (NOISY,) if linear or not system.has_noise else _SHARES[0 if begun else 1 :]
     residual = math.inf
+    if begun and not linear and system.has_exact_readings:
+        # What was read is known best, and tells most of the coefficients of the equations.
+        stage = _Steps(system, basis, system.weighed(units, exact=_READ), linear, first)
+        network, _, taken = stage.taken_from(network, steps)
     for share in shares:
-        weighed = system.with_noise(units, share)
+        weighed = system.weighed(units, noisy=share)
         stage = _Steps(system, basis, weighed, linear, first, share if system.has_noise else 1.0)
         network, residual, more = stage.taken_from(network, steps)
         taken += more
@@ -123,7 +138,8 @@ class _Steps:
         """
         right = self._residual(network)
         left, taken, slow = _norm(right), 0, 0
-        first = max(self.first, left)
+        # The zero function may be none that the equation can be evaluated for.
+        first = max(self.first, left) if math.isfinite(self.first) else left
         while taken < steps and slow < (_PATIENCE if self.share == NOISY else 1):
             blocks = self.system.blocks(self.system.jacobian(self.basis, network), network, self.units)
             if not (blocks.is_finite and math.isfinite(left)):
@@ -131,9 +147,10 @@ class _Steps:
             early = _EARLY * self.share
             part = DAMPING if self.linear or not first else float(np.clip(early * left / first, DAMPING, early))
             taken += 1
-            moved = _line_search(
-                self._residual, network, _update(blocks, network, right, part, self.system.bounds), right, blocks
-            )
+            moved = self._moved(blocks, network, right, part)
+            while moved is None and left > _CLOSE * first and part < _STRONG * self.share:
+                part *= _STRONGER
+                moved = self._moved(blocks, network, right, part)
             if moved is None:
                 break
             network, right, size = moved
@@ -144,6 +161,13 @@ class _Steps:
             slow = slow + 1 if is_slow else 0
         return network, left if math.isfinite(left) else math.inf, taken
 
+    def _moved(
+        self, blocks: Blocks, network: Network, right: list[Float[np.ndarray, " n"]], part: float
+    ) -> tuple[Network, list[np.ndarray], float] | None:
+        origin = self.system.start(network.layer).columns
+        update = _update(blocks, network, right, part, origin, self.system.bounds)
+        return _line_search(self._residual, network, update, right, blocks)
+
     def _residual(self, network: Network) -> list[Float[np.ndarray, " n"]]:
         return self.system.stacked(network, self.units, self.basis)
 
@@ -153,13 +177,16 @@ def _update(
     network: Network,
     right: list[Float[np.ndarray, " n"]],
     part: float,
+    origin: Float[np.ndarray, "K c"],
     bounds: tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]],
 ) -> Update:
-    """The update to the shortest output layers that solve the problem linearized at a network with this residual.
+    """The update to the output layers nearest to the origin that solve the problem linearized at a network with this
+    residual.
 
-    - `part`: the damping, as a part of the norm of the blocks. `bounds`: of the constants, in their units.
+    - `part`: the damping, as a part of the norm of the blocks. `origin`: the output layers of the constant functions
+      from which the unknowns are sought. `bounds`: of the constants, in their units.
     """
-    here = blocks.times(network.columns, np.zeros_like(network.numbers))
+    here = blocks.times(network.columns - origin, np.zeros_like(network.numbers))
     wanted = [(product - rest)[:, None] for product, rest in zip(here, right, strict=True)]
     lower, upper = bounds
     changes = np.full_like(network.numbers, np.nan)
@@ -173,17 +200,18 @@ def _update(
         there = network.numbers + free
         beyond = ((there < lower) | (there > upper)) & ~known
         if not np.any(beyond):
-            outputs = solved.columns[:, :, 0].reshape(network.outputs.shape) - network.outputs
-            return Update(outputs, free)
+            outputs = network.layer.outputs_of(solved.columns[:, :, 0] + origin, network.outputs.shape[1])
+            return Update(outputs - network.outputs, free)
         changes = np.where(beyond, np.clip(there, lower, upper) - network.numbers, changes)
 
 
 def _is_linear(system: System, start: Network, blocks: Blocks, units: Units) -> bool:
     """Whether the residual of random output layers is what the linearization at a network predicts."""
     generator, right = np.random.default_rng(0), system.stacked(start, units)
-    change = Update(generator.normal(size=start.outputs.shape), generator.normal(size=start.numbers.shape))
-    there = system.stacked(start.moved(*change), units)
-    predicted = blocks.times(change.outputs.reshape(len(change.outputs), -1), change.numbers)
+    layer, outputs = start.layer, start.outputs.shape[1]
+    columns, numbers = generator.normal(size=start.columns.shape), generator.normal(size=start.numbers.shape)
+    there = system.stacked(start.moved(layer.outputs_of(columns, outputs), numbers), units)
+    predicted = blocks.times(columns, numbers)
     pairs = zip(there, right, predicted, strict=True)
     return bool(_norm([far - near - step for far, near, step in pairs]) <= _LINEAR * (_norm(predicted) + _norm(right)))
 
@@ -197,7 +225,7 @@ def _line_search(
 ) -> tuple[Network, list[np.ndarray], float] | None:
     """The network after the largest part of the update that removes enough, its residual, and that part; or `None`."""
     before = _norm(right)
-    change = blocks.times(update.outputs.reshape(len(update.outputs), -1), update.numbers)
+    change = blocks.times(network.layer.columns_of(update.outputs), update.numbers)
     size = min(1.0, _FAR / float(np.max(np.abs(update.numbers), initial=_FAR)))
     for _ in range(_HALVINGS):
         moved = network.moved(*update, size)

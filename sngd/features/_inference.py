@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Solved
+from sngd.features._estimate import relative
 from sngd.features._fit import DAMPING, Fit
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
@@ -26,6 +27,9 @@ _MOST, _NUMBERS = 1024, 2**25
 
 # Modes that are smaller than this part of the largest one are left out, and there are at most so many.
 _SMALL, _MODES = 1e-3, 64
+
+# The error of the computation is to be this part of that of the noise.
+_BESIDE = 0.01
 
 # A direction of the constants is not determined where the output layers take all of its response but this part.
 _NOTHING = 1e-11
@@ -42,6 +46,7 @@ class Inference:
       not estimated.
     - `freedom`: the number of readings whose noise was estimated, less the unknowns that they determine; infinite where
       the noise was given.
+    - `floor`: the standard deviation of the mean of the most accurate readings; zero where no reading has noise.
     - `modes`: a network with `m r` components: the change of each unknown function along `r` independent directions of
       the noise, by one standard deviation each; `None` where it is not known.
     - `deviations`: the root mean squares of the standard deviations of the unknown functions, shape `(m,)`.
@@ -51,6 +56,7 @@ class Inference:
     undetermined: Float[np.ndarray, "n c"]
     noise: tuple[float, ...]
     freedom: float
+    floor: float = 0.0
     modes: Network | None = None
     deviations: Float[np.ndarray, " m"] = dataclasses.field(default_factory=lambda: np.zeros(1))
 
@@ -117,17 +123,29 @@ def infer(fit: Fit) -> Inference | None:
         return None
     basis = Basis(network.layer)
     # A constant at a bound stays there.
-    at_bound = np.any(np.equal(network.numbers, system.bounds), axis=0)
     found, columns = NoisyProblem(
-        blocks=system.blocks(system.jacobian(basis, network), network, units).without(at_bound),
+        blocks=system.blocks(system.jacobian(basis, network), network, units).without(system.at_bounds(network)),
         residual=system.stacked(network, units, basis),
         places=system.noisy_rows(),
         estimated=system.estimates_noise,
         deviation=units.deviation,
         units=system.problem.units,
     ).inference()
-    modes, deviations = _modes(network, columns.reshape(*network.outputs.shape, -1))
-    return dataclasses.replace(found, modes=modes, deviations=deviations)
+    outputs = network.layer.outputs_of(columns.transpose(0, 2, 1), network.outputs.shape[1])
+    modes, deviations = _modes(network, outputs.transpose(0, 2, 3, 1))
+    units_of_noise = zip(found.noise, (each.noise_unit for each in system.rows), strict=True)
+    floor = min((factor * unit for factor, unit in units_of_noise if unit is not None), default=0.0)
+    return dataclasses.replace(found, floor=floor, modes=modes, deviations=deviations)
+
+
+def beside_noise(inference: Inference | None, sizes: Float[np.ndarray, " m"]) -> float:
+    """The relative error of the computation that is small beside the errors that noise makes; zero without noise.
+
+    - `sizes`: of the unknown functions, as root mean squares.
+    """
+    if inference is None or not inference.floor:
+        return 0.0
+    return _BESIDE * max(relative(inference.deviations, sizes), inference.floor / float(np.max(sizes)))
 
 
 def _changes(count: int, numbers: int) -> Float[np.ndarray, "n s"]:

@@ -16,10 +16,10 @@ import numpy as np
 
 from sngd._arguments import require_integer, require_number
 from sngd.features._blocks import Blocks
-from sngd.features._estimate import Estimate, estimates, for_correction, relative
+from sngd.features._estimate import Estimate, compared, estimates, for_correction, relative
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit
-from sngd.features._inference import Inference, infer
+from sngd.features._inference import Inference, beside_noise, infer
 from sngd.features._mesh import between
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
@@ -42,9 +42,6 @@ _FIRST = 1 / 4
 # After so many that gain nothing the window stays as it is.
 _GAINS, _VAIN = 0.5, 2
 
-# The error of the computation is to be this part of that of the noise.
-BESIDE_NOISE = 0.01
-
 # A window whose error is larger than this is not left as it is.
 _FAIR = 1e-6
 
@@ -53,6 +50,9 @@ _CLOSE = 1e-2
 
 # By how much wider the features are on a window that tell whether the problem is well posed.
 _PROBE = 2.0
+
+# The number of the draw of features that a solution from readings is compared on.
+_COMPARED = 3
 
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
@@ -291,7 +291,11 @@ class Marcher:
         dimension, unit = self._domain.dimension, 2 * points_of_norms(self._domain.dimension) - 1
         wide = self._features.scaled(*[_PROBE] * dimension)
         layer, slow = (
-            each.draw(np.random.default_rng([*self._seed, 2]), self._conditions.problem.periodic_axes)
+            each.draw_for(
+                self._conditions.problem.inputs,
+                np.random.default_rng([*self._seed, 2]),
+                self._conditions.problem.periodic_axes,
+            )
             for each in (wide, self._features.scaled(*[1 / self._setting.bandwidth] * dimension))
         )
         whole = self._domain
@@ -308,18 +312,12 @@ class Marcher:
         found = [dataclasses.replace(system, interfaces=()) for system in systems]
         return probe((found[0], found[1]), layer, slow, at, unit)
 
-    def _enough(self, piece: Piece) -> float:
-        """The error of the computation that is small enough, beside that of the noise."""
-        if piece.inference is None:
-            return self._target
-        return max(self._target, BESIDE_NOISE * relative(piece.inference.deviations, piece.estimate.sizes))
-
     @property
     def _time(self) -> int:
         return self._domain.initial.index
 
     def _drawn(self, features: Features, draw: int) -> Layer:
-        return features.draw(np.random.default_rng([*self._seed, draw]))
+        return features.draw_for(self._conditions.problem.inputs, np.random.default_rng([*self._seed, draw]))
 
     def _meets_periodic_conditions(self) -> bool:
         """Whether each periodic condition is for all derivatives below the order of the equation, as interfaces are."""
@@ -351,13 +349,21 @@ class Marcher:
         while self._goes_on(expected):
             began = time.perf_counter()
             attempt = self._attempt(cells, start, pieces, guess)
+            resolved = attempt.added.error <= self._target
+            if resolved and attempt.fit.system.has_readings:
+                attempt = self._compared(attempt)
             error, least = attempt.added.error, math.inf if best is None else best.added
             self._report(f"{_named(window[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
             vain = 0 if error <= _GAINS * least else vain + 1
             if error < least or best is None:
                 known = infer(attempt.fit)
                 best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between, known)
-            if error <= self._enough(best) or (vain > _VAIN and best.added <= _FAIR):
+            # Smaller cells, with fewer readings in each, leave functions more open between the readings.
+            if (
+                resolved
+                or error <= max(self._target, beside_noise(best.inference, best.estimate.sizes))
+                or (vain > _VAIN and best.added <= _FAIR)
+            ):
                 return best
             divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
             if divided is None or vain > _VAIN + 1:
@@ -388,6 +394,13 @@ class Marcher:
         sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
         return _Attempt(found, dataclasses.replace(added, sizes=sizes), whole[0] if whole else added, rows)
 
+    def _compared(self, attempt: _Attempt) -> _Attempt:
+        """The attempt with an error that is at least its difference from a fit of other features."""
+        layer = self._drawn(for_correction(self._features), _COMPARED)
+        guess = None if self._linear else self._projected(attempt.fit.network, attempt.fit.system.cells, layer)
+        estimate = compared(attempt.estimate, attempt.fit, layer, guess, self._setting.steps)
+        return attempt._replace(estimate=estimate, added=estimate)
+
     def _first(
         self, cells: tuple[Box, ...], start: float, before: Piece | None, guess: Network | None
     ) -> Network | None:
@@ -415,10 +428,12 @@ class Marcher:
             if instant is not None:
                 points[:, self._time] = instant
             values.append(network(points))
-        matrix = Blocks((layer(scaled),))
-        right = [np.concatenate(values, axis=1), np.zeros((0, len(cells) * values[0].shape[1]))]
-        columns = matrix.solve(right, _PROJECTION * matrix.scale).columns[0]
-        outputs = columns.T.reshape(len(cells), -1, len(layer))
+        features, outputs = layer(scaled), np.zeros((len(cells), values[0].shape[1], len(layer)))
+        wanted = np.stack(values, axis=2)
+        for number, used in enumerate(layer.used_by(outputs.shape[1])):
+            matrix = Blocks((features[:, used],))
+            found = matrix.solve([wanted[:, number], np.zeros((0, len(cells)))], _PROJECTION * matrix.scale)
+            outputs[:, number, used] = found.columns[0].T
         return Network(layer, cells, outputs, network.numbers)
 
 

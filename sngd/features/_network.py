@@ -40,8 +40,8 @@ class Network:
 
     @property
     def columns(self) -> Float[np.ndarray, "K c"]:
-        """The output weights of each cell as one vector."""
-        return self.outputs.reshape(len(self.outputs), -1)
+        """The output weights of each cell that are used, as one vector."""
+        return self.layer.columns_of(self.outputs)
 
     def moved(
         self, outputs: Float[np.ndarray, "K m q"], numbers: Float[np.ndarray, " c"], size: float = 1.0
@@ -52,6 +52,13 @@ class Network:
     def plus(self, other: "Network") -> "Network":
         """The sum with another network on the same cells, as one network with the features of both."""
         weights, biases = (np.concatenate(pair) for pair in zip(self.layer.arrays, other.layer.arrays, strict=True))
-        layer = Layer(weights, biases, self.layer.activation)
+        used, outputs = None, self.outputs.shape[1]
+        if self.layer.used is not None or other.layer.used is not None:
+            each = [
+                np.ones((outputs, len(one)), bool) if one.used is None else one.used
+                for one in (self.layer, other.layer)
+            ]
+            used = np.concatenate(each, axis=1)
+        layer = Layer(weights, biases, self.layer.activation, used)
         outputs = np.concatenate([self.outputs, other.outputs], axis=2)
         return Network(layer, self.cells, outputs, self.numbers + other.numbers)

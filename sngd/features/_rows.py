@@ -66,6 +66,11 @@ class Rows:
         return self.problem.conditions[self.number].noise_unit
 
     @property
+    def is_of_readings(self) -> bool:
+        """Whether the condition is one of readings."""
+        return self.problem.conditions[self.number].is_of_readings
+
+    @property
     def is_initial(self) -> bool:
         """Whether the condition holds at the first instant alone."""
         domain = self.problem.domain
@@ -176,10 +181,11 @@ class Conditions:
             for each, condition in zip(self.pointwise, self.problem.conditions, strict=True)
             if each is not None and condition.faces(domain) is None and not condition.is_of_readings
         ]
-        return tuple(
-            tuple(max(each.highest[component][axis] for each in inside) for component in range(self.problem.outputs))
-            for axis in range(domain.dimension)
-        )
+        found = np.max([each.highest for each in inside], axis=0)
+        # A function of some of the axes is the same in all cells along the others, and continuous along its own.
+        partial = [len(axes) < domain.dimension for axes in self.problem.inputs]
+        found[partial] = np.maximum(found[partial], 1)
+        return tuple(map(tuple, found.T.tolist()))
 
     def with_points(self, features: Features) -> Problem:
         """The problem with points for a fit of these features, where it names none."""

@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Coupling
@@ -89,6 +90,17 @@ class System:
         outputs = np.zeros((len(self.cells), self.problem.outputs, len(layer)))
         return Network(layer, self.cells, outputs, self.problem.start_numbers)
 
+    def start(self, layer: Layer) -> Network:
+        """The constant functions from which the unknown functions are sought."""
+        network = self.zero(layer)
+        outputs = network.outputs.copy()
+        for number, value in enumerate(self.problem.starts):
+            # The first feature of each function is constant.
+            first = int(np.argmax(layer.used_by(self.problem.outputs)[number]))
+            constant = layer(np.zeros((1, layer.weights.shape[1])))[0, first]
+            outputs[:, number, first] = value / constant
+        return dataclasses.replace(network, outputs=outputs)
+
     def residual(self, network: Network, basis: Basis | None = None) -> list[list[Float[np.ndarray, " n"]]]:
         """The residual in each cell of each condition that holds there.
 
@@ -148,21 +160,38 @@ class System:
         lower, upper = ([getattr(each, name) / each.unit for each in constants] for name in ("lower", "upper"))
         return np.array(lower), np.array(upper)
 
+    def at_bounds(self, network: Network) -> Bool[np.ndarray, " c"]:
+        """Which constants are at a bound."""
+        return np.any(np.equal(network.numbers, self.bounds), axis=0)
+
     @property
     def has_noise(self) -> bool:
         """Whether there are readings with noise, or priors."""
         noisy = any(each.noise_unit is not None for each in self.rows)
         return noisy or any(constant.prior is not None for constant in self.problem.constants)
 
-    def with_noise(self, units: Units, part: float) -> Units:
-        """The units in which rows of readings with noise are this part of the other rows."""
-        factor = NOISY / part
-        noise = self._by_cells([[each.noise_unit] * len(each.cells) for each in self.rows])
-        own = [
-            tuple(one if unit is None else factor * one for one, unit in zip(*pair, strict=True))
-            for pair in zip(units.own, noise, strict=True)
+    @property
+    def has_readings(self) -> bool:
+        """Whether there are readings, between which the equations may leave functions open."""
+        return any(each.is_of_readings for each in self.rows)
+
+    @property
+    def has_exact_readings(self) -> bool:
+        """Whether there are readings without noise."""
+        return any(each.is_of_readings and each.noise_unit is None for each in self.rows)
+
+    def weighed(self, units: Units, noisy: float = NOISY, exact: float = 1.0) -> Units:
+        """The units in which readings have other weights than in these.
+
+        - `noisy`, `exact`: what rows of readings with noise, and of those without, are beside the other rows.
+        """
+        factors = [
+            1.0 if not each.is_of_readings else 1 / exact if each.noise_unit is None else NOISY / noisy
+            for each in self.rows
         ]
-        return Units(tuple(own), units.jumps, factor * units.deviation)
+        by_cells = self._by_cells([[factor] * len(each.cells) for each, factor in zip(self.rows, factors, strict=True)])
+        own = [tuple(map(operator.mul, *pair)) for pair in zip(units.own, by_cells, strict=True)]
+        return Units(tuple(own), units.jumps, units.deviation * NOISY / noisy)
 
     def blocks(self, jacobian: Jacobian, network: Network, units: Units) -> Blocks:
         """The derivative of all rows by the output weights, and by the constants in their units.
@@ -170,8 +199,10 @@ class System:
         - `network`: with the layer of the output weights, at whose constants priors are linearized.
         """
         layer = network.layer
+        features = [[layer.columns_of(matrix) for matrix in matrices] for matrices in jacobian.features]
         own, border = (
-            tuple(_stacked(matrices, each) for matrices, each in zip(part, units.own, strict=True)) for part in jacobian
+            tuple(_stacked(matrices, each) for matrices, each in zip(part, units.own, strict=True))
+            for part in (features, jacobian.constants)
         )
         couplings = []
         for interface, scales in zip(self.interfaces, units.jumps, strict=True):
@@ -181,6 +212,10 @@ class System:
                 left, right = (
                     np.concatenate([np.kron(one, sides[at]) for one, (sides, _, _) in zip(chosen, parts, strict=True)])
                     for at in (0, 1)
+                )
+                left, right = (
+                    layer.columns_of(side.reshape(len(side), self.problem.outputs, len(layer)))
+                    for side in (left, right)
                 )
                 couplings.append(Coupling(interface.first, interface.second, left, -right))
         last = priors(self.problem.constants, network.numbers)[1] / units.deviation

@@ -1,6 +1,7 @@
 """The objective of least squares: the residuals of the conditions of a problem."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -88,9 +89,12 @@ def residual_terms(problem: Problem, trial: TrialFunction, theta: Float[Array, "
 
 @dataclasses.dataclass(frozen=True)
 class _ConditionFunction:
-    """A condition as the function of a term. Equal conditions give equal objects, so that compiled code is reused."""
+    """A condition as the function of a term. Equal conditions give equal objects, so that compiled code is reused.
 
-    condition: AbstractCondition
+    - `condition`: what a condition has as `traced`.
+    """
+
+    condition: Any
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
         # Data that JAX cannot trace are replaced by their values at the point.
@@ -100,5 +104,5 @@ class _ConditionFunction:
 
 def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
     collocation = problem.collocation(condition)
-    function = _ConditionFunction(condition)
+    function = _ConditionFunction(condition.traced)
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)

@@ -37,7 +37,7 @@ from sngd.problem._quadrature import (
 )
 from sngd.problem._readings import Data
 from sngd.problem._stand_in import in_place_of
-from sngd.problem._unknowns import Constant, priors, values_of
+from sngd.problem._unknowns import Constant, Unknown, priors, values_of
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "Sobol",
     "UniformGrid",
     "UniformRandom",
+    "Unknown",
     "bind",
     "box",
     "default_quadrature",

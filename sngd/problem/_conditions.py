@@ -90,6 +90,13 @@ class AbstractCondition(abc.ABC):
         JAX traces this method and differentiates it. Sums over the points and weights are formed elsewhere.
         """
 
+    @property
+    def traced(self) -> Any:
+        """The object whose method `residual` is traced, with values at one point in the fields that are named by
+        `tabulated` or by `readings`. Equal objects share compiled code.
+        """
+        return self
+
     def uses(self, name: str) -> bool:
         """Whether a function of the condition takes an argument of this name, or may read an unknown of this name."""
         if self.functions is None:

@@ -16,7 +16,7 @@ from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._parameters import as_pytree, checked, names_in
 from sngd.problem._points import AbstractPoints
 from sngd.problem._quadrature import default_quadrature
-from sngd.problem._unknowns import Constant, sorted_unknowns
+from sngd.problem._unknowns import Constant, Unknown, sorted_unknowns
 
 Point = Float[Array, " d"]
 
@@ -38,8 +38,9 @@ class AbstractProblem(abc.ABC):
       with one entry for each. It serves to report errors and never
       enters the training. A function that JAX cannot trace, like a function of NumPy or SciPy, is evaluated point by
       point.
-    - `unknowns`: what is to be found: the names of functions of the point, and unknown constants. Residuals take them
-      as arguments of these names. If it is left out, the only unknown is the function `u`.
+    - `unknowns`: what is to be found: the names of functions of the point, an `Unknown` for a function of some of the
+      axes, and a `Constant` for a constant. Residuals take them as arguments of these names. If it is left out, the
+      only unknown is the function `u`.
     - `name`: the name of the problem in reports and files.
     - `parameters`: known coefficients by their names, each a number or an array. Equations, data and `exact` take them
       as arguments of these names: `Interior(lambda u, x, nu: ...)` with `parameters={"nu": 0.1}`. The same problem with
@@ -52,14 +53,25 @@ class AbstractProblem(abc.ABC):
     quadrature: Quadrature | None = None
     boundary_quadrature: Quadrature | None = None
     exact: Callable[[Point], Any] | None = None
-    unknowns: Sequence[str | Constant] = ("u",)
+    unknowns: Sequence[str | Unknown | Constant] = ("u",)
     name: str = "problem"
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def functions(self) -> tuple[str, ...]:
         """The names of the unknown functions."""
-        return tuple(each for each in self.unknowns if isinstance(each, str))
+        return tuple(each.name for each in self.unknowns if isinstance(each, Unknown))
+
+    @property
+    def inputs(self) -> tuple[tuple[int, ...], ...]:
+        """For each unknown function the indices of the axes that it depends on."""
+        named = [each.inputs or self.domain.axes for each in self.unknowns if isinstance(each, Unknown)]
+        return tuple(tuple(at for at, axis in enumerate(self.domain.axes) if axis in names) for names in named)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The values of the constant functions from which the unknown functions are sought, shape `(m,)`."""
+        return np.array([each.start for each in self.unknowns if isinstance(each, Unknown)])
 
     @property
     def constants(self) -> tuple[Constant, ...]:
@@ -166,7 +178,7 @@ class AbstractProblem(abc.ABC):
         object.__setattr__(self, "parameters", checked(self.parameters))
         if self.exact is not None:
             names_in(self.exact, 1, self.parameters, "exact")
-        functions, constants = sorted_unknowns(self.unknowns, self.parameters)
+        functions, constants = sorted_unknowns(self.unknowns, self.domain.axes, self.parameters)
         object.__setattr__(self, "unknowns", (*functions, *constants))
         for name, points, places in (
             ("quadrature", self._points, (self.domain,)),

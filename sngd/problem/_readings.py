@@ -44,12 +44,8 @@ class Data(AbstractCondition):
     noise: Any = None
     of: Of = None
     operator: Callable[..., Any] | None = None
-    reading: Any = dataclasses.field(default=None, repr=False)
-    """The value at one point, which takes the place of `values` when the residual is evaluated."""
 
     def __post_init__(self):
-        if self.reading is not None:
-            return
         super().__post_init__()
         if self.quadrature is not None:
             raise ValueError(f"quadrature of {self.label} is given; the points of data are those of the readings")
@@ -143,19 +139,40 @@ class Data(AbstractCondition):
             weights *= (np.min(self.noise) / self.noise[here]) ** 2
         return Collocation(points, np.zeros_like(points), weights, {"reading": self.values[here]})
 
+    @property
+    def traced(self) -> "Reading":
+        return Reading(self.label, self.of, self.operator)
+
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        reading = self.values[0] if self.reading is None else self.reading
+        """The residual of the first reading."""
+        return dataclasses.replace(self.traced, reading=self.values[0]).residual(u, x, normal)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """One reading of data. Readings of equal quantities are equal but for the value, so that code is compiled once.
+
+    - `label`, `of`, `operator`: of the data. `reading`: the value.
+    """
+
+    label: str
+    of: Of
+    operator: Callable[..., Any] | None
+    reading: Any = None
+
+    def residual(self, u: Field, x: Point, normal: Point) -> Array:
+        """What `u` has at the point less the value that was read."""
         if self.operator is not None:
             left = call_by_names(self.operator, {"x": x}, u, f"the operator of {self.label}")
             left = jnp.stack(left) if isinstance(left, tuple | list) else jnp.asarray(left)
         else:
             left = chosen(u, self.of, self.label)(x)
-        if jnp.shape(left) != jnp.shape(reading):
+        if jnp.shape(left) != jnp.shape(self.reading):
             raise ValueError(
-                f"values of {self.label} have shape {jnp.shape(reading)} at one point, and what was read has shape "
-                f"{jnp.shape(left)}; name what was read by of, or by an operator"
+                f"values of {self.label} have shape {jnp.shape(self.reading)} at one point, and what was read has "
+                f"shape {jnp.shape(left)}; name what was read by of, or by an operator"
             )
-        return left - reading
+        return left - self.reading
 
 
 def _numbers(given: Any, label: str, shape: str) -> np.ndarray:

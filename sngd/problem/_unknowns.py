@@ -19,6 +19,42 @@ _AT_BOUND = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
+class Unknown:
+    """An unknown function, which the residuals take as an argument of the same name.
+
+    - `name`: an identifier.
+    - `inputs`: the names of the axes that the function depends on, such as `("x",)` for a coefficient `q(x)` of an
+      equation in `t` and `x`. Residuals evaluate it at a point of the domain all the same, as `q(x)`. If it is left
+      out, the function depends on all axes.
+    - `start`: the constant function from which it is sought. A coefficient of the highest derivative, or a length that
+      is divided by, is not zero there.
+
+    Raises `TypeError` or `ValueError` for values that cannot be used.
+    """
+
+    name: str
+    inputs: str | tuple[str, ...] | None = None
+    start: float = 0.0
+
+    def __post_init__(self):
+        require_name(self.name, "name of an unknown")
+        require_number(f"start of the unknown {self.name}", self.start)
+        if not math.isfinite(self.start):
+            raise ValueError(f"start of the unknown {self.name} is {self.start}; it must be finite")
+        if isinstance(self.inputs, str):
+            object.__setattr__(self, "inputs", (self.inputs,))
+        if self.inputs is None:
+            return
+        inputs = tuple(self.inputs)
+        if not inputs or not all(isinstance(axis, str) for axis in inputs) or len(set(inputs)) < len(inputs):
+            raise ValueError(
+                f"inputs of the unknown {self.name} is {shown(self.inputs)}; give names of axes, each once, or leave "
+                "them out for all axes"
+            )
+        object.__setattr__(self, "inputs", inputs)
+
+
+@dataclasses.dataclass(frozen=True)
 class Constant:
     """An unknown constant, which the residuals take as an argument of the same name.
 
@@ -133,27 +169,35 @@ def require_name(name: Any, label: str) -> None:
         raise ValueError(f"{label} is {name!r}, which residuals have for something else; take another")
 
 
-def sorted_unknowns(given: Any, parameters: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Constant, ...]]:
-    """The names of the unknown functions, and the unknown constants.
+def sorted_unknowns(
+    given: Any, axes: tuple[str, ...], parameters: Mapping[str, Any]
+) -> tuple[tuple[Unknown, ...], tuple[Constant, ...]]:
+    """The unknown functions and the unknown constants.
 
-    - `given`: names and constants in a sequence, or one name. `parameters`: of the problem.
+    - `given`: names, unknowns and constants in a sequence, or one of them. `axes`: of the domain. `parameters`: of the
+      problem.
 
-    Raises `TypeError` for anything else. Raises `ValueError` where there is no function, and for two of one name.
+    Raises `TypeError` for anything else. Raises `ValueError` where there is no function, for two of one name, and for
+    inputs that are no axes.
     """
-    if isinstance(given, str | Constant) or not isinstance(given, Iterable):
+    if isinstance(given, str | Unknown | Constant) or not isinstance(given, Iterable):
         given = (given,)
     listed = tuple(given)
     for each in listed:
-        if not isinstance(each, str | Constant):
+        if not isinstance(each, str | Unknown | Constant):
             raise TypeError(
-                f"unknowns holds {shown(each)}; each must be the name of a function or a Constant, as in "
+                f"unknowns holds {shown(each)}; each must be the name of a function, an Unknown or a Constant, as in "
                 'unknowns=["u", sngd.Constant("k")]'
             )
-    functions = tuple(each for each in listed if isinstance(each, str))
     constants = tuple(each for each in listed if isinstance(each, Constant))
-    for name in functions:
-        require_name(name, "a name in unknowns")
-    names = [*functions, *(constant.name for constant in constants)]
+    functions = tuple(Unknown(each) if isinstance(each, str) else each for each in listed if each not in constants)
+    for each in functions:
+        for axis in each.inputs or ():
+            if axis not in axes:
+                raise ValueError(
+                    f"inputs of the unknown {each.name} holds {axis!r}; the axes of this domain are {', '.join(axes)}"
+                )
+    names = [each.name for each in (*functions, *constants)]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"unknowns holds the name {name!r} twice; give each unknown its own")
@@ -161,4 +205,9 @@ def sorted_unknowns(given: Any, parameters: Mapping[str, Any]) -> tuple[tuple[st
             raise ValueError(f"the name {name!r} is in unknowns and in parameters; an unknown has no given value")
     if not functions:
         raise ValueError('unknowns holds no function; give the name of at least one, as in unknowns=["u"]')
-    return functions, constants
+    # A function of all axes is the same with and without their names.
+    whole = tuple(
+        dataclasses.replace(each, inputs=None) if each.inputs and set(each.inputs) == set(axes) else each
+        for each in functions
+    )
+    return whole, constants

@@ -72,10 +72,13 @@ def found_constants(
     values: Float[np.ndarray, " c"],
     changes: Float[np.ndarray, " c"],
     inference: Inference,
+    relative: float = 0.0,
 ) -> dict[str, FoundConstant]:
     """The constants of a problem by their names.
 
     - `values`: of the constants. `changes`: what is missing to them, as far as the computation can tell.
+    - `relative`: the relative error of the computation of the functions, which that of the constants is at least
+      counted as.
     """
     found = {}
     open_ones = np.any(np.abs(inference.undetermined) > _SHARE, axis=0)
@@ -83,7 +86,7 @@ def found_constants(
     for at, constant in enumerate(problem.constants):
         value = float(values[at])
         bound = constant.bound_at(value)
-        error = float(max(abs(changes[at]), np.finfo(float).eps * abs(value)))
+        error = math.hypot(changes[at], max(relative, float(np.finfo(float).eps)) * value)
         deviation = float(deviations[at]) if bound is None else math.nan
         found[constant.name] = FoundConstant(constant.name, value, deviation, inference.freedom, bound, error)
     return found

@@ -79,7 +79,7 @@ def _residual_at_a_point(problem: Problem, condition: AbstractCondition) -> tupl
     collocation = problem.collocation(condition)
     x, normal = jnp.asarray(collocation.points[0]), jnp.asarray(collocation.normals[0])
     tabulated = {name: values[0] for name, values in collocation.tabulated.items()}
-    at_point = dataclasses.replace(condition, **tabulated) if tabulated else condition
+    at_point = dataclasses.replace(condition.traced, **tabulated) if tabulated else condition.traced
     return lambda u: jnp.ravel(at_point.residual(u, x, normal)), x
 
 

@@ -15,7 +15,6 @@ from sngd._arrays import flattened
 from sngd._history import Record, collect
 from sngd._results import Result
 from sngd.features import (
-    BESIDE_NOISE,
     Basis,
     Candidate,
     Chooser,
@@ -27,6 +26,7 @@ from sngd.features import (
     Network,
     Probe,
     System,
+    beside_noise,
     can_divide,
     can_march,
     error_of_pieces,
@@ -332,7 +332,7 @@ class FrozenRun:
             return Result.STOPPED
         if self.goal.is_reached(*last.total):
             return Result.TOLERANCE_REACHED if self.goal.is_given else Result.FLOOR_REACHED
-        if last.noise and last.error <= BESIDE_NOISE * last.noise:
+        if last.error <= beside_noise(last.inference, last.sizes):
             return Result.NOISE_REACHED
         if last.record.loss <= self.stopping.loss:
             return Result.TARGET_REACHED
@@ -386,7 +386,11 @@ class FrozenRun:
         if inference is None:
             return {}
         constants = found_constants(
-            self.problem, self.problem.units * fitted.network.numbers, self.problem.units * stage.changes, inference
+            self.problem,
+            self.problem.units * fitted.network.numbers,
+            self.problem.units * stage.changes,
+            inference,
+            stage.error,
         )
         modes = None
         if inference.modes is not None and np.any(inference.deviations):
@@ -395,8 +399,15 @@ class FrozenRun:
             )
         return {"constants": constants, "covariance": inference.covariance, "modes": modes}
 
-    def _stability(self, stage: _Stage) -> tuple[Stability, str]:
-        """The stability of the linearized problem, and what the conditions lack, where they lack something."""
+    def _stability(self, stage: _Stage) -> tuple[Stability | None, str]:
+        """The stability of the linearized problem, and what the conditions lack, where they lack something.
+
+        It is not known for readings, between which functions may oscillate, and for functions of some of the axes.
+        """
+        if any(condition.is_of_readings for condition in self.problem.conditions) or any(
+            len(axes) < self.problem.domain.dimension for axes in self.problem.inputs
+        ):
+            return None, ""
         stability = _stability(stage.probe())
         if not stability.is_large:
             return stability, ""
