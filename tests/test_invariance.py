@@ -33,7 +33,7 @@ def evolving(amplitude=1.0, length=1.0, axes=("t", "x"), reverse=False):
     """The heat equation, with its axes and conditions in any order."""
     t, x = axes.index("t"), axes.index("x")
     exact = lambda y: amplitude * jnp.exp(-(jnp.pi**2) * y[t] / length / 4) * jnp.sin(jnp.pi * y[x] / length)
-    equation = sngd.Interior(lambda u, y: D(u, "t")(y) - length * D(u, "x", "x")(y) / 4)
+    equation = sngd.Interior(lambda u, x: D(u, "t")(x) - length * D(u, "x", "x")(x) / 4)
     start = sngd.Initial(lambda y: amplitude * jnp.sin(jnp.pi * y[x] / length))
     conditions = [equation, start, sngd.Dirichlet(0.0)]
     domain = sngd.space_time(**dict.fromkeys(axes, (0, length)))

@@ -89,14 +89,17 @@ def test_files_of_something_else_are_refused(solution, tmp_path):
     ("changes", "named"),
     [
         ({"name": "other"}, "name is 'other' here and 'ramp' there"),
-        ({"outputs": 2}, "outputs is 2 here and 1 there"),
+        ({"unknowns": ("u", "v")}, "unknowns is ('u', 'v') here and ('u',) there"),
         ({"domain": sngd.space_time(t=(0, 1), y=(0, 2))}, "axes is ('t', 'y') here and ('t', 'x') there"),
         (
             {"domain": sngd.space_time(t=(0, 1), x=(0, 3))},
             "bounds is ((0.0, 1.0), (0.0, 3.0)) here and",
         ),
         ({"domain": sngd.box(t=(0, 1), x=(0, 2))}, "time axis is None here and 't' there"),
-        ({"name": "other", "outputs": 2}, "name is 'other' here and 'ramp' there; outputs is 2 here and 1 there"),
+        (
+            {"name": "other", "unknowns": ("u", "v")},
+            "name is 'other' here and 'ramp' there; unknowns is ('u', 'v') here and ('u',) there",
+        ),
     ],
 )
 def test_the_solution_of_another_problem_is_refused(changes, named, solution, tmp_path):

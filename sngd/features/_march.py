@@ -359,11 +359,8 @@ class Marcher:
                 known = infer(attempt.fit)
                 best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between, known)
             # Smaller cells, with fewer readings in each, leave functions more open between the readings.
-            if (
-                resolved
-                or error <= max(self._target, beside_noise(best.inference, best.estimate.sizes))
-                or (vain > _VAIN and best.added <= _FAIR)
-            ):
+            enough = max(self._target, beside_noise(best.inference, best.estimate.sizes))
+            if resolved or error <= enough or (vain > _VAIN and best.added <= _FAIR):
                 return best
             divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
             if divided is None or vain > _VAIN + 1:
