@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 LOWEST := .venv-lowest
 
-.PHONY: help install check test test-lowest demo bench-memory bench-step reliability faults constraints clean
+.PHONY: help install check test test-lowest demo bench-memory bench-step reliability faults examples constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ bench-step: $(INSTALLED) ## the step against its floating-point floor; writes re
 
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
 	$(BIN)/python -m benchmarks reliability
+
+examples: $(INSTALLED) ## solve the problems in examples/inverse; writes results/inverse.json
+	$(BIN)/python -m benchmarks inverse --repetitions 0
 
 faults: $(INSTALLED) ## deliberate faults, each caught by the test that is named; writes results/faults.json
 	$(BIN)/python -m benchmarks faults

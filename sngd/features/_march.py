@@ -42,6 +42,9 @@ _FIRST = 1 / 4
 # After so many that gain nothing the window stays as it is.
 _GAINS, _VAIN = 0.5, 2
 
+# Windows whose errors differ by less than this factor are alike.
+_ALIKE = 1.5
+
 # A window whose error is larger than this is not left as it is.
 _FAIR = 1e-6
 
@@ -346,10 +349,13 @@ class Marcher:
         """
         start, end = window
         best, vain, expected = None, 0, 0.0
+        # What the windows before could not go below is not sought in this one.
+        floors = [_ALIKE * piece.added for piece in pieces if piece.added > self._target]
+        target = max([self._target, *floors])
         while self._goes_on(expected):
             began = time.perf_counter()
             attempt = self._attempt(cells, start, pieces, guess)
-            resolved = attempt.added.error <= self._target
+            resolved = attempt.added.error <= target
             if resolved and attempt.fit.system.has_readings:
                 attempt = self._compared(attempt)
             error, least = attempt.added.error, math.inf if best is None else best.added
@@ -359,7 +365,7 @@ class Marcher:
                 known = infer(attempt.fit)
                 best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between, known)
             # Smaller cells, with fewer readings in each, leave functions more open between the readings.
-            enough = max(self._target, beside_noise(best.inference, best.estimate.sizes))
+            enough = max(target, beside_noise(best.inference, best.estimate.sizes))
             if resolved or error <= enough or (vain > _VAIN and best.added <= _FAIR):
                 return best
             divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
