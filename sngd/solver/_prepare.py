@@ -55,6 +55,13 @@ class Request:
         Raises `ValueError` where the run cannot begin.
         """
         network = self.network
+        pairs = zip(problem.functions, problem.inputs, strict=True)
+        partial = [name for name, axes in pairs if len(axes) < problem.domain.dimension]
+        if isinstance(network, str) and partial:
+            raise ValueError(
+                f"network is {network!r}, whose functions depend on all axes, and {', '.join(partial)} depends on "
+                "some; leave the network out, or give one that returns all functions"
+            )
         if problem.constants and not isinstance(network, WithConstants):
             made = _make(network, problem, self.network_key) if isinstance(network, str) else network
             return dataclasses.replace(self, network=with_constants(made, problem)).prepared(problem, size, report)

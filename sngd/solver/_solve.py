@@ -193,8 +193,10 @@ class _Call:
         if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
             best = self._frozen_run(problem).solve(like)
         names = (DEFAULT_NETWORK,) if problem.domain.dimension <= _FEW_AXES else (_WAVES, DEFAULT_NETWORK)
+        partial = any(len(axes) < problem.domain.dimension for axes in problem.inputs)
         for name in names:
-            if best is not None and is_answer(best):
+            # A network that is named depends on all axes, as functions of some of the axes do not.
+            if best is not None and (is_answer(best) or partial):
                 break
             trained = self._trained(problem, name, self._checkpoints_of(name))
             if best is not None and best.error_estimate < trained.error_estimate:
