@@ -242,6 +242,8 @@ def _print_result(solution: Solution, summary: dict[str, Any]) -> None:
     for name, unit in (("seconds", " s"), ("compile_seconds", " s")):
         table.add_row(name.replace("_", " "), f"{summary[name]:.1f}{unit}")
     table.add_row("loss", f"{solution.loss:.3e}")
+    for name, found in summary["constants"].items():
+        table.add_row(name, found["text"])
     if summary["error_estimate"] is not None:
         table.add_row("error estimate", f"{summary['error_estimate']:.1e}")
     if summary["relative_l2"] is not None:

@@ -40,6 +40,10 @@ def summarize(solution: Solution, **settings: Any) -> dict[str, Any]:
         "relative_l2": error,
         "error_estimate": solution.error_estimate,
         "stability": solution.stability,
+        "constants": {
+            name: {"value": each.value, "standard_error": _finite_or_none(each.standard_error), "text": str(each)}
+            for name, each in solution.constants.items()
+        },
         "loss": solution.loss,
         "validation_loss": solution.validation_loss,
         "rank": int(history.rank[-1]) if history.rank[-1] >= 0 else None,
