@@ -287,6 +287,11 @@ class Energy(AbstractProblem):
 
     def __post_init__(self):
         self._check()
+        if self.constants:
+            raise ValueError(
+                f"unknowns of the energy holds the constant {self.constants[0].name}; an energy has unknown functions "
+                "alone, so write its equations as a Problem"
+            )
         for name, function in (("density", self.density), ("metric", self.metric)):
             if not callable(function):
                 arguments = "(u, x)" if name == "density" else "(u, v, x)"

@@ -45,7 +45,7 @@ class Unknown:
             object.__setattr__(self, "inputs", (self.inputs,))
         if self.inputs is None:
             return
-        inputs = tuple(self.inputs)
+        inputs = tuple(self.inputs) if isinstance(self.inputs, Iterable) else ()
         if not inputs or not all(isinstance(axis, str) for axis in inputs) or len(set(inputs)) < len(inputs):
             raise ValueError(
                 f"inputs of the unknown {self.name} is {shown(self.inputs)}; give names of axes, each once, or leave "
@@ -88,6 +88,8 @@ class Constant:
                 f"start of the constant {self.name} is {self.start}; it must be between lower={self.lower} and "
                 f"upper={self.upper}, and not at a bound"
             )
+        if self.scale is not None:
+            require_number(f"scale of the constant {self.name}", self.scale)
         if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale of the constant {self.name} is {self.scale}; it must be positive and finite")
         if self.prior is not None:
@@ -98,6 +100,8 @@ class Constant:
         if not isinstance(self.prior, tuple | list) or len(self.prior) != 2:
             raise TypeError(f"{given}; give a mean and a standard deviation, for instance (1.0, 0.1)")
         mean, deviation = self.prior
+        require_number(f"mean of the prior of the constant {self.name}", mean)
+        require_number(f"standard deviation of the prior of the constant {self.name}", deviation)
         if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
             raise ValueError(f"{given}; the mean must be finite, and the standard deviation positive and finite")
 

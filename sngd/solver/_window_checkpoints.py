@@ -11,7 +11,7 @@ from sngd.features import Marcher, Piece, arrays_of
 from sngd.files import CheckpointFolder, Checkpoints
 from sngd.problem import Problem
 
-_FORMAT = "sngd-windows-1"
+_FORMAT = "sngd-windows-2"
 
 # The folder of these checkpoints in that of the run, whose training has checkpoints of its own.
 _FOLDER = "windows"
