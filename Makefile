@@ -49,7 +49,7 @@ bench-step: $(INSTALLED) ## the step against its floating-point floor; writes re
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
 	$(BIN)/python -m benchmarks reliability
 
-examples: $(INSTALLED) ## solve the problems in examples/inverse; writes results/inverse.json
+examples: $(INSTALLED) ## solve the problems in examples/inverse and examples/complex; writes results/inverse.json
 	$(BIN)/python -m benchmarks inverse --repetitions 0
 
 faults: $(INSTALLED) ## deliberate faults, each caught by the test that is named; writes results/faults.json

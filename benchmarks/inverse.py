@@ -1,8 +1,9 @@
 """Inverse problems: `python -m benchmarks inverse [--repetitions 200] [--only heat]`.
 
-First every problem in `examples/inverse` is solved with defaults. Then the conductivity of a rod is found again and
-again from readings with 1 % noise of other draws, each time from the solution for the first draw. The square root of
-the Cramer-Rao bound is the standard error by the closed form. All runs are kept in `results/inverse.json`.
+First every problem in `examples/inverse` and `examples/complex` is solved with defaults. Then the conductivity of a rod
+is found again and again from readings with 1 % noise of other draws, each time from the solution for the first draw.
+The square root of the Cramer-Rao bound is the standard error by the closed form. All runs are kept in
+`results/inverse.json`.
 """
 
 import argparse
@@ -22,7 +23,8 @@ import sngd
 from benchmarks.cells import Cells
 from benchmarks.machine import RESULTS, machine
 
-EXAMPLES = Path(__file__).parent.parent / "examples" / "inverse"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FOLDERS = ("inverse", "complex")
 
 # The tolerance of the examples, and the seconds that each may take.
 _TOLERANCE, _SECONDS = 1e-9, 120.0
@@ -31,9 +33,9 @@ _TOLERANCE, _SECONDS = 1e-9, 120.0
 _TRUE, _READINGS, _NOISE = 0.25, 50, 0.01
 
 
-def solve_example(name: str) -> dict[str, Any]:
+def solve_example(path: Path) -> dict[str, Any]:
     """What is found for one of the examples, and how far it is from the truth."""
-    found = runpy.run_path(str(EXAMPLES / f"{name}.py"))
+    found = runpy.run_path(str(path))
     problem, truth = found["problem"], found["TRUE"]
     start = time.perf_counter()
     stopping = sngd.Stopping(seconds=_SECONDS)
@@ -125,9 +127,9 @@ def main() -> None:
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     cells = Cells(RESULTS / "inverse.json", print)
-    for file in sorted(EXAMPLES.glob("*.py")):
+    for file in [file for folder in FOLDERS for file in sorted((EXAMPLES / folder).glob("*.py"))]:
         if options.only in file.stem:
-            cells.run(file.stem, functools.partial(solve_example, file.stem))
+            cells.run(file.stem, functools.partial(solve_example, file))
     first = functools.cache(lambda: sngd.solve(rod(np.random.default_rng(10**6))[0], key=jax.random.key(0)))
     for number in range(options.repetitions if options.only in "rod" else 0):
         cells.run(f"rod-draw{number}", functools.partial(repeat, first, number))

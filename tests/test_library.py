@@ -90,7 +90,7 @@ def largest_residuals(problem, generator):
         def values(x):
             return (1 + wrong / 2) * problem.exact_solution(x + wrong * stretching * (center - x)) + wrong
 
-        return sngd.Field(values, problem.domain, problem.parameters, problem.functions)
+        return sngd.Field(values, problem.domain, problem.parameters, problem.components)
 
     @jax.jit
     @functools.partial(jax.vmap, in_axes=(0, None))

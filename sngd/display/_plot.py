@@ -38,7 +38,8 @@ def draw(
     With one axis the panels are curves, with two axes they are maps. The other coordinates are those of the center of
     the domain. The figure does not use the state of pyplot.
 
-    - `function`: a function from points, shape `(n, d)`, to values, shape `(n,)` or `(n, m)`.
+    - `function`: a function from points, shape `(n, d)`, to values, shape `(n,)` or `(n, m)`. Of complex values the
+      modulus is drawn.
     - `domain`: the domain of the points.
     - `history`: the history of the run.
     - `exact`: the exact solution, a function like `function`. If it is left out, the exact solution and the error are
@@ -54,10 +55,11 @@ def draw(
 
     shown = _positions(domain, axes)
     points, count = _slice(domain, shown)
-    panels = {"solution": _component(function(points), component)}
+    found = _component(function(points), component)
+    panels = {"solution": _drawn(found)}
     if exact is not None:
         known = _component(exact(points), component)
-        panels |= {"exact": known, "absolute error": np.abs(panels["solution"] - known)}
+        panels |= {"exact": _drawn(known), "absolute error": np.abs(found - known)}
     figure = Figure(figsize=(4 * (len(panels) + 1), 3.4), layout="constrained")
     if title is not None:
         figure.suptitle(title)
@@ -97,7 +99,11 @@ def _slice(domain: Box, shown: list[int]) -> tuple[Float[np.ndarray, "n d"], int
     return points, count
 
 
-def _component(values: np.ndarray, component: int) -> Float[np.ndarray, " n"]:
+def _drawn(values: np.ndarray) -> Float[np.ndarray, " n"]:
+    return np.abs(values) if np.iscomplexobj(values) else values
+
+
+def _component(values: np.ndarray, component: int) -> np.ndarray:
     columns = values.reshape(len(values), -1)
     if component not in range(columns.shape[1]):
         raise ValueError(f"component is {component}; the solution has the components 0 to {columns.shape[1] - 1}")

@@ -183,7 +183,8 @@ class Chooser:
             best = self.widened(dataclasses.replace(best.features, count=count))
             yield best
             ahead = math.log(most / count) / math.log(count / fewer)
-            hopeless = best.score * min(best.score / before, 1.0) ** ahead > _NEAR * goal * self._zero
+            rate = min(best.score / before, 1.0) if before else 1.0
+            hopeless = best.score * rate**ahead > _NEAR * goal * self._zero
             if self._axes > _MANY_AXES and hopeless:
                 return
 

@@ -68,8 +68,12 @@ def trial_of(
         wanted.append(given.variables)
     trained, fixed = eqx.partition(given, jax.tree.map(lambda leaf: any(leaf is each for each in wanted), given))
     parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-    unravel, names, free = Unflatten.of(trained), problem.functions, tuple(each.free for each in problem.constants)
-    trial = TrialFunction(unravel, fixed, problem.domain, _itself, parameters, names, free)
+    unravel, components, free = (
+        Unflatten.of(trained),
+        problem.components,
+        tuple(each.free for each in problem.constants),
+    )
+    trial = TrialFunction(unravel, fixed, problem.domain, _itself, parameters, components, free)
     return trial, flattened(trained)
 
 

@@ -25,7 +25,7 @@ _WIDER, _FEW = 1.2, 256
 # residual is rough, so that less damping would amplify it.
 _DAMPING = 1e-6
 
-# A component that is smaller than this part of the largest one is measured against that part of it.
+# A function that is smaller than this part of the largest one is measured against that part of it.
 _VANISHES = 1e-3
 
 
@@ -35,29 +35,29 @@ class Estimate:
 
     - `correction`: an approximation of the error as a function, with its sign changed: what to add to the solution.
       The residual that it leaves and rounding errors are counted in `errors` too.
-    - `errors`, `sizes`: root mean squares of the error and of the solution, for each component, shape `(m,)`.
+    - `errors`, `sizes`: root mean squares of the error and of the solution, for each unknown function, shape `(f,)`.
     - `residuals`: the norm of the residual between the points in each cell and at its interfaces, in units, `(K,)`.
     """
 
     correction: Network
-    errors: Float[np.ndarray, " m"]
-    sizes: Float[np.ndarray, " m"]
+    errors: Float[np.ndarray, " f"]
+    sizes: Float[np.ndarray, " f"]
     residuals: Float[np.ndarray, " K"]
 
     @property
     def error(self) -> float:
-        """The relative L2 error, the largest over the components of the solution."""
+        """The relative L2 error, the largest over the unknown functions."""
         return relative(self.errors, self.sizes)
 
     @property
     def absolute(self) -> float:
-        """The root mean square of the error, over all components; infinite where it is not known."""
+        """The root mean square of the error, over all functions; infinite where it is not known."""
         found = float(np.linalg.norm(self.errors))
         return found if math.isfinite(found) else math.inf
 
 
-def relative(errors: Float[np.ndarray, " m"], sizes: Float[np.ndarray, " m"]) -> float:
-    """The largest relative error of the components; at least the machine precision."""
+def relative(errors: Float[np.ndarray, " f"], sizes: Float[np.ndarray, " f"]) -> float:
+    """The largest relative error of the unknown functions; at least the machine precision."""
     largest = float(np.max(sizes))
     if not (0 < largest < math.inf and np.all(np.isfinite(errors))):
         return math.inf
@@ -84,7 +84,8 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     blocks = blocks.without(first.at_bounds(network))
     sides = [system.stacked(network, units, own) for system in systems]
     right = [np.stack(parts, axis=1) for parts in zip(*sides, strict=True)]
-    sizes = _root_mean_square(network(points))
+    norms = first.problem.components.norms
+    sizes = norms(_root_mean_square(network(points)))
     residuals = first.by_cells([part[:, 0] for part in right])
     if not (blocks.is_finite and all(np.all(np.isfinite(part)) for part in right)):
         return [Estimate(first.zero(layer), np.full_like(sizes, math.inf), sizes, residuals) for _ in systems]
@@ -100,7 +101,7 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
         # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
         # as they would for the same residual: by the root mean square of a wave, in units of its response.
         left = float(np.sum(_shares(first) * rest**2)) / 2
-        errors = np.sqrt(_root_mean_square(correction(points)) ** 2 + left + rounding**2)
+        errors = norms(np.sqrt(_root_mean_square(correction(points)) ** 2 + left + rounding**2))
         found.append(Estimate(correction, errors, sizes, residuals))
     return found
 
@@ -117,7 +118,7 @@ def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, 
     extents = np.array([cell.extent for cell in fit.network.cells])
     lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
     points = lower + (upper - lower) * points_of_norms(len(lower))
-    apart = _root_mean_square(fit.network(points) - other(points))
+    apart = fit.system.problem.components.norms(_root_mean_square(fit.network(points) - other(points)))
     return dataclasses.replace(estimate, errors=np.maximum(estimate.errors, apart))
 
 

@@ -47,9 +47,9 @@ class Inference:
     - `freedom`: the number of readings whose noise was estimated, less the unknowns that they determine; infinite where
       the noise was given.
     - `floor`: the standard deviation of the mean of the most accurate readings; zero where no reading has noise.
-    - `modes`: a network with `m r` components: the change of each unknown function along `r` independent directions of
+    - `modes`: a network with `m r` components: the change of each component along `r` independent directions of
       the noise, by one standard deviation each; `None` where it is not known.
-    - `deviations`: the root mean squares of the standard deviations of the unknown functions, shape `(m,)`.
+    - `deviations`: the root mean squares of the standard deviations of the unknown functions, shape `(f,)`.
     """
 
     covariance: Float[np.ndarray, "c c"]
@@ -58,7 +58,7 @@ class Inference:
     freedom: float
     floor: float = 0.0
     modes: Network | None = None
-    deviations: Float[np.ndarray, " m"] = dataclasses.field(default_factory=lambda: np.zeros(1))
+    deviations: Float[np.ndarray, " f"] = dataclasses.field(default_factory=lambda: np.zeros(1))
 
 
 class NoisyProblem(NamedTuple):
@@ -135,10 +135,11 @@ def infer(fit: Fit) -> Inference | None:
     modes, deviations = _modes(network, outputs.transpose(0, 2, 3, 1))
     units_of_noise = zip(found.noise, (each.noise_unit for each in system.rows), strict=True)
     floor = min((factor * unit for factor, unit in units_of_noise if unit is not None), default=0.0)
-    return dataclasses.replace(found, floor=floor, modes=modes, deviations=deviations)
+    norms = system.problem.components.norms(deviations)
+    return dataclasses.replace(found, floor=floor, modes=modes, deviations=norms)
 
 
-def beside_noise(inference: Inference | None, sizes: Float[np.ndarray, " m"]) -> float:
+def beside_noise(inference: Inference | None, sizes: Float[np.ndarray, " f"]) -> float:
     """The relative error of the computation that is small beside the errors that noise makes; zero without noise.
 
     - `sizes`: of the unknown functions, as root mean squares.
@@ -182,7 +183,7 @@ def _noise(
 
 
 def _modes(network: Network, outputs: Float[np.ndarray, "K m q s"]) -> tuple[Network, Float[np.ndarray, " m"]]:
-    """The largest independent modes of changes of the output layers, and the norm of the changes of each function."""
+    """The largest independent modes of changes of the output layers, and the norm of the changes of each component."""
     cells, components, units, count = outputs.shape
     extents = np.array([cell.extent for cell in network.cells])
     lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)

@@ -159,7 +159,7 @@ def can_march(problem: Problem) -> bool:
     domain = problem.domain
     if problem.constants or any(condition.is_of_readings for condition in problem.conditions):
         return False
-    if domain.time_axis is None or domain.index(domain.time_axis) in problem.periodic_axes:
+    if domain.time_axis is None or domain.index(domain.time_axis) in problem.joined_axes:
         return False
     last = domain.face(domain.time_axis, "upper")
     faces = [condition.faces(domain) or () for condition in problem.conditions]

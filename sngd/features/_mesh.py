@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -18,12 +19,14 @@ class Interface:
 
     - `first`, `second`: the numbers of the two cells. `face`: the upper face of a box in the first cell, along `axis`.
     - `shift`: what must be added to coordinates of the first cell for those of the second one: zero, or minus a period.
+    - `factor`: what functions in the second cell are multiplied by for those in the first one.
     """
 
     first: int
     second: int
     face: Face
     shift: float
+    factor: complex = 1.0
 
     @property
     def axis(self) -> int:
@@ -77,18 +80,19 @@ def siblings(cells: tuple[Box, ...], domain: Box, axes: tuple[int, ...]) -> list
     return found
 
 
-def interfaces(cells: tuple[Box, ...], domain: Box, periodic: tuple[int, ...] = ()) -> list[Interface]:
+def interfaces(cells: tuple[Box, ...], domain: Box, joined: Mapping[int, complex] | None = None) -> list[Interface]:
     """All interfaces between cells.
 
-    - `periodic`: axes along which the last cells meet the first ones.
+    - `joined`: axes along which the last cells meet the first ones, and the factor on the functions there.
     """
+    joined = joined or {}
     bounds = np.array([cell.extent for cell in cells])
     near = _SAME * domain.half_sides
     found = []
     for axis in range(domain.dimension):
         others = np.arange(domain.dimension) != axis
         meetings = [(0.0, bounds[:, 1, axis], np.full(len(cells), True))]
-        if axis in periodic:
+        if axis in joined:
             ends = np.abs(bounds[:, 1, axis] - domain.upper[axis]) <= near[axis]
             meetings.append((domain.lower[axis] - domain.upper[axis], bounds[:, 1, axis], ends))
         for shift, uppers, there in meetings:
@@ -100,7 +104,7 @@ def interfaces(cells: tuple[Box, ...], domain: Box, periodic: tuple[int, ...] = 
                     if np.all((upper - lower)[others] > near[others]):
                         lower[axis], upper[axis] = bounds[first, :, axis]
                         face = Face(_box(domain, lower, upper), domain.axes[axis], "upper")
-                        found.append(Interface(int(first), int(second), face, shift))
+                        found.append(Interface(int(first), int(second), face, shift, joined[axis] if shift else 1.0))
     return found
 
 

@@ -195,13 +195,14 @@ class Conditions:
         return with_points(self.problem, features, max(equations, 1))
 
     def rows(self, problem: Problem) -> tuple[Rows, ...]:
-        """The rows of all conditions on the whole domain. Sine features meet periodic conditions by themselves.
+        """The rows of all conditions on the whole domain. Sine features meet periodic conditions without a factor by
+        themselves.
 
         - `problem`: one that differs in its points alone.
         """
         domain, found = problem.domain, []
         for number, (term, condition) in enumerate(zip(self.terms, problem.conditions, strict=True)):
-            if not (isinstance(condition, Periodic) and self.activation == "sin"):
+            if not (isinstance(condition, Periodic) and condition.factor == 1 and self.activation == "sin"):
                 collocation = problem.collocation(condition)
                 scaled = (collocation.points - domain.center) / domain.half_sides
                 cells = ((0, domain.half_sides, scaled),)

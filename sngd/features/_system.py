@@ -73,7 +73,7 @@ class System:
         - `problem`: with points for one cell. `start`, `before`: as in `Conditions.rows_in`.
         """
         rows = conditions.rows_in(problem, cells, start, before)
-        return cls(cells, rows, tuple(interfaces(cells, problem.domain, problem.periodic_axes)), conditions.orders)
+        return cls(cells, rows, tuple(interfaces(cells, problem.domain, problem.joined_axes)), conditions.orders)
 
     @property
     def problem(self) -> Problem:
@@ -209,9 +209,12 @@ class System:
             parts = list(zip(self._sides(interface, layer), self._components(interface), scales, strict=True))
             if parts:
                 chosen = [np.eye(self.problem.outputs)[list(components)] / scale for _, components, scale in parts]
+                factors = (np.eye(self.problem.outputs), self.problem.components.product(interface.factor))
                 left, right = (
-                    np.concatenate([np.kron(one, sides[at]) for one, (sides, _, _) in zip(chosen, parts, strict=True)])
-                    for at in (0, 1)
+                    np.concatenate(
+                        [np.kron(one @ factor, sides[at]) for one, (sides, _, _) in zip(chosen, parts, strict=True)]
+                    )
+                    for at, factor in enumerate(factors)
                 )
                 left, right = (
                     layer.columns_of(side.reshape(len(side), self.problem.outputs, len(layer)))
@@ -261,6 +264,7 @@ class System:
         found = []
         for interface, scales in zip(self.interfaces, units.jumps, strict=True):
             first, second = network.outputs[interface.first], network.outputs[interface.second]
+            second = self.problem.components.product(interface.factor) @ second
             parts = zip(self._sides(interface, network.layer), self._components(interface), scales, strict=True)
             jumps = [
                 (left @ first[list(components)].T - right @ second[list(components)].T).T.ravel() / scale

@@ -15,7 +15,7 @@ from sngd.linearize._objective import AbstractObjective, Linearization, LossDiff
 from sngd.linearize._storage import Limits, storage_of
 from sngd.linearize._terms import Term, Values, make_term
 from sngd.linearize._trial import TrialFunction
-from sngd.problem import AbstractCondition, Field, Problem
+from sngd.problem import AbstractCondition, Field, Problem, real_parts
 
 
 class LeastSquares(AbstractObjective):
@@ -99,7 +99,13 @@ class _ConditionFunction:
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
         # Data that JAX cannot trace are replaced by their values at the point.
         condition = dataclasses.replace(self.condition, **tabulated) if tabulated else self.condition
-        return condition.residual(v, x, normal)
+        rows = condition.residual(v, x, normal)
+        if jnp.iscomplexobj(rows) and not v.components.any_is_complex:
+            raise ValueError(
+                f"the residual of {condition.label} is complex, and the unknown {', '.join(v.unknowns)} is real; write "
+                f"real equations, or make it complex by sngd.Unknown({v.unknowns[0]!r}, complex=True)"
+            )
+        return real_parts(rows)
 
 
 def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:

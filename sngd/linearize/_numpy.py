@@ -40,7 +40,7 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
 _WITH_PARAMETERS: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": lambda p, x: _broadcast(x, p["shape"], p["broadcast_dimensions"]),
     "concatenate": lambda p, *parts: np.concatenate(parts, p["dimension"]),
-    "convert_element_type": lambda p, x: x.astype(p["new_dtype"]),
+    "convert_element_type": lambda p, x: _converted(x, p["new_dtype"]),
     "dot_general": lambda p, x, y: _product(x, y, *p["dimension_numbers"]),
     "integer_pow": lambda p, x: x ** p["y"],
     "reduce_sum": lambda p, x: np.sum(x, p["axes"]),
@@ -118,6 +118,11 @@ def _rounding(value: Any) -> float:
 def _broadcast(x: np.ndarray, shape: Sequence[int], axes: Sequence[int | np.integer]) -> np.ndarray:
     lengths = [x.shape[axes.index(axis)] if axis in axes else 1 for axis in range(len(shape))]
     return np.broadcast_to(x.reshape(lengths), shape)
+
+
+def _converted(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """An array of another type; of complex numbers their real parts, where the type is real."""
+    return (x if np.issubdtype(dtype, np.complexfloating) else np.real(x)).astype(dtype)
 
 
 def _product(x: np.ndarray, y: np.ndarray, contracted: Sequence[Any], batched: Sequence[Any]) -> np.ndarray:

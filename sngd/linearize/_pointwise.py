@@ -19,7 +19,7 @@ from sngd._arrays import on_device
 from sngd._compiled import compiled
 from sngd.linearize._rewriting import evaluated
 from sngd.linearize._terms import Term
-from sngd.problem import Box, Constant, Field, Problem, values_of
+from sngd.problem import Box, Components, Constant, Field, Problem, values_of
 
 # The highest order of derivatives that are looked for, by the dimension; in higher dimensions the last one.
 _HIGHEST = (8, 6, 4, 4, 3, 2)
@@ -70,13 +70,13 @@ class Pointwise(eqx.Module):
 
     - `orders`: the derivatives of the unknown that it reads. `highest`: for each component of the unknown, how often
       it is differentiated along each axis at most.
-    - `domain`, `parameters`, `unknowns`, `constants`: of the problem; the constants have no bounds here.
+    - `domain`, `parameters`, `components`, `constants`: of the problem; the constants have no bounds here.
     """
 
     orders: Orders = eqx.field(static=True)
     highest: Orders = eqx.field(static=True)
     domain: Box = eqx.field(static=True)
-    unknowns: tuple[str, ...] = eqx.field(static=True)
+    components: Components = eqx.field(static=True)
     constants: tuple[Constant, ...] = eqx.field(static=True)
     parameters: dict[str, Array]
 
@@ -89,7 +89,7 @@ class Pointwise(eqx.Module):
         """
         dimension, generator = problem.domain.dimension, np.random.default_rng(0)
         parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-        fixed = problem.domain, problem.functions, tuple(each.free for each in problem.constants), parameters
+        fixed = problem.domain, problem.components, tuple(each.free for each in problem.constants), parameters
         chosen = term.at(generator.permutation(len(term.scales))[:_POINTS])
         none, wave = cls((), (), *fixed), _Wave.random(problem, generator)
         # A constant that starts at zero may hide derivatives of which it is the coefficient.
@@ -113,7 +113,8 @@ class Pointwise(eqx.Module):
 
     def field(self, function: Any, numbers: Float[Array, " c"]) -> Field:
         """A function of one point as the unknowns of the problem, with its constants in their units."""
-        return Field(function, self.domain, self.parameters | values_of(self.constants, numbers), self.unknowns)
+        parameters = self.parameters | values_of(self.constants, numbers)
+        return Field(self.components.function(function), self.domain, parameters, self.components)
 
     def linearized(
         self, term: Term, derivatives: Float[np.ndarray, "n m A"], numbers: Float[np.ndarray, " c"]

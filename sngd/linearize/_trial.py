@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from sngd._arrays import Unflatten, flattened, on_device
 from sngd.networks import WithConstants
-from sngd.problem import AbstractProblem, Box, Constant, Field, values_of
+from sngd.problem import AbstractProblem, Box, Components, Constant, Field, values_of
 
 
 class _Adapted(eqx.Module):
@@ -39,7 +39,7 @@ class TrialFunction(eqx.Module):
 
     - `adapt`: the function that makes a function of one point from the network.
     - `parameters`: the parameters of the problem, by their names.
-    - `unknowns`: the names of the unknown functions. `constants`: the unknown constants.
+    - `components`: of the unknown functions. `constants`: the unknown constants.
     """
 
     unravel: Unflatten = eqx.field(static=True)
@@ -47,7 +47,7 @@ class TrialFunction(eqx.Module):
     domain: Box = eqx.field(static=True)
     adapt: Callable[[Any], Callable] = eqx.field(static=True)
     parameters: dict[str, Array] = eqx.field(default_factory=dict)
-    unknowns: tuple[str, ...] = eqx.field(static=True, default=("u",))
+    components: Components = eqx.field(static=True, default=Components())
     constants: tuple[Constant, ...] = eqx.field(static=True, default=())
 
     def network(self, theta: Float[Array, " p"]) -> Any:
@@ -62,7 +62,7 @@ class TrialFunction(eqx.Module):
         network, parameters = self.network(theta), self.parameters
         if self.constants:
             parameters = parameters | values_of(self.constants, network.variables)
-        return Field(self.adapt(network), self.domain, parameters, self.unknowns)
+        return Field(self.components.function(self.adapt(network)), self.domain, parameters, self.components)
 
 
 def with_constants(network: Callable, problem: AbstractProblem) -> Callable:
@@ -79,7 +79,7 @@ def field_of(network: Callable, problem: AbstractProblem) -> Field:
         assert isinstance(network, WithConstants)
         parameters |= values_of(problem.constants, network.variables)
     function = function_of_point(network, problem.domain.dimension, problem.outputs)
-    return Field(function, problem.domain, parameters, problem.functions)
+    return Field(problem.components.function(function), problem.domain, parameters, problem.components)
 
 
 def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFunction, Float[Array, " p"]]:
@@ -111,7 +111,7 @@ def split_network(network: Callable, problem: AbstractProblem) -> tuple[TrialFun
     theta, unravel = flattened(parameters), Unflatten.of(parameters)
     adapt = _adaptation(network, problem.domain.dimension, problem.outputs)
     parameters = {name: on_device(value) for name, value in problem.parameters.items()}
-    trial = TrialFunction(unravel, fixed, problem.domain, adapt, parameters, problem.functions, problem.constants)
+    trial = TrialFunction(unravel, fixed, problem.domain, adapt, parameters, problem.components, problem.constants)
     return trial, theta
 
 
@@ -139,8 +139,8 @@ def _adaptation(network: Callable, dimension: int, outputs: int) -> Callable[[An
     expected = () if outputs == 1 else (outputs,)
     if shape not in (expected, (outputs,)):
         raise ValueError(
-            f"network returns shape {shape} at one point; this problem has {outputs} unknown "
-            f"function{'s' if outputs > 1 else ''}, so it must return shape {expected}"
+            f"network returns shape {shape} at one point; the unknown functions of this problem have {outputs} real "
+            f"component{'s' if outputs > 1 else ''}, so it must return shape {expected}"
         )
     if shape == expected and not takes_number:
         return _itself

@@ -19,7 +19,7 @@ from sngd.problem._conditions import (
 )
 from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, box, interval, space_time
-from sngd.problem._field import Field, FieldAtPoints, HasField
+from sngd.problem._field import Components, Field, FieldAtPoints, HasField, real_parts
 from sngd.problem._given import Quadrature
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
 from sngd.problem._parameters import bind
@@ -49,6 +49,7 @@ __all__ = [
     "Boundary",
     "Box",
     "Collocation",
+    "Components",
     "Constant",
     "Data",
     "Dirichlet",
@@ -87,6 +88,7 @@ __all__ = [
     "natural_flux",
     "partial",
     "priors",
+    "real_parts",
     "second_order_part",
     "space_time",
     "values_of",

@@ -19,8 +19,8 @@ Two conditions are equal only if they are the same object, because their data ma
 
 import abc
 import dataclasses
+import numbers
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -159,17 +159,18 @@ class AbstractCondition(abc.ABC):
             if not is_traceable(function, points.shape[1])
         }
 
-    def datum(self, u: Field, name: str, x: Point, shape: tuple[int, ...], unknown: str = "u") -> Array | float:
-        """The value at `x` of the data called `name`: a number, or an array of this `shape`.
+    def datum(self, u: Field, name: str, x: Point, like: Array, unknown: str = "u") -> Array | complex:
+        """The value at `x` of the data called `name`: a number, or an array of the shape of `like`.
 
         - `u`: the unknown, which holds the parameters of the problem.
-        - `unknown`: the name in messages of what has the `shape`.
+        - `unknown`: the name in messages of what has the shape.
 
-        Raises `ValueError` for data of another shape, and `TypeError` for data that are not numbers.
+        Raises `ValueError` for data of another shape and for complex ones where `like` is real. Raises `TypeError` for
+        data that are not numbers.
         """
         data, label = getattr(self, name), f"{name} of {self.label}"
         data = bind(data, 1, u.parameters, label) if callable(data) else data
-        return datum_at(data, x, shape, label, unknown)
+        return datum_at(data, x, like, label, unknown)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -254,7 +255,7 @@ class Dirichlet(AbstractBoundaryCondition):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         u = chosen(u, self.of, self.label)
         left = u(x)
-        return left - self.datum(u, "value", x, left.shape, _listed(u))
+        return left - self.datum(u, "value", x, left, _listed(u))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -273,7 +274,7 @@ class Neumann(AbstractBoundaryCondition):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         u = chosen(u, self.of, self.label)
         left = directional(u, normal)(x)
-        return left - self.datum(u, "value", x, left.shape, _listed(u))
+        return left - self.datum(u, "value", x, left, _listed(u))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -293,8 +294,8 @@ class Robin(AbstractBoundaryCondition):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         u = chosen(u, self.of, self.label)
         function, slope, unknown = u(x), directional(u, normal)(x), _listed(u)
-        left = self.datum(u, "coefficient", x, function.shape, unknown) * function + slope
-        return left - self.datum(u, "value", x, function.shape, unknown)
+        left = self.datum(u, "coefficient", x, function, unknown) * function + slope
+        return left - self.datum(u, "value", x, function, unknown)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -321,25 +322,38 @@ class Initial(AbstractCondition):
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         u = chosen(u, self.of, self.label)
         left = _derivative(u, u.domain.initial.axis, self.derivative, f"derivative of {self.label}")(x)
-        return left - self.datum(u, "value", x, left.shape, _listed(u))
+        return left - self.datum(u, "value", x, left, _listed(u))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Periodic(AbstractCondition):
-    """The condition that all unknown functions have the same values on both faces of `axis`.
+    """The condition that all unknown functions have the same values on both faces of `axis`, up to a factor.
 
     - `axis`: the name of an axis of the domain.
     - `derivatives`: the orders of the derivatives along `axis` that are equal on both faces. `(0, 1)` means the values
       and the first derivatives.
+    - `factor`: what values on the lower face are multiplied by for those on the upper face: 1 for periodic functions,
+      -1 for antiperiodic ones, `exp(1j k L)` for Bloch waves of wave number `k` and a side of length `L`.
 
-    The residual has one entry for each order and each unknown function. An unknown axis, and orders that are not whole
-    numbers of at least 0, raise `ValueError`.
+    The residual has one entry for each order and each unknown function. An unknown axis, orders that are not whole
+    numbers of at least 0, and a factor that is zero, not finite, or complex for real functions raise `ValueError`.
     """
 
     functions: ClassVar[tuple[str, ...] | None] = ()
 
     axis: str
     derivatives: tuple[int, ...] = (0,)
+    factor: complex = 1.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.factor, numbers.Complex):
+            raise TypeError(f"factor of {self.label} is {self.factor!r}; it must be a number")
+        if not np.isfinite(self.factor) or not self.factor:
+            raise ValueError(f"factor of {self.label} is {self.factor}; it must be finite and not zero")
+        # A complex number without an imaginary part is for real functions too.
+        if not complex(self.factor).imag:
+            object.__setattr__(self, "factor", complex(self.factor).real)
 
     def faces(self, domain: Box) -> tuple[Face, ...]:
         return (domain.face(self.axis, "lower"),)
@@ -350,10 +364,15 @@ class Periodic(AbstractCondition):
             raise ValueError(
                 f"derivatives of {self.label} is {self.derivatives!r}; give the orders that match, for instance (0, 1)"
             )
+        if isinstance(self.factor, complex) and not all(u.components.are_complex):
+            raise ValueError(
+                f"factor of {self.label} is {self.factor}, and {_listed(u)} has real values; give a real factor, or "
+                "make all unknowns complex by sngd.Unknown(name, complex=True)"
+            )
         jumps = []
         for order in self.derivatives:
             derivative = _derivative(u, self.axis, order, f"derivatives of {self.label}")
-            jumps.append(jnp.ravel(derivative(opposite) - derivative(x)))
+            jumps.append(jnp.ravel(derivative(opposite) - self.factor * derivative(x)))
         return jnp.concatenate(jumps)
 
 
@@ -362,7 +381,7 @@ def _less_value(condition: Interior | Boundary, u: Field, left: Equations, x: Po
     if condition.value is None:
         return values  # pyright: ignore[reportReturnType] - anything else is refused when it is traced
     values = jnp.asarray(values)
-    return values - condition.datum(u, "value", x, values.shape, "the equation")
+    return values - condition.datum(u, "value", x, values, "the equation")
 
 
 def _require_function(equation: Callable, label: str, arguments: str) -> None:
@@ -371,7 +390,7 @@ def _require_function(equation: Callable, label: str, arguments: str) -> None:
 
 
 def _derivative(u: Field, axis: str, order: int, name: str) -> Field:
-    if not isinstance(order, Integral) or order < 0:
+    if not isinstance(order, numbers.Integral) or order < 0:
         raise ValueError(f"{name} is {order!r}; it must be a whole number of at least 0")
     return partial(u, *[axis] * int(order)) if order else u
 
@@ -390,7 +409,7 @@ def chosen(u: Field, of: Of, label: str) -> Field:
         return u.named(of)
     fields = [u.named(name) for name in names]
     stacked = lambda x: jnp.stack([field(x) for field in fields])
-    return Field(stacked, u.domain, u.parameters, names)
+    return Field(stacked, u.domain, u.parameters, u.components.of(names))
 
 
 def _listed(u: Field) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 Point = Float[Array, " d"]
-Data = float | Array | np.ndarray | Callable[[Point], Any]
+Data = complex | Array | np.ndarray | Callable[[Point], Any]
 
 
 def is_traceable(function: Callable, dimension: int) -> bool:
@@ -27,12 +27,12 @@ def is_traceable(function: Callable, dimension: int) -> bool:
 
 
 def evaluate_on_host(function: Callable, points: Float[np.ndarray, "n d"], name: str) -> Float[np.ndarray, "n ..."]:
-    """The values of `function` at all `points`, evaluated on the host: a float64 array of shape `(n, ...)`.
+    """The values of `function` at all `points`, evaluated on the host: a float64 or complex128 array, `(n, ...)`.
 
-    - `function`: a function of a NumPy array of shape `(d,)`, which returns real numbers.
+    - `function`: a function of a NumPy array of shape `(d,)`, which returns numbers.
     - `name`: the name of the function in messages.
 
-    Raises `TypeError` if the function fails or returns anything but real numbers. Raises `ValueError` if its values
+    Raises `TypeError` if the function fails or returns anything but numbers. Raises `ValueError` if its values
     have different shapes.
     """
     values = []
@@ -43,28 +43,28 @@ def evaluate_on_host(function: Callable, points: Float[np.ndarray, "n d"], name:
             raise TypeError(
                 f"{name} cannot be evaluated at the point {point.tolist()}: {type(error).__name__}: {error}"
             ) from error
-        if value.dtype.kind not in "biuf":
-            raise TypeError(f"{name} returns {value!r} at the point {point.tolist()}; it must return real numbers")
+        if value.dtype.kind not in "biufc":
+            raise TypeError(f"{name} returns {value!r} at the point {point.tolist()}; it must return numbers")
         if values and value.shape != values[0].shape:
             raise ValueError(
                 f"{name} returns shape {value.shape} at the point {point.tolist()} and shape {values[0].shape} at "
                 f"{points[0].tolist()}; it must return the same shape everywhere"
             )
-        values.append(value.astype(float))
+        values.append(value.astype(complex if value.dtype.kind == "c" else float))
     return np.stack(values)
 
 
-def datum_at(data: Data, x: Point, shape: tuple[int, ...], name: str, unknown: str) -> Array | float:
-    """The value of `data` at one point: a number, or an array of this `shape`.
+def datum_at(data: Data, x: Point, like: Array, name: str, unknown: str) -> Array | complex:
+    """The value of `data` at one point: a number, or an array of the shape of `like`.
 
     - `name`: the name of the data in messages.
-    - `unknown`: the name in messages of what has the `shape`.
+    - `unknown`: the name in messages of what has the shape.
 
     Raises `TypeError` for anything but numbers. Raises `ValueError` for any other shape, because such a value would be
-    broadcast silently.
+    broadcast silently, and for complex numbers where `like` is real.
     """
-    value = data(x) if callable(data) else data
-    if not isinstance(value, float | int):
+    value, shape = data(x) if callable(data) else data, jnp.shape(like)
+    if not isinstance(value, float | int | complex):
         try:
             value = jnp.asarray(value)
         except (TypeError, ValueError) as error:
@@ -73,4 +73,9 @@ def datum_at(data: Data, x: Point, shape: tuple[int, ...], name: str, unknown: s
     if given not in ((), shape):
         way_out = f"give one number, or an array of shape {shape}" if shape else "give one number, like x[0]"
         raise ValueError(f"{name} has shape {given} at one point, and {unknown} has shape {shape}; {way_out}")
+    if jnp.iscomplexobj(value) and not jnp.iscomplexobj(like):
+        raise ValueError(
+            f"{name} is complex at one point, and {unknown} is real; give real numbers, or make the unknown complex by "
+            "sngd.Unknown(name, complex=True)"
+        )
     return value

@@ -1,13 +1,89 @@
 """Functions of a point whose coordinates have names."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float
 
 from sngd.problem._domain import Box
+
+
+def real_parts(values: Array) -> Array:
+    """Real values themselves; of complex values the real parts and then the imaginary parts, as one vector."""
+    if not jnp.iscomplexobj(values):
+        return values
+    flat = jnp.ravel(values)
+    return jnp.concatenate([flat.real, flat.imag])
+
+
+@dataclasses.dataclass(frozen=True)
+class Components:
+    """The `m` real components of unknown functions: one of a real function, two of a complex one.
+
+    - `names`: of the functions. `are_complex`: whether each is complex. A complex one has its real part first.
+    """
+
+    names: tuple[str, ...] = ("u",)
+    are_complex: tuple[bool, ...] = (False,)
+
+    def __len__(self) -> int:
+        return sum(2 if each else 1 for each in self.are_complex)
+
+    @property
+    def any_is_complex(self) -> bool:
+        return any(self.are_complex)
+
+    def of(self, names: Sequence[str]) -> "Components":
+        """Those of some of the functions."""
+        return Components(tuple(names), tuple(self.are_complex[self.names.index(name)] for name in names))
+
+    def function(self, parts: Callable[[Float[Array, " d"]], Array]) -> Callable[[Float[Array, " d"]], Array]:
+        """The unknown functions, from a function of one point that returns their components."""
+        return Assembled(parts, self) if self.any_is_complex else parts
+
+    def values(self, parts: Array) -> Array:
+        """The functions at one point, shape `()` for one and `(f,)` for several, from their components there."""
+        if not self.any_is_complex:
+            return parts
+        values = jnp.stack(
+            [jax.lax.complex(*each) if len(each) == 2 else each[0].astype(complex) for each in self._divided(parts)]
+        )
+        return values[0] if len(values) == 1 else values
+
+    def parts(self, values: np.ndarray) -> Float[np.ndarray, "..."]:
+        """The components, shape `(n, m)`, of functions at `n` points, shape `(n,)` or `(n, f)`.
+
+        Values of real functions stay as they are.
+        """
+        if not self.any_is_complex:
+            return values
+        parts = []
+        for values_of_one, is_complex in zip(values.reshape(len(values), -1).T, self.are_complex, strict=True):
+            parts.extend([np.real(values_of_one), np.imag(values_of_one)] if is_complex else [np.real(values_of_one)])
+        return np.stack(parts, axis=1)
+
+    def product(self, factor: complex) -> Float[np.ndarray, "m m"]:
+        """The matrix by which a number multiplies the components of all functions."""
+        number = complex(factor)
+        blocks = [
+            np.array([[number.real, -number.imag], [number.imag, number.real]]) if each else np.array([[number.real]])
+            for each in self.are_complex
+        ]
+        return np.asarray(scipy.linalg.block_diag(*blocks))
+
+    def norms(self, sizes: Float[np.ndarray, " m"]) -> Float[np.ndarray, " f"]:
+        """The norms of the functions, from those of their components."""
+        return np.array([np.linalg.norm(each) for each in self._divided(sizes)])
+
+    def _divided(self, parts: Any) -> list[Any]:
+        ends = np.cumsum([2 if each else 1 for each in self.are_complex]).tolist()
+        return [parts[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,14 +97,19 @@ class Field:
       unknown is the network, and a residual may read an attribute of the network as `u.function.name`.
     - `domain`: the domain of the point.
     - `parameters`: the parameters and the unknown constants of the problem, by their names.
-    - `unknowns`: the names of the unknown functions. With one name the value at a point is that unknown; with several,
-      shape `(m,)`, it has one entry for each.
+    - `components`: of the unknown functions. The value at a point is that of the only function, or it has one entry for
+      each of several; all entries are complex if one of the functions is.
     """
 
     function: Callable[[Float[Array, " d"]], Array]
     domain: Box
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
-    unknowns: tuple[str, ...] = ("u",)
+    components: Components = Components()
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """The names of the unknown functions."""
+        return self.components.names
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
         """The value at one point. Raises `ValueError` for a point that does not have the shape `(d,)`."""
@@ -42,14 +123,15 @@ class Field:
 
         A flux, for instance, is `u.like(lambda x: k(x) * gradient(u)(x))`.
         """
-        return Field(function, self.domain, self.parameters, self.unknowns)
+        return Field(function, self.domain, self.parameters, self.components)
 
     def named(self, name: str) -> "Field":
         """The field of one of the unknowns alone, by its name."""
         if len(self.unknowns) == 1:
             return self
-        function = Entry(self.function, self.unknowns.index(name))
-        return Field(function, self.domain, self.parameters, (name,))
+        chosen = self.components.of([name])
+        function = Entry(self.function, self.unknowns.index(name), is_real=not chosen.any_is_complex)
+        return Field(function, self.domain, self.parameters, chosen)
 
     def _wrong_point(self, shape: tuple[int, ...]) -> str:
         axes, dimension = self.domain.axes, self.domain.dimension
@@ -64,13 +146,31 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One entry of the values of a function, with the attributes of that function."""
+    """One entry of the values of a function, with the attributes of that function.
+
+    - `is_real`: whether the entry is a real function beside complex ones.
+    """
 
     original: Any
     index: int
+    is_real: bool = True
 
     def __call__(self, x: Float[Array, " d"]) -> Array:
-        return self.original(x)[self.index]
+        value = self.original(x)[self.index]
+        return value.real if self.is_real else value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "original"), name)
+
+
+class Assembled(eqx.Module):
+    """Unknown functions, of which some are complex, with the attributes of the function that has their components."""
+
+    original: Any
+    components: Components = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, " d"]) -> Array:
+        return self.components.values(self.original(x))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "original"), name)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from sngd.problem._collocation import Collocation
 from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
-from sngd.problem._field import Field
+from sngd.problem._field import Components, Field
 from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._parameters import as_pytree, checked, names_in
 from sngd.problem._points import AbstractPoints
@@ -60,18 +60,26 @@ class AbstractProblem(abc.ABC):
     @property
     def functions(self) -> tuple[str, ...]:
         """The names of the unknown functions."""
-        return tuple(each.name for each in self.unknowns if isinstance(each, Unknown))
+        return self.components.names
+
+    @property
+    def components(self) -> Components:
+        """The real components of the unknown functions."""
+        functions = [each for each in self.unknowns if isinstance(each, Unknown)]
+        return Components(tuple(each.name for each in functions), tuple(each.complex for each in functions))
 
     @property
     def inputs(self) -> tuple[tuple[int, ...], ...]:
-        """For each unknown function the indices of the axes that it depends on."""
-        named = [each.inputs or self.domain.axes for each in self.unknowns if isinstance(each, Unknown)]
+        """For each component of the unknown functions the indices of the axes that it depends on."""
+        functions = [each for each in self.unknowns if isinstance(each, Unknown)]
+        named = [each.inputs or self.domain.axes for each in functions for _ in range(2 if each.complex else 1)]
         return tuple(tuple(at for at, axis in enumerate(self.domain.axes) if axis in names) for names in named)
 
     @property
     def starts(self) -> np.ndarray:
-        """The values of the constant functions from which the unknown functions are sought, shape `(m,)`."""
-        return np.array([each.start for each in self.unknowns if isinstance(each, Unknown)])
+        """The components of the constant functions from which the unknown functions are sought, shape `(m,)`."""
+        starts = np.array([[each.start for each in self.unknowns if isinstance(each, Unknown)]])
+        return self.components.parts(starts)[0]
 
     @property
     def constants(self) -> tuple[Constant, ...]:
@@ -95,8 +103,8 @@ class AbstractProblem(abc.ABC):
 
     @property
     def outputs(self) -> int:
-        """The number `m` of unknown functions."""
-        return len(self.functions)
+        """The number `m` of real components of the unknown functions."""
+        return len(self.components)
 
     @property
     def exact_solution(self) -> Callable[[Point], Any] | None:
@@ -106,7 +114,7 @@ class AbstractProblem(abc.ABC):
     @property
     @abc.abstractmethod
     def periodic_axes(self) -> tuple[int, ...]:
-        """The indices of the axes that have a `Periodic` condition."""
+        """The indices of the axes along which the unknown functions are periodic."""
 
     def with_points(self: AnyProblem, points: float) -> AnyProblem:
         """The same problem with default rules in place of those that were left out.
@@ -212,6 +220,10 @@ class Problem(AbstractProblem):
             if not isinstance(condition, AbstractCondition):
                 raise TypeError(f"conditions holds {condition!r}; each must be a condition, like Interior or Dirichlet")
             condition.require_fits(self.domain)
+        axes = [part.axis for part in self.conditions if isinstance(part, Periodic)]
+        for axis in axes:
+            if axes.count(axis) > 1:
+                raise ValueError(f"conditions holds two Periodic ones for the axis {axis!r}; give one with all orders")
         for constant in self.constants:
             if constant.prior is None and not any(condition.uses(constant.name) for condition in self.conditions):
                 raise ValueError(
@@ -220,9 +232,14 @@ class Problem(AbstractProblem):
                 )
 
     @property
+    def joined_axes(self) -> dict[int, complex]:
+        """The axes that have a `Periodic` condition, by their indices, and its factor."""
+        parts = [part for part in self.conditions if isinstance(part, Periodic)]
+        return {self.domain.index(part.axis): part.factor for part in parts}
+
+    @property
     def periodic_axes(self) -> tuple[int, ...]:
-        axes = {self.domain.index(part.axis) for part in self.conditions if isinstance(part, Periodic)}
-        return tuple(sorted(axes))
+        return tuple(sorted(axis for axis, factor in self.joined_axes.items() if factor == 1))
 
     def collocation(self, condition: AbstractCondition) -> Collocation:
         """The points at which `condition` is imposed.
@@ -291,6 +308,10 @@ class Energy(AbstractProblem):
             raise ValueError(
                 f"unknowns of the energy holds the constant {self.constants[0].name}; an energy has unknown functions "
                 "alone, so write its equations as a Problem"
+            )
+        if self.components.any_is_complex:
+            raise ValueError(
+                "unknowns of the energy holds a complex function; give its real and its imaginary part as two functions"
             )
         for name, function in (("density", self.density), ("metric", self.metric)):
             if not callable(function):

@@ -23,9 +23,11 @@ from sngd.problem._points import is_inside
 class Data(AbstractCondition):
     """Values that were read at points: `u(points) = values` up to noise.
 
-    - `points`: shape `(n, d)`. `values`: shape `(n,)`, or `(n, m)` for readings of `m` numbers at each point.
-    - `noise`: the standard deviation of a reading: a number, or one for each point, shape `(n,)`. Zero means that the
-      values are exact. If it is left out, it is estimated from what the fit leaves.
+    - `points`: shape `(n, d)`. `values`: shape `(n,)`, or `(n, m)` for readings of `m` numbers at each point. They may
+      be complex.
+    - `noise`: the standard deviation of a reading, of a complex one that of each of its parts: a number, or one for
+      each point, shape `(n,)`. Zero means that the values are exact. If it is left out, it is estimated from what the
+      fit leaves.
     - `of`: the unknown functions that were read, as in `Dirichlet`.
     - `operator`: a function of unknowns and of a point `x`, by their names, like the equation of `Interior`. Its values
       were read in place of those of `of`.
@@ -49,8 +51,10 @@ class Data(AbstractCondition):
         super().__post_init__()
         if self.quadrature is not None:
             raise ValueError(f"quadrature of {self.label} is given; the points of data are those of the readings")
-        for name, shape in (("points", "(n, d)"), ("values", "(n,) or (n, m)")):
-            object.__setattr__(self, name, _numbers(getattr(self, name), f"{name} of {self.label}", shape))
+        points = _numbers(self.points, f"points of {self.label}", "(n, d)")
+        values = _numbers(self.values, f"values of {self.label}", "(n,) or (n, m)", may_be_complex=True)
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "values", values)
         count = len(self.points)
         if self.points.ndim != 2 or not count:
             raise ValueError(
@@ -172,18 +176,25 @@ class Reading:
                 f"values of {self.label} have shape {jnp.shape(self.reading)} at one point, and what was read has "
                 f"shape {jnp.shape(left)}; name what was read by of, or by an operator"
             )
+        kinds = ["complex" if jnp.iscomplexobj(each) else "real" for each in (self.reading, left)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"values of {self.label} are {kinds[0]}, and what was read is {kinds[1]}; give values of the same "
+                "kind, or an operator like lambda u, x: u(x).real, or make the unknown complex by sngd.Unknown(name, "
+                "complex=True)"
+            )
         return left - self.reading
 
 
-def _numbers(given: Any, label: str, shape: str) -> np.ndarray:
-    """An array of finite float64 numbers. Raises `TypeError` or `ValueError` for anything else."""
+def _numbers(given: Any, label: str, shape: str, may_be_complex: bool = False) -> np.ndarray:
+    """An array of finite float64 or complex128 numbers. Raises `TypeError` or `ValueError` for anything else."""
     try:
         array = np.asarray(given)
     except ValueError as error:
         raise TypeError(f"{label} is no array ({error}); give numbers in an array of shape {shape}") from error
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in ("biufc" if may_be_complex else "biuf"):
         raise TypeError(f"{label} has the type {array.dtype}; give real numbers in an array of shape {shape}")
-    array = array.astype(float)
+    array = array.astype(complex if array.dtype.kind == "c" else float)
     if not np.all(np.isfinite(array)):
         row = int(np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))[0]) if array.ndim else 0
         raise ValueError(f"{label} is not finite in row {row}: {array[row].tolist() if array.ndim else array}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,18 +29,28 @@ class Unknown:
       out, the function depends on all axes.
     - `start`: the constant function from which it is sought. A coefficient of the highest derivative, or a length that
       is divided by, is not zero there.
+    - `complex`: whether its values are complex numbers.
 
     Raises `TypeError` or `ValueError` for values that cannot be used.
     """
 
     name: str
     inputs: str | tuple[str, ...] | None = None
-    start: float = 0.0
+    start: complex = 0.0
+    complex: bool = False
 
     def __post_init__(self):
         require_name(self.name, "name of an unknown")
-        require_number(f"start of the unknown {self.name}", self.start)
-        if not math.isfinite(self.start):
+        if not isinstance(self.complex, bool):
+            raise TypeError(f"complex of the unknown {self.name} is {shown(self.complex)}; it must be True or False")
+        if isinstance(self.start, numbers.Complex) and not isinstance(self.start, numbers.Real) and not self.complex:
+            raise ValueError(
+                f"start of the unknown {self.name} is {self.start}, and the unknown is real; give complex=True or a "
+                "real number"
+            )
+        if not (self.complex and isinstance(self.start, numbers.Complex)):
+            require_number(f"start of the unknown {self.name}", self.start)
+        if not np.isfinite(self.start):
             raise ValueError(f"start of the unknown {self.name} is {self.start}; it must be finite")
         if isinstance(self.inputs, str):
             object.__setattr__(self, "inputs", (self.inputs,))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sngd.problem import AbstractCondition, AbstractProblem, Face, Field, Problem
+from sngd.problem import AbstractCondition, AbstractProblem, Face, Field, Problem, real_parts
 
 # Derivatives along one axis that are looked for.
 _HIGHEST = 6
@@ -60,7 +60,7 @@ def axes_without_conditions(problem: AbstractProblem, field: Field) -> tuple[Axi
 def _axis(problem: Problem, field: Field, name: str) -> Axis:
     domain, count = problem.domain, 0
     both = [domain.face(name, "lower"), domain.face(name, "upper")]
-    free = [] if domain.index(name) in problem.periodic_axes else both
+    free = [] if domain.index(name) in problem.joined_axes else both
     orders = np.zeros(problem.outputs, int)
     for condition in problem.conditions:
         faces = condition.faces(domain)
@@ -80,7 +80,7 @@ def _residual_at_a_point(problem: Problem, condition: AbstractCondition) -> tupl
     x, normal = jnp.asarray(collocation.points[0]), jnp.asarray(collocation.normals[0])
     tabulated = {name: values[0] for name, values in collocation.tabulated.items()}
     at_point = dataclasses.replace(condition.traced, **tabulated) if tabulated else condition.traced
-    return lambda u: jnp.ravel(at_point.residual(u, x, normal)), x
+    return lambda u: jnp.ravel(real_parts(at_point.residual(u, x, normal))), x
 
 
 def _orders(
@@ -94,7 +94,7 @@ def _orders(
     others = jnp.asarray(np.arange(len(x)) != axis, x.dtype)
 
     def response(component: int, order: int) -> Array:
-        unit = 1.0 if outputs == 1 else jnp.eye(outputs)[component]
+        unit = 1.0 if outputs == 1 else field.components.values(jnp.eye(outputs)[component])
 
         def moved(amount: Array) -> Array:
             bump = lambda z: (z[axis] - x[axis]) ** order * jnp.exp(others @ (z - x)) * unit

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
 from sngd.linearize import field_of, function_of_point
-from sngd.problem import AbstractProblem, Box, Field, Sobol, evaluate_on_host, is_traceable
+from sngd.problem import AbstractProblem, Box, Components, Field, Sobol, evaluate_on_host, is_traceable
 from sngd.solver._step import evaluate
 
 # Points evaluated at once: small enough that a wide network stays within about a gigabyte.
@@ -24,19 +24,19 @@ _SOBOL = 2**15
 class FieldOfNetwork(eqx.Module):
     """What a differential operator makes of a network, as a function of many points of shape `(n, d)`.
 
-    - `parameters`: with the unknown constants. `unknowns`: the names of the unknown functions.
+    - `parameters`: with the unknown constants. `components`: of the unknown functions.
     """
 
     network: Callable
     parameters: dict[str, Array]
     domain: Box = eqx.field(static=True)
-    unknowns: tuple[str, ...] = eqx.field(static=True)
+    components: Components = eqx.field(static=True)
     operator: Callable[[Field], Field] = eqx.field(static=True)
 
     @classmethod
     def of(cls, network: Callable, problem: AbstractProblem, operator: Callable[[Field], Field]) -> "FieldOfNetwork":
         """The operator on the unknown functions of a problem."""
-        return cls(network, dict(field_of(network, problem).parameters), problem.domain, problem.functions, operator)
+        return cls(network, dict(field_of(network, problem).parameters), problem.domain, problem.components, operator)
 
     def __call__(self, points: Any) -> np.ndarray:
         """The values, with a first axis of length `n`. Raises `ValueError` for points of another shape."""
@@ -45,11 +45,12 @@ class FieldOfNetwork(eqx.Module):
     def map_field(self, operator: Callable[[Field], Field]) -> "FieldOfNetwork":
         """What a further operator makes of it."""
         both = lambda field: operator(self.operator(field))
-        return FieldOfNetwork(self.network, self.parameters, self.domain, self.unknowns, both)
+        return FieldOfNetwork(self.network, self.parameters, self.domain, self.components, both)
 
     def _at(self, x: Float[Array, " d"]) -> Array:
-        function = function_of_point(self.network, self.domain.dimension, len(self.unknowns))
-        return self.operator(Field(function, self.domain, self.parameters, self.unknowns))(x)
+        function = function_of_point(self.network, self.domain.dimension, len(self.components))
+        field = Field(self.components.function(function), self.domain, self.parameters, self.components)
+        return self.operator(field)(x)
 
 
 def points_of(points: Any, domain: Box) -> Float[np.ndarray, "n d"]:
@@ -68,6 +69,25 @@ def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
     padded = np.pad(points, [(0, -len(points) % size), (0, 0)], mode="edge")
     parts = [np.asarray(evaluate(function, on_device(chunk))) for chunk in np.split(padded, len(padded) // size)]
     return np.concatenate(parts)[: len(points)]
+
+
+def evaluate_unknowns(network: Callable, problem: AbstractProblem, points: np.ndarray) -> np.ndarray:
+    """The unknown functions at the `points`, shape `(n,)`, or `(n, f)` for several; complex if one of them is."""
+    function = function_of_point(network, problem.domain.dimension, problem.outputs)
+    return evaluate_in_chunks(problem.components.function(function), points)
+
+
+def exact_at(problem: AbstractProblem, points: np.ndarray) -> np.ndarray:
+    """The exact solution of a problem that has one. Raises `ValueError` for complex values of real functions."""
+    exact = problem.exact_solution
+    assert exact is not None
+    values = evaluate_exact(exact, points)
+    if np.iscomplexobj(values) and not problem.components.any_is_complex:
+        raise ValueError(
+            f"exact is complex, and the unknown {', '.join(problem.functions)} is real; give real values, or make it "
+            f"complex by sngd.Unknown({problem.functions[0]!r}, complex=True)"
+        )
+    return values
 
 
 def evaluate_exact(exact: Callable, points: np.ndarray) -> np.ndarray:
@@ -101,4 +121,4 @@ def root_mean_square(values: np.ndarray) -> float:
     largest = float(np.max(np.abs(values), initial=0.0))
     if not 0 < largest < math.inf:
         return largest
-    return largest * math.sqrt(np.mean(np.sum((values / largest).reshape(len(values), -1) ** 2, axis=1)))
+    return largest * math.sqrt(np.mean(np.sum(np.abs(values / largest).reshape(len(values), -1) ** 2, axis=1)))

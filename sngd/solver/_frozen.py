@@ -34,12 +34,12 @@ from sngd.features import (
     relative,
 )
 from sngd.files import Checkpoints
-from sngd.linearize import field_of, function_of_point
+from sngd.linearize import field_of
 from sngd.problem import Problem
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._constants import found_constants, name_of
 from sngd.solver._determinacy import axes_without_conditions
-from sngd.solver._evaluation import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
+from sngd.solver._evaluation import error_points, evaluate_unknowns, exact_at, relative_difference
 from sngd.solver._frozen_networks import as_cells, as_mlp
 from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt
@@ -402,8 +402,11 @@ class FrozenRun:
     def _stability(self, stage: _Stage) -> tuple[Stability | None, str]:
         """The stability of the linearized problem, and what the conditions lack, where they lack something.
 
-        It is not known for readings, between which functions may oscillate, and for functions of some of the axes.
+        It is not known for readings, between which functions may oscillate, for functions of some of the axes, and in
+        cells for periodic conditions with a factor.
         """
+        if stage.in_cells and any(factor != 1 for factor in self.problem.joined_axes.values()):
+            return None, ""
         if any(condition.is_of_readings for condition in self.problem.conditions) or any(
             len(axes) < self.problem.domain.dimension for axes in self.problem.inputs
         ):
@@ -424,12 +427,10 @@ def is_answer(solution: Solution) -> bool:
 
 def error_of(problem: Problem, network: Callable) -> float:
     """The relative L2 error; not a number where no exact solution is known."""
-    exact = problem.exact_solution
-    if exact is None:
+    if problem.exact is None:
         return math.nan
     points = error_points(problem)
-    function = function_of_point(network, problem.domain.dimension, problem.outputs)
-    return relative_difference(evaluate_in_chunks(function, points), evaluate_exact(exact, points))
+    return relative_difference(evaluate_unknowns(network, problem, points), exact_at(problem, points))
 
 
 def _function(network: Network) -> Network:

@@ -10,7 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from sngd.linearize import with_constants
 from sngd.networks import MLP, WithConstants, make_network
-from sngd.problem import AbstractProblem
+from sngd.problem import AbstractProblem, Unknown
 from sngd.solver._devices import require_points, whole_on
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import Plan, limits_for, make_plan
@@ -55,8 +55,7 @@ class Request:
         Raises `ValueError` where the run cannot begin.
         """
         network = self.network
-        pairs = zip(problem.functions, problem.inputs, strict=True)
-        partial = [name for name, axes in pairs if len(axes) < problem.domain.dimension]
+        partial = [each.name for each in problem.unknowns if isinstance(each, Unknown) and each.inputs is not None]
         if isinstance(network, str) and partial:
             raise ValueError(
                 f"network is {network!r}, whose functions depend on all axes, and {', '.join(partial)} depends on "

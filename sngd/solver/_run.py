@@ -16,7 +16,7 @@ from sngd.linearize import AbstractFactor, AbstractObjective, make_objective
 from sngd.problem import AbstractProblem
 from sngd.solver._determinacy import axes_without_conditions
 from sngd.solver._devices import whole_on
-from sngd.solver._evaluation import error_points, evaluate_exact, evaluate_in_chunks, relative_difference
+from sngd.solver._evaluation import error_points, evaluate_in_chunks, exact_at, relative_difference
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import bytes_of, make_plan
 from sngd.solver._scales import Scales
@@ -274,6 +274,5 @@ class Run:
     @functools.cached_property
     def _exact(self) -> tuple[Float[np.ndarray, "n d"], np.ndarray]:
         """The points at which errors are measured, and the exact solution there."""
-        exact, points = self.problem.exact_solution, error_points(self.problem)
-        assert exact is not None
-        return points, evaluate_exact(exact, points)
+        points = error_points(self.problem)
+        return points, self.problem.components.parts(exact_at(self.problem, points))

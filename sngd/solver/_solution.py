@@ -12,7 +12,6 @@ from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw
 from sngd.files import Checkpoints
-from sngd.linearize import function_of_point
 from sngd.problem import AbstractProblem, Field
 from sngd.solver._constants import FoundConstant
 from sngd.solver._evaluation import (
@@ -20,6 +19,7 @@ from sngd.solver._evaluation import (
     error_points,
     evaluate_exact,
     evaluate_in_chunks,
+    evaluate_unknowns,
     points_of,
     relative_difference,
 )
@@ -49,7 +49,7 @@ class Solution:
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     - `choices`: what the library has chosen where the caller left it open. `"call"` is the call that repeats it.
     - `constants`: the unknown constants by their names, with standard errors. `covariance`: of these, shape `(c, c)`.
-    - `modes`: a network of `m r` components: the change of each unknown function along `r` independent directions of
+    - `modes`: a network of `m r` components: the change of each component along `r` independent directions of
       the noise of readings, by one standard deviation each; `None` without readings that have noise.
     - `correction`: for a solution on frozen features, a network that approximates what is missing to the solution, from
       which the estimate comes; otherwise `None`.
@@ -77,11 +77,13 @@ class Solution:
     modes: Callable | None = None
 
     def __call__(self, points: Any) -> np.ndarray:
-        """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, m)` for a system; evaluated in chunks.
+        """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, f)` for several functions; evaluated in chunks.
+
+        The values are float64, or complex128 if one of the functions is complex.
 
         Raises `ValueError` for points of another shape.
         """
-        return evaluate_in_chunks(self._function, points_of(points, self.problem.domain))
+        return evaluate_unknowns(self.network, self.problem, points_of(points, self.problem.domain))
 
     def error(self, points: Any) -> np.ndarray:
         """An approximation of the error at `points` of shape `(n, d)`: of the shape of the solution there.
@@ -93,22 +95,21 @@ class Solution:
         """
         if self.correction is None:
             raise ValueError("the error of a trained network is known as a norm only; see error_estimate")
-        problem = self.problem
-        function = function_of_point(self.correction, problem.domain.dimension, problem.outputs)
-        return -evaluate_in_chunks(function, points_of(points, problem.domain))
+        return -evaluate_unknowns(self.correction, self.problem, points_of(points, self.problem.domain))
 
     def standard_deviation(self, points: Any) -> np.ndarray:
         """The standard deviation of the solution at `points` of shape `(n, d)`, from the noise of the readings.
 
-        It has the shape of the solution there, and is zero where no reading has noise. Raises `ValueError` for points
-        of another shape.
+        It has the shape of the solution there, and is zero where no reading has noise. For a complex function it is the
+        root of the sum of the variances of its two parts. Raises `ValueError` for points of another shape.
         """
-        points, outputs = points_of(points, self.problem.domain), self.problem.outputs
-        shape = (len(points),) if outputs == 1 else (len(points), outputs)
-        if self.modes is None:
-            return np.zeros(shape)
-        modes = evaluate_in_chunks(self.modes, points).reshape(len(points), outputs, -1)
-        return np.linalg.norm(modes, axis=2).reshape(shape)
+        points, components = points_of(points, self.problem.domain), self.problem.components
+        shape = (len(points), len(components.names))
+        found = np.zeros(shape)
+        if self.modes is not None:
+            modes = evaluate_in_chunks(self.modes, points).reshape(len(points), len(components), -1)
+            found = np.stack([components.norms(each) for each in np.linalg.norm(modes, axis=2)])
+        return found[:, 0] if shape[1] == 1 else found
 
     def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork:
         """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""
@@ -144,11 +145,6 @@ class Solution:
             )
         )
 
-    @property
-    def _function(self) -> Callable:
-        """The network as a function of one point, whose values have the shape that the problem asks for."""
-        return function_of_point(self.network, self.problem.domain.dimension, self.problem.outputs)
-
     def relative_l2(self, exact: Callable | None = None) -> float:
         """The relative L2 error against `exact`, a function of one point; by default the problem's own.
 
@@ -160,7 +156,7 @@ class Solution:
         if exact is None:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
-        return relative_difference(evaluate_in_chunks(self._function, points), evaluate_exact(exact, points))
+        return relative_difference(self(points), evaluate_exact(exact, points))
 
 
 def with_solution(error: Exception, solution: Solution, checkpoints: Checkpoints | None) -> Exception:
@@ -186,7 +182,8 @@ def plot(
 
     - `path`: a file to write the figure to as well; its ending says in which format.
     - `axes`: the one or two axes to vary, the first ones if left out. The others are held at the middle of the domain.
-    - `of`: the name of the unknown function to draw; left out, the first one. `title`: of the whole figure.
+    - `of`: the name of the unknown function to draw, a complex one by its modulus; left out, the first one.
+    - `title`: of the whole figure.
 
     Raises `ValueError` for axes or a function that the problem does not have.
     """

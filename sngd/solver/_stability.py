@@ -141,7 +141,7 @@ def _derivative(trial: TrialFunction, theta: Float[Array, " p"], points: Float[A
     """The derivative of the values at these points by the parameters, one row for each value."""
 
     def values(theta: Array, x: Array) -> Array:
-        return jnp.ravel(trial.field(theta)(x))
+        return jnp.ravel(trial.function(theta)(x))
 
     return jax.vmap(jax.jacrev(values), (None, 0))(theta, points).reshape(-1, len(theta))
 
