@@ -1,6 +1,6 @@
 """Runs that are killed, files that are damaged, problems that are wrong: what survives, and what is claimed.
 
-    python -m benchmarks reliability [kills] [identity] [files] [claims] [soak]
+    python -m benchmarks reliability [kills] [identity] [files] [tables] [claims] [soak]
 
 All parts take about two hours, half of it the soak. Each one is kept in `results/reliability.json` as soon as it is
 done, with a table in `results/reliability.md`; without a name, those that are missing are run.
@@ -8,6 +8,7 @@ done, with a table in `results/reliability.md`; without a name, those that are m
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -25,11 +26,13 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 
 from benchmarks.machine import RESULTS, machine
 from sngd.cli import main as command_line
 from sngd.descent import FactorDescent
-from sngd.files import write_atomically
+from sngd.files import read_data, write_atomically
 from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.problem import AbstractProblem, Dirichlet, GaussLegendre, Initial, Neumann, Problem
 from sngd.search import FixedStep, GainRatio, GridSearch
@@ -53,24 +56,32 @@ PARTS = {
     "kills": "runs killed at random instants, and resumed",
     "identity": "runs of every optimizer and search, stopped and resumed",
     "files": "damaged files of every kind, read",
+    "tables": "damaged CSV and Parquet files of measured data, read",
     "claims": "problems with too few points, too small a network, a wrong condition or contradictory ones",
     "soak": "memory of one run over an hour",
 }
 
-KILLS, MUTATIONS, SOAK_SECONDS = 30, 10_000, 3600.0
+KILLS, MUTATIONS, TABLE_MUTATIONS, SOAK_SECONDS = 30, 10_000, 2_000, 3600.0
 
 # Results with which a run says that it has found the solution.
 CONVERGED = (Result.FLOOR_REACHED, Result.TARGET_REACHED)
 
 # What an error about a file speaks of.
-NAMED = ("path", "checkpoint", "solution in", "folder is", "it must be")
+NAMED = ("path", "checkpoint", "solution in", "folder is", "it must be", "noise of readings")
 
 SEARCHES = {"fixed": FixedStep(1e-8), "grid": GridSearch(smallest=1e-16), "gain ratio": GainRatio()}
 
 
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
-    parts = {"kills": kills, "identity": identity, "files": files, "claims": claims, "soak": soak}
+    parts = {
+        "kills": kills,
+        "identity": identity,
+        "files": files,
+        "tables": tables,
+        "claims": claims,
+        "soak": soak,
+    }
     kept = json.loads(PATH.read_text()) if PATH.exists() else {}
     for name in sys.argv[1:] or [name for name in parts if name not in kept]:
         start = time.perf_counter()
@@ -99,7 +110,7 @@ def _said(name: str, found: dict[str, Any]) -> str:
             )
         case "identity":
             return f"{found['identical']} of {found['optimizers']} identical to the last bit"
-        case "files":
+        case "files" | "tables":
             counts: dict[str, int] = {}
             for outcomes in found["outcomes"].values():
                 for outcome, count in outcomes.items():
@@ -229,6 +240,21 @@ def files() -> dict[str, Any]:
     return {"mutations": MUTATIONS, "outcomes": found}
 
 
+def tables() -> dict[str, Any]:
+    """Damage a CSV and a Parquet file of forty readings in 1,000 ways each, and read them."""
+    source, found = random.Random(0), {}
+    columns = dict(zip("txus", np.random.default_rng(0).uniform(0.1, 1, size=(4, 40)), strict=True))
+    with tempfile.TemporaryDirectory() as name:
+        text, parquet = Path(name, "readings.csv"), Path(name, "readings.parquet")
+        np.savetxt(text, np.stack(list(columns.values()), axis=1), delimiter=",", header="t,x,u,s", comments="")
+        pyarrow.parquet.write_table(pyarrow.table(columns), parquet)
+        for kind, path in (("CSV", text), ("Parquet", parquet)):
+            content, read = path.read_bytes(), functools.partial(read_table, path)
+            outcomes = [outcome(read, mutated(content, source)) for _ in range(TABLE_MUTATIONS // 2)]
+            found[kind] = {said: outcomes.count(said) for said in sorted(set(outcomes))}
+    return {"mutations": TABLE_MUTATIONS, "outcomes": found, "pyarrow": pyarrow.__version__}
+
+
 def mutated(content: bytes, source: random.Random) -> bytes:
     """The content, cut, overwritten, or with something put in between, in one to four places."""
     for _ in range(source.randint(1, 4)):
@@ -262,6 +288,11 @@ def outcome(read: Callable[[bytes], object], content: bytes) -> str:
 def read_solution(path: Path, content: bytes, problem: AbstractProblem) -> None:
     path.write_bytes(content)
     load(path, problem)
+
+
+def read_table(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    read_data(path, points=("t", "x"), values="u", noise="s")
 
 
 def read_checkpoint(folder: Path, content: bytes, problem: AbstractProblem) -> None:

@@ -16,6 +16,7 @@ import importlib.metadata
 from sngd import descent, display, files, library, linearize, networks, problem, search, sketch, solver
 from sngd.display import ProgressDisplay
 from sngd.features import Features
+from sngd.files import read_data
 from sngd.problem import (
     Boundary,
     Constant,
@@ -107,6 +108,7 @@ __all__ = [
     "partial",
     "plot",
     "problem",
+    "read_data",
     "save",
     "search",
     "sketch",

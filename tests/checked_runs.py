@@ -43,6 +43,12 @@ def test_an_argument_of_another_type_is_refused_by_the_annotations():
         sngd.partial("u", "x")
 
 
+def test_data_of_a_file(tmp_path):
+    (tmp_path / "readings.csv").write_text("x,u,s\n0.5,1,0.1\n0.7,2,0.2\n")
+    data = sngd.read_data(tmp_path / "readings.csv", ["x"], "u", "s", weight=2)
+    assert data.values.tolist() == [1.0, 2.0]
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_steps(oscillator, optimizer):
     network = make_network("1x4", LINE.bounds, key=jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Files: archives of arrays, descriptions of PyTrees, checkpoints, and the folder of a run.
+"""Files: archives of arrays, descriptions of PyTrees, checkpoints, the folder of a run, and tables of measured data.
 
 No function here executes code that it reads from a file.
 """
@@ -8,6 +8,7 @@ from sngd.files._checkpoints import CheckpointFolder, Checkpoints
 from sngd.files._folder import CHECKPOINTS, HISTORY, MODEL, PICTURE, RESULT, SETTINGS, prepare_folder, run_folder
 from sngd.files._pytree import Plain, pack, restored, unpack
 from sngd.files._structure import Structure, differences, structure_of
+from sngd.files._tables import read_data
 
 __all__ = [
     "CHECKPOINTS",
@@ -25,6 +26,7 @@ __all__ = [
     "pack",
     "prepare_folder",
     "read_archive",
+    "read_data",
     "restored",
     "run_folder",
     "structure_of",
