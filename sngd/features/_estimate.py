@@ -107,7 +107,7 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
 
 
 def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, steps: int) -> Estimate:
-    """The estimate with an error that is at least the difference of a fit from one on other features.
+    """The estimate with errors that are at least the differences of a fit from one on other features.
 
     The residual between the points does not tell how far functions are open between readings.
 
@@ -118,8 +118,12 @@ def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, 
     extents = np.array([cell.extent for cell in fit.network.cells])
     lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
     points = lower + (upper - lower) * points_of_norms(len(lower))
+    numbers = fit.network.numbers - other.numbers
+    correction = estimate.correction
+    numbers = np.where(np.abs(numbers) > np.abs(correction.numbers), numbers, correction.numbers)
     apart = fit.system.problem.components.norms(_root_mean_square(fit.network(points) - other(points)))
-    return dataclasses.replace(estimate, errors=np.maximum(estimate.errors, apart))
+    errors, correction = np.maximum(estimate.errors, apart), dataclasses.replace(correction, numbers=numbers)
+    return dataclasses.replace(estimate, errors=errors, correction=correction)
 
 
 def _shares(system: System) -> Float[np.ndarray, " K"]:

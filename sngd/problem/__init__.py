@@ -21,6 +21,7 @@ from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, box, interval, space_time
 from sngd.problem._field import Components, Field, FieldAtPoints, HasField, real_parts
 from sngd.problem._given import Quadrature
+from sngd.problem._laws import Coefficient, Law, values_of
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
 from sngd.problem._parameters import bind
 from sngd.problem._points import AbstractPoints, HasRule
@@ -37,7 +38,7 @@ from sngd.problem._quadrature import (
 )
 from sngd.problem._readings import Data
 from sngd.problem._stand_in import in_place_of
-from sngd.problem._unknowns import Constant, Unknown, priors, values_of
+from sngd.problem._unknowns import Constant, Unknown, priors
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "AbstractQuadrature",
     "Boundary",
     "Box",
+    "Coefficient",
     "Collocation",
     "Components",
     "Constant",
@@ -63,6 +65,7 @@ __all__ = [
     "HasRule",
     "Initial",
     "Interior",
+    "Law",
     "Midpoint",
     "Neumann",
     "Periodic",

@@ -32,6 +32,7 @@ from sngd.problem._data import Data, Point, datum_at, evaluate_on_host, is_trace
 from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
 from sngd.problem._given import Quadrature, as_points, require_on
+from sngd.problem._laws import start_values
 from sngd.problem._operators import directional, partial
 from sngd.problem._parameters import bind, call_by_names, names_in, takes
 from sngd.problem._points import AbstractPoints
@@ -142,7 +143,7 @@ class AbstractCondition(abc.ABC):
         Raises `TypeError` and `ValueError` as `evaluate_on_host` and `bind` do. Raises `TypeError` for a function of an
         unknown constant that JAX cannot trace, because it would be evaluated once.
         """
-        known = {**parameters, **{constant.name: constant.start for constant in constants}}
+        known = {**parameters, **(start_values(constants) if constants else {})}
         data = {name: getattr(self, name) for name in self.data if callable(getattr(self, name))}
         labels = {name: f"{name} of {self.label}" for name in data}
         functions = {name: bind(value, 1, known, labels[name]) for name, value in data.items()}

@@ -5,17 +5,20 @@ A residual takes the unknowns, the point `x` and on faces the `normal`. It may t
 The values of the coefficients are data of the compiled code, so that another value compiles nothing again.
 """
 
+import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sngd._arguments import shown
 from sngd.problem._field import Field
-from sngd.problem._unknowns import require_name
+from sngd.problem._laws import Coefficient, Law
+from sngd.problem._unknowns import Constant, Unknown, require_name
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -142,3 +145,58 @@ def checked(parameters: Any) -> dict[str, np.ndarray]:
             raise ValueError(f"the parameter {name} is {value!r}; it must be finite")
         found[name] = array.astype(float)
     return found
+
+
+def sorted_unknowns(
+    given: Any, axes: tuple[str, ...], parameters: Mapping[str, Any]
+) -> tuple[tuple[Unknown, ...], tuple[Constant, ...]]:
+    """The unknown functions and the unknown constants.
+
+    - `given`: names, unknowns, constants and laws in a sequence, or one of them. `axes`: of the domain. `parameters`:
+      of the problem.
+
+    The coefficients of laws are among the constants, behind all others.
+
+    Raises `TypeError` for anything else. Raises `ValueError` where there is no function, for two of one name, and for
+    inputs that are no axes.
+    """
+    if isinstance(given, str | Unknown | Constant | Law) or not isinstance(given, Iterable):
+        given = (given,)
+    listed = tuple(given)
+    for each in listed:
+        if not isinstance(each, str | Unknown | Constant | Law):
+            raise TypeError(
+                f"unknowns holds {shown(each)}; each must be the name of a function, an Unknown, a Constant or a Law, "
+                'as in unknowns=["u", sngd.Constant("k")]'
+            )
+    functions = tuple(Unknown(each) if isinstance(each, str) else each for each in listed if _is_function(each))
+    laws = [each for each in listed if isinstance(each, Law)]
+    coefficients = [each for each in listed if isinstance(each, Coefficient)]
+    coefficients.extend(coefficient for law in laws for coefficient in law.coefficients)
+    plain = [each for each in listed if isinstance(each, Constant) and not isinstance(each, Coefficient)]
+    constants = (*plain, *coefficients)
+    for each in functions:
+        for axis in each.inputs or ():
+            if axis not in axes:
+                raise ValueError(
+                    f"inputs of the unknown {each.name} holds {axis!r}; the axes of this domain are {', '.join(axes)}"
+                )
+    names = [each.name for each in (*functions, *plain, *laws)]
+    names.extend({each.argument for each in coefficients} - {law.name for law in laws})
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"unknowns holds the name {name!r} twice; give each unknown its own")
+        if name in parameters:
+            raise ValueError(f"the name {name!r} is in unknowns and in parameters; an unknown has no given value")
+    if not functions:
+        raise ValueError('unknowns holds no function; give the name of at least one, as in unknowns=["u"]')
+    # A function of all axes is the same with and without their names.
+    whole = tuple(
+        dataclasses.replace(each, inputs=None) if each.inputs and set(each.inputs) == set(axes) else each
+        for each in functions
+    )
+    return whole, constants
+
+
+def _is_function(given: Any) -> bool:
+    return isinstance(given, str | Unknown)

@@ -13,10 +13,11 @@ from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
 from sngd.problem._field import Components, Field
 from sngd.problem._given import Quadrature, as_points, require_on
-from sngd.problem._parameters import as_pytree, checked, names_in
+from sngd.problem._laws import Coefficient, Law
+from sngd.problem._parameters import as_pytree, checked, names_in, sorted_unknowns
 from sngd.problem._points import AbstractPoints
 from sngd.problem._quadrature import default_quadrature
-from sngd.problem._unknowns import Constant, Unknown, sorted_unknowns
+from sngd.problem._unknowns import Constant, Unknown
 
 Point = Float[Array, " d"]
 
@@ -39,8 +40,8 @@ class AbstractProblem(abc.ABC):
       enters the training. A function that JAX cannot trace, like a function of NumPy or SciPy, is evaluated point by
       point.
     - `unknowns`: what is to be found: the names of functions of the point, an `Unknown` for a function of some of the
-      axes, and a `Constant` for a constant. Residuals take them as arguments of these names. If it is left out, the
-      only unknown is the function `u`.
+      axes or with complex values, a `Constant`, and a `Law` for a function of a number. Residuals take them as
+      arguments of these names. If it is left out, the only unknown is the function `u`.
     - `name`: the name of the problem in reports and files.
     - `parameters`: known coefficients by their names, each a number or an array. Equations, data and `exact` take them
       as arguments of these names: `Interior(lambda u, x, nu: ...)` with `parameters={"nu": 0.1}`. The same problem with
@@ -53,7 +54,7 @@ class AbstractProblem(abc.ABC):
     quadrature: Quadrature | None = None
     boundary_quadrature: Quadrature | None = None
     exact: Callable[[Point], Any] | None = None
-    unknowns: Sequence[str | Unknown | Constant] = ("u",)
+    unknowns: Sequence[str | Unknown | Constant | Law] = ("u",)
     name: str = "problem"
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -83,8 +84,13 @@ class AbstractProblem(abc.ABC):
 
     @property
     def constants(self) -> tuple[Constant, ...]:
-        """The unknown constants."""
+        """The unknown constants, with the coefficients of the laws at the end."""
         return tuple(each for each in self.unknowns if isinstance(each, Constant))
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """The unknown functions of a number."""
+        return tuple(dict.fromkeys(each.law for each in self.constants if isinstance(each, Coefficient) and each.law))
 
     @property
     def start_variables(self) -> np.ndarray:
@@ -225,9 +231,9 @@ class Problem(AbstractProblem):
             if axes.count(axis) > 1:
                 raise ValueError(f"conditions holds two Periodic ones for the axis {axis!r}; give one with all orders")
         for constant in self.constants:
-            if constant.prior is None and not any(condition.uses(constant.name) for condition in self.conditions):
+            if constant.prior is None and not any(condition.uses(constant.argument) for condition in self.conditions):
                 raise ValueError(
-                    f"unknowns holds the constant {constant.name}, and no condition takes it; make it an argument of "
+                    f"unknowns holds {constant.argument}, and no condition takes it; make it an argument of "
                     "an equation or of data, or leave it out"
                 )
 
@@ -306,7 +312,7 @@ class Energy(AbstractProblem):
         self._check()
         if self.constants:
             raise ValueError(
-                f"unknowns of the energy holds the constant {self.constants[0].name}; an energy has unknown functions "
+                f"unknowns of the energy holds {self.constants[0].argument}; an energy has unknown functions "
                 "alone, so write its equations as a Problem"
             )
         if self.components.any_is_complex:

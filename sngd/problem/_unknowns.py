@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import jax.numpy as jnp
@@ -89,7 +89,7 @@ class Constant:
     prior: tuple[float, float] | None = None
 
     def __post_init__(self):
-        require_name(self.name, "name of a constant")
+        self._require_name()
         for field in ("start", "lower", "upper"):
             require_number(f"{field} of the constant {self.name}", getattr(self, field))
         if not math.isfinite(self.start):
@@ -106,6 +106,9 @@ class Constant:
         if self.prior is not None:
             self._require_prior()
 
+    def _require_name(self) -> None:
+        require_name(self.name, "name of a constant")
+
     def _require_prior(self) -> None:
         given = f"prior of the constant {self.name} is {shown(self.prior)}"
         if not isinstance(self.prior, tuple | list) or len(self.prior) != 2:
@@ -115,6 +118,11 @@ class Constant:
         require_number(f"standard deviation of the prior of the constant {self.name}", deviation)
         if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
             raise ValueError(f"{given}; the mean must be finite, and the standard deviation positive and finite")
+
+    @property
+    def argument(self) -> str:
+        """The name by which residuals take the constant, or the law of which it is a coefficient."""
+        return self.name
 
     @property
     def unit(self) -> float:
@@ -154,11 +162,6 @@ class Constant:
         return next((bound for bound in (self.lower, self.upper) if abs(value - bound) <= near), None)
 
 
-def values_of(constants: tuple[Constant, ...], variables: Float[Array, " c"]) -> dict[str, Array]:
-    """The values of constants by their names, from their variables without bounds."""
-    return {constant.name: constant.value(variables[at]) for at, constant in enumerate(constants)}
-
-
 def priors(
     constants: tuple[Constant, ...], numbers: Float[np.ndarray, " c"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n c"]]:
@@ -182,47 +185,3 @@ def require_name(name: Any, label: str) -> None:
         raise ValueError(f"{label} is {name!r}; it must be one that an argument of a function may have")
     if name in RESERVED:
         raise ValueError(f"{label} is {name!r}, which residuals have for something else; take another")
-
-
-def sorted_unknowns(
-    given: Any, axes: tuple[str, ...], parameters: Mapping[str, Any]
-) -> tuple[tuple[Unknown, ...], tuple[Constant, ...]]:
-    """The unknown functions and the unknown constants.
-
-    - `given`: names, unknowns and constants in a sequence, or one of them. `axes`: of the domain. `parameters`: of the
-      problem.
-
-    Raises `TypeError` for anything else. Raises `ValueError` where there is no function, for two of one name, and for
-    inputs that are no axes.
-    """
-    if isinstance(given, str | Unknown | Constant) or not isinstance(given, Iterable):
-        given = (given,)
-    listed = tuple(given)
-    for each in listed:
-        if not isinstance(each, str | Unknown | Constant):
-            raise TypeError(
-                f"unknowns holds {shown(each)}; each must be the name of a function, an Unknown or a Constant, as in "
-                'unknowns=["u", sngd.Constant("k")]'
-            )
-    constants = tuple(each for each in listed if isinstance(each, Constant))
-    functions = tuple(Unknown(each) if isinstance(each, str) else each for each in listed if each not in constants)
-    for each in functions:
-        for axis in each.inputs or ():
-            if axis not in axes:
-                raise ValueError(
-                    f"inputs of the unknown {each.name} holds {axis!r}; the axes of this domain are {', '.join(axes)}"
-                )
-    names = [each.name for each in (*functions, *constants)]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"unknowns holds the name {name!r} twice; give each unknown its own")
-        if name in parameters:
-            raise ValueError(f"the name {name!r} is in unknowns and in parameters; an unknown has no given value")
-    if not functions:
-        raise ValueError('unknowns holds no function; give the name of at least one, as in unknowns=["u"]')
-    # A function of all axes is the same with and without their names.
-    whole = tuple(
-        dataclasses.replace(each, inputs=None) if each.inputs and set(each.inputs) == set(axes) else each
-        for each in functions
-    )
-    return whole, constants

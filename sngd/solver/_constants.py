@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import stdtrit
 
 from sngd.features import Inference
-from sngd.problem import AbstractProblem
+from sngd.problem import AbstractProblem, Law
 
 # A constant has a part in a direction if it has this share of it.
 _SHARE = 1e-3
@@ -65,6 +67,50 @@ class FoundConstant:
         if digits > 16:
             return f"{self.value:.16g} +- {error:.1e}"
         return f"{self.value:.{digits}f} +- {error:.{digits}f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundLaw:
+    """An unknown function of a number, as it was found.
+
+    - `law`: what was sought. `coefficients`: of its Chebyshev series, shape `(c,)`. `covariance`: of these, `(c, c)`.
+    """
+
+    law: Law
+    coefficients: Float[np.ndarray, " c"]
+    covariance: Float[np.ndarray, "c c"]
+
+    def __call__(self, numbers: Any) -> Float[np.ndarray, " n"]:
+        """The law at numbers of shape `(n,)`. Raises `ValueError` for numbers of another shape or out of its range."""
+        return self._polynomials(numbers) @ self.coefficients
+
+    def standard_deviation(self, numbers: Any) -> Float[np.ndarray, " n"]:
+        """The standard deviation of the law at numbers of shape `(n,)`, from the noise of the readings."""
+        found = self._polynomials(numbers)
+        return np.sqrt(np.sum((found @ self.covariance) * found, axis=1))
+
+    def _polynomials(self, numbers: Any) -> Float[np.ndarray, "n c"]:
+        given, (low, high) = np.asarray(numbers, dtype=float), self.law.between
+        if given.ndim != 1:
+            raise ValueError(f"numbers have shape {given.shape}; the law {self.law.name} takes numbers of shape (n,)")
+        outside = ~((given >= low) & (given <= high))
+        if outside.any():
+            raise ValueError(
+                f"numbers holds {given[outside][0]}; the law {self.law.name} is known between {low:g} and {high:g}"
+            )
+        return self.law.polynomials(given)
+
+
+def found_laws(
+    problem: AbstractProblem, constants: Mapping[str, FoundConstant], covariance: Float[np.ndarray, "c c"]
+) -> dict[str, FoundLaw]:
+    """The laws of a problem by their names. `covariance`: of all constants, in the order of the problem."""
+    laws = {}
+    for law in problem.laws:
+        at = [number for number, each in enumerate(problem.constants) if each.argument == law.name]
+        coefficients = np.array([constants[each.name].value for each in law.coefficients])
+        laws[law.name] = FoundLaw(law, coefficients, covariance[np.ix_(at, at)])
+    return laws
 
 
 def found_constants(

@@ -13,7 +13,7 @@ from sngd._results import Result
 from sngd.display import draw
 from sngd.files import Checkpoints
 from sngd.problem import AbstractProblem, Field
-from sngd.solver._constants import FoundConstant
+from sngd.solver._constants import FoundConstant, found_laws
 from sngd.solver._evaluation import (
     FieldOfNetwork,
     error_points,
@@ -48,7 +48,8 @@ class Solution:
       for a run that was interrupted; then one takes its place in the estimate.
     - `detail`: what went wrong, where that is known, such as the first point where the residual is not finite.
     - `choices`: what the library has chosen where the caller left it open. `"call"` is the call that repeats it.
-    - `constants`: the unknown constants by their names, with standard errors. `covariance`: of these, shape `(c, c)`.
+    - `constants`: the unknown constants by their names, with standard errors, and the coefficients of laws, `b[0]`,
+      `b[1]` and so on, at the end. `covariance`: of these, shape `(c, c)`.
     - `modes`: a network of `m r` components: the change of each component along `r` independent directions of
       the noise of readings, by one standard deviation each; `None` without readings that have noise.
     - `correction`: for a solution on frozen features, a network that approximates what is missing to the solution, from
@@ -115,10 +116,16 @@ class Solution:
         """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""
         return FieldOfNetwork.of(self.network, self.problem, operator)
 
-    def __getitem__(self, name: str) -> FieldOfNetwork:
-        """One of the unknown functions, as in `solution["v"](points)`. Raises `KeyError` for another name."""
+    def __getitem__(self, name: str) -> Any:
+        """One of the unknown functions, as in `solution["v"](points)`; or a law, as in `solution["b"](numbers)`.
+
+        Raises `KeyError` for another name.
+        """
+        laws = found_laws(self.problem, self.constants, self.covariance)
+        if name in laws:
+            return laws[name]
         if name not in self.problem.functions:
-            raise KeyError(f"{name} is none of the unknown functions {', '.join(self.problem.functions)}")
+            raise KeyError(f"{name} is none of the unknown functions {', '.join([*self.problem.functions, *laws])}")
         return self.map_field(lambda field: field.named(name))
 
     def residuals(self) -> tuple[ConditionResidual, ...]:
@@ -132,7 +139,11 @@ class Solution:
         """The result, the problem, the network, the error and the cost, a line each."""
         domain, iterations = self.problem.domain, self.history.iteration[-1]
         ranges = zip(domain.axes, domain.bounds, strict=True)
-        constants = (f"    {name} = {found}" for name, found in self.constants.items())
+        laws = {each.name: law for law in self.problem.laws for each in law.coefficients}
+        constants = [f"    {name} = {found}" for name, found in self.constants.items() if name not in laws]
+        constants += [
+            f"    {law.name}: a law between {law.between[0]:g} and {law.between[1]:g}" for law in self.problem.laws
+        ]
         axes = ", ".join(f"{axis} in [{low:g}, {high:g}]" for axis, (low, high) in ranges)
         return "\n".join(
             (
