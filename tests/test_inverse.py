@@ -77,6 +77,46 @@ def test_a_constant_from_noisy_readings_is_that_of_least_squares(weight):
     assert str(found) == f"{best:.4f} +- {math.sqrt(covariance[0, 0]):.4f}"
 
 
+def test_readings_with_a_covariance_matrix_are_weighed_by_its_inverse():
+    apart = np.abs(TIMES - TIMES.T)
+    covariance = 1e-4 * (np.exp(-apart / 0.3) + 0.1 * np.eye(20))
+    lower = np.linalg.cholesky(covariance)
+    values = np.exp(-0.7 * TIMES[:, 0]) + lower @ ERRORS[:20]
+    data = sngd.Data(TIMES, values, noise=covariance)
+    problem = sngd.Problem(LINE, [DECAY, sngd.Initial(1.0), data], unknowns=["u", K])
+    solution = sngd.solve(problem, key=KEY)
+    whitened = lambda k: np.linalg.solve(lower, np.exp(-k * TIMES[:, 0]) - values)
+    best = least_squares(whitened, [1.0], xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    found = solution.constants["k"]
+    assert solution.result is sngd.Result.NOISE_REACHED
+    assert found.value == pytest.approx(best.x[0], rel=1e-6)
+    assert found.standard_error == pytest.approx(np.linalg.inv(best.jac.T @ best.jac)[0, 0] ** 0.5, rel=1e-3)
+    # A diagonal matrix is the same as the standard deviations.
+    deviations = 0.01 * (1 + TIMES[:, 0])
+    either = [sngd.solve(decay(noise), key=KEY).constants["k"] for noise in (deviations, np.diag(deviations**2))]
+    assert either[0].value == pytest.approx(either[1].value, rel=1e-8)
+    assert either[0].standard_error == pytest.approx(either[1].standard_error, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        (np.ones((20, 19)), "noise of data has shape (20, 19); give one standard deviation, one for each of the 20"),
+        (np.eye(20) + np.eye(20, k=1), "noise of data is not symmetric: its entries (0, 1) and (1, 0) are 1.0 and 0.0"),
+        (np.ones((20, 20)), "noise of data has the eigenvalue"),
+    ],
+)
+def test_matrices_that_are_no_covariances(noise, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        decay(noise)
+    assert message in str(raised.value)
+
+
+def test_a_network_is_not_trained_with_correlated_readings():
+    with pytest.raises(ValueError, match="the noise of data is a covariance matrix; a network is not trained"):
+        sngd.solve(decay(np.eye(20)), "1x10", key=KEY)
+
+
 def test_noise_that_is_not_given_is_estimated():
     values = np.exp(-0.7 * TIMES[:, 0]) + 0.01 * ERRORS[:20]
     (best,), covariance, squares = expected(lambda k: np.exp(-k * TIMES[:, 0]), values, 1.0, [0.5])

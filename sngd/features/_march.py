@@ -141,8 +141,11 @@ class Piece:
 def can_divide(problem: Problem) -> bool:
     """Whether the problem can be solved in cells, as far as its conditions tell.
 
-    It has at most three dimensions and an equation in the interior, and leaves the points to the library.
+    It has at most three dimensions and an equation in the interior, leaves the points to the library, and has no
+    correlated readings.
     """
+    if any(condition.mixing is not None for condition in problem.conditions):
+        return False
     given = (problem.quadrature, problem.boundary_quadrature, *(each.given_points for each in problem.conditions))
     others = [each for each in problem.conditions if not each.is_of_readings]
     inside = any(condition.faces(problem.domain) is None for condition in others)

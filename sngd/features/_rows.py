@@ -78,15 +78,22 @@ class Rows:
             return False
         return self.problem.conditions[self.number].faces(domain) == (domain.initial,)
 
+    def _mixed(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of readings, in which correlated ones are mixed so that they are independent."""
+        matrix = self.problem.conditions[self.number].mixing
+        if matrix is None:
+            return rows
+        return (matrix @ rows.reshape(len(matrix), -1)).reshape(rows.shape)
+
     def residual(self, network: Network, basis: Basis) -> list[Float[np.ndarray, " n"]]:
         """The residual for a network on the cells, one array for each cell.
 
         - `basis`: of the layer of the network.
         """
         if self.pointwise is None:
-            return [residual_of(self.term, self.problem, network)]
+            return [self._mixed(residual_of(self.term, self.problem, network))]
         values, *_ = self.pointwise.linearized(self.term, self._derivatives(network, basis), network.numbers)
-        return [part.ravel() for part in self._by_cells(values - self.offsets)]
+        return [self._mixed(part.ravel()) for part in self._by_cells(values - self.offsets)]
 
     def jacobian(self, basis: Basis, at: Network | None = None, other: Basis | None = None) -> Responses:
         """What changes of the unknowns change in the residual.
@@ -97,7 +104,7 @@ class Rows:
         outputs, layer = self.problem.outputs, basis.layer
         if self.pointwise is None:
             features, constants = jacobian_of(self.term, self.problem, layer, at)
-            return Responses([features], [constants])
+            return Responses([self._mixed(features)], [self._mixed(constants)])
         numbers = self.problem.start_numbers if at is None else at.numbers
         if at is None or other is None:
             derivatives = np.zeros((len(self.term.scales), outputs, len(self.pointwise.orders)))
@@ -108,11 +115,10 @@ class Rows:
             basis.combined(scaled, half, self.pointwise.orders, part)
             for part, (_, half, scaled) in zip(self._by_cells(slopes), self.cells, strict=True)
         ]
-        features = [part.reshape(-1, outputs, len(layer)) for part in found]
-        sizes = [(math.prod(part.shape[:2]), len(numbers)) for part in self._by_cells(others)]
-        return Responses(
-            features, [part.reshape(size) for part, size in zip(self._by_cells(others), sizes, strict=True)]
-        )
+        features = [self._mixed(part.reshape(-1, outputs, len(layer))) for part in found]
+        parts = self._by_cells(others)
+        constants = [self._mixed(part.reshape(math.prod(part.shape[:2]), len(numbers))) for part in parts]
+        return Responses(features, constants)
 
     def for_solution(self, network: Network) -> Float[np.ndarray, "n e"]:
         """The residual for a network with cells of its own, point by point."""

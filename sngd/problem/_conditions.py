@@ -120,6 +120,13 @@ class AbstractCondition(abc.ABC):
         """Whether the standard deviation of its readings is to be estimated."""
         return False
 
+    @property
+    def mixing(self) -> Float[np.ndarray, "n n"] | None:
+        """The matrix by which the rows of correlated readings are multiplied, so that those of the product are not
+        correlated; `None` for readings that are not.
+        """
+        return None
+
     def readings(self, domain: Box, part: Box | None = None) -> Collocation:
         """The points of readings in a part of the domain, or in all of it, for a condition that has them."""
         raise NotImplementedError(f"{type(self).__name__} has no readings")

@@ -1,13 +1,15 @@
 """Measured data: values of unknowns, or of operators on them, that were read at points."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+import scipy.linalg
+from jaxtyping import Array, Float
 
 from sngd._arguments import shown
 from sngd.problem._collocation import Collocation
@@ -18,6 +20,10 @@ from sngd.problem._field import Field
 from sngd.problem._parameters import call_by_names
 from sngd.problem._points import is_inside
 
+# The number of axes of a covariance matrix, and the part of its largest entry by which it may differ from its
+# transpose.
+_MATRIX, _SYMMETRIC = 2, 1e-10
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Data(AbstractCondition):
@@ -27,7 +33,8 @@ class Data(AbstractCondition):
       be complex.
     - `noise`: the standard deviation of a reading, of a complex one that of each of its parts: a number, or one for
       each point, shape `(n,)`. Zero means that the values are exact. If it is left out, it is estimated from what the
-      fit leaves.
+      fit leaves. The covariance matrix of readings that are correlated has the shape `(n, n)`; such readings need
+      frozen features on the whole domain.
     - `of`: the unknown functions that were read, as in `Dirichlet`.
     - `operator`: a function of unknowns and of a point `x`, by their names, like the equation of `Interior`. Its values
       were read in place of those of `of`.
@@ -75,12 +82,16 @@ class Data(AbstractCondition):
             self._require_noise(count)
 
     def _require_noise(self, count: int) -> None:
-        noise = _numbers(self.noise, f"noise of {self.label}", f"() or ({count},)")
-        if noise.shape not in ((), (count,)):
+        noise = _numbers(self.noise, f"noise of {self.label}", f"(), ({count},) or ({count}, {count})")
+        if noise.shape not in ((), (count,), (count, count)):
             raise ValueError(
-                f"noise of {self.label} has shape {noise.shape}; give one standard deviation, or one for each of the "
-                f"{count} points"
+                f"noise of {self.label} has shape {noise.shape}; give one standard deviation, one for each of the "
+                f"{count} points, or their covariance matrix of shape ({count}, {count})"
             )
+        if noise.ndim == _MATRIX:
+            self._require_covariance(noise)
+            object.__setattr__(self, "noise", (noise + noise.T) / 2)
+            return
         if np.any(noise < 0):
             raise ValueError(
                 f"noise of {self.label} holds {noise.min()}; a standard deviation is positive, or zero for exact values"
@@ -91,9 +102,35 @@ class Data(AbstractCondition):
             )
         object.__setattr__(self, "noise", noise)
 
+    def _require_covariance(self, noise: Float[np.ndarray, "n n"]) -> None:
+        apart = np.abs(noise - noise.T)
+        if np.max(apart) > _SYMMETRIC * np.max(np.abs(noise)):
+            row, column = np.unravel_index(np.argmax(apart), apart.shape)
+            raise ValueError(
+                f"noise of {self.label} is not symmetric: its entries ({row}, {column}) and ({column}, {row}) are "
+                f"{noise[row, column]} and {noise[column, row]}; give a covariance matrix"
+            )
+        least = float(np.linalg.eigvalsh((noise + noise.T) / 2)[0])
+        if least <= len(noise) * np.finfo(float).eps * np.max(np.abs(noise)):
+            raise ValueError(
+                f"noise of {self.label} has the eigenvalue {least:.1e}; a covariance matrix is positive definite, so "
+                "add the variance of independent errors to its diagonal"
+            )
+
     @property
     def is_of_readings(self) -> bool:
         return True
+
+    @property
+    def mixing(self) -> Float[np.ndarray, "n n"] | None:
+        return self._mixing
+
+    @functools.cached_property
+    def _mixing(self) -> Float[np.ndarray, "n n"] | None:
+        if self.noise is None or self.noise.ndim != _MATRIX:
+            return None
+        lower, least = np.linalg.cholesky(self.noise), math.sqrt(np.min(np.diag(self.noise)))
+        return least * scipy.linalg.solve_triangular(lower, np.eye(len(lower)), lower=True)
 
     @property
     def is_exact(self) -> bool:
@@ -108,7 +145,10 @@ class Data(AbstractCondition):
         """
         if self.is_exact:
             return None
-        least = 1.0 if self.noise is None else float(np.min(self.noise))
+        if self.noise is None:
+            least = 1.0
+        else:
+            least = float(np.min(self.noise)) if self.mixing is None else math.sqrt(np.min(np.diag(self.noise)))
         return least / math.sqrt(len(self.points) / self.weight)
 
     @property
@@ -139,7 +179,7 @@ class Data(AbstractCondition):
         here = np.all((inside >= part.lower) & ((inside < part.upper) | is_last), axis=1)
         points = self.points[here]
         weights = np.full(len(points), self.weight / len(self.points))
-        if self.noise is not None and not self.is_exact and self.noise.ndim:
+        if self.noise is not None and not self.is_exact and self.noise.ndim and self.mixing is None:
             weights *= (np.min(self.noise) / self.noise[here]) ** 2
         return Collocation(points, np.zeros_like(points), weights, {"reading": self.values[here]})
 

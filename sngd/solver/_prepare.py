@@ -8,9 +8,10 @@ from typing import NamedTuple
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
+from sngd._arguments import shown
 from sngd.linearize import with_constants
 from sngd.networks import MLP, WithConstants, make_network
-from sngd.problem import AbstractProblem, Unknown
+from sngd.problem import AbstractProblem, Problem, Unknown
 from sngd.solver._devices import require_points, whole_on
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import Plan, limits_for, make_plan
@@ -26,6 +27,16 @@ _RESIZINGS = 3
 _HIGHER = 0.5
 
 _LOG = logging.getLogger("sngd")
+
+
+def has_functions_of_some_axes(problem: AbstractProblem) -> bool:
+    """Whether an unknown function depends on some of the axes."""
+    return any(isinstance(each, Unknown) and each.inputs is not None for each in problem.unknowns)
+
+
+def has_correlated_readings(problem: AbstractProblem) -> bool:
+    """Whether the noise of readings is given as a covariance matrix."""
+    return isinstance(problem, Problem) and any(condition.mixing is not None for condition in problem.conditions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +66,16 @@ class Request:
         Raises `ValueError` where the run cannot begin.
         """
         network = self.network
-        partial = [each.name for each in problem.unknowns if isinstance(each, Unknown) and each.inputs is not None]
-        if isinstance(network, str) and partial:
+        if isinstance(network, str) and has_functions_of_some_axes(problem):
+            partial = [each.name for each in problem.unknowns if isinstance(each, Unknown) and each.inputs is not None]
             raise ValueError(
                 f"network is {network!r}, whose functions depend on all axes, and {', '.join(partial)} depends on "
                 "some; leave the network out, or give one that returns all functions"
+            )
+        if has_correlated_readings(problem):
+            raise ValueError(
+                f"network is {shown(network)}, and the noise of data is a covariance matrix; a network is not trained "
+                "with correlated readings, so leave the network out"
             )
         if problem.constants and not isinstance(network, WithConstants):
             made = _make(network, problem, self.network_key) if isinstance(network, str) else network

@@ -40,7 +40,7 @@ from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt, deferred_interrupts
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import AUTO, machine_bytes
-from sngd.solver._prepare import Request, of_a_size_that_suits
+from sngd.solver._prepare import Request, has_correlated_readings, has_functions_of_some_axes, of_a_size_that_suits
 from sngd.solver._registry import find_optimizer
 from sngd.solver._scales import with_weights_of
 from sngd.solver._solution import Solution, with_solution
@@ -193,10 +193,9 @@ class _Call:
         if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
             best = self._frozen_run(problem).solve(like)
         names = (DEFAULT_NETWORK,) if problem.domain.dimension <= _FEW_AXES else (_WAVES, DEFAULT_NETWORK)
-        partial = any(len(axes) < problem.domain.dimension for axes in problem.inputs)
+        untrained = has_functions_of_some_axes(problem) or has_correlated_readings(problem)
         for name in names:
-            # A network that is named depends on all axes, as functions of some of the axes do not.
-            if best is not None and (is_answer(best) or partial):
+            if best is not None and (is_answer(best) or untrained):
                 break
             trained = self._trained(problem, name, self._checkpoints_of(name))
             if best is not None and best.error_estimate < trained.error_estimate:
