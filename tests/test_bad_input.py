@@ -37,7 +37,7 @@ def solve(*conditions, network="1x4", **options):
         (
             lambda: solve(EQUATION, network=make_network("1x4", DOMAIN.bounds, 2, key=jax.random.key(0))),
             ValueError,
-            r"network returns shape \(2,\) at one point; this problem has 1 unknown function",
+            r"network returns shape \(2,\) at one point; the unknown functions of this problem have 1 real component",
         ),
         (
             lambda: solve(EQUATION, network=_float32_network()),

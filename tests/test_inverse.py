@@ -113,7 +113,7 @@ def test_matrices_that_are_no_covariances(noise, message):
 
 
 def test_a_network_is_not_trained_with_correlated_readings():
-    with pytest.raises(ValueError, match="the noise of data is a covariance matrix; a network is not trained"):
+    with pytest.raises(ValueError, match="the noise of data is a covariance matrix, which no network is trained"):
         sngd.solve(decay(np.eye(20)), "1x10", key=KEY)
 
 

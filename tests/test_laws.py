@@ -89,7 +89,10 @@ def test_laws_are_unknowns_like_others():
         (lambda: sngd.Law("b", between=(0, 1), start=np.inf), "start of the law b is inf; it must be finite"),
         (lambda: sngd.Law("x", between=(0, 1)), "name of a law is 'x', which residuals have for something else"),
         (lambda: sngd.Problem(LINE, [sngd.Initial(1.0)], unknowns=["b", LAW]), "unknowns holds the name 'b' twice"),
-        (lambda: sngd.Problem(LINE, [sngd.Initial(1.0)], unknowns=["u", LAW]), "unknowns holds b, and no condition"),
+        (
+            lambda: sngd.Problem(LINE, [sngd.Initial(1.0)], unknowns=["u", LAW]),
+            "unknowns holds the law b, and no",
+        ),
     ],
 )
 def test_laws_that_cannot_be_used(make, message):

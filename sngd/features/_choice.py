@@ -17,8 +17,9 @@ from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
 from sngd.problem import Problem, with_other_points
 
-# A candidate that leaves more than this part of the residual of the zero function has found nothing.
-_POOR = 0.1
+# A candidate that leaves more than this part of the residual of the zero function has found nothing, unless it leaves
+# less than so many standard deviations of the noise of readings.
+_POOR, _WITHIN_NOISE = 0.1, 3.0
 
 # A candidate that leaves no more than this part has a residual of rounding errors, so that no other one is looked at.
 _EXACT = 1e-14
@@ -124,7 +125,7 @@ class Chooser:
         self._units: Units | None = None
         self._linear: bool | None = None
         self._exact: Candidate | None = None
-        self._zero = math.nan
+        self._zero = self._poor = math.nan
         self._tried: dict[tuple[Features, int], Candidate] = {}
 
     @property
@@ -149,6 +150,7 @@ class Chooser:
             zero = _norm(system, system.zero(fitted.network.layer), fitted.units)
             if self._units is None and math.isfinite(zero):
                 self._units, self._zero = fitted.units, zero
+                self._poor = max(_POOR * zero, _WITHIN_NOISE * system.noise)
             score = _norm(self._between(system.problem), fitted.network, self._units or fitted.units)
             known = math.isfinite(score) and math.isfinite(fitted.residual)
             found = Candidate(features, fitted, score if known else math.inf)
@@ -216,7 +218,7 @@ class Chooser:
     @property
     def found_nothing(self) -> bool:
         """Whether no candidate is much better than the function that is zero everywhere."""
-        return not min(found.score for found in self._tried.values()) <= _POOR * self._zero
+        return not min(found.score for found in self._tried.values()) <= self._poor
 
     def probe(self, candidate: Candidate) -> Probe:
         """The responses to changes of a candidate that oscillate faster than the candidate does."""
@@ -286,7 +288,7 @@ class Chooser:
             self._rank(dataclasses.replace(self._slow(columns), coordinates=1))
         best = self._on_axes(self._on_doublings(columns))
         most = min(_RANKING * self._choice.columns, self.most_columns) if insist else columns
-        while best.score > _POOR * self._zero and 2 * columns <= most:
+        while best.score > self._poor and 2 * columns <= most:
             columns *= 2
             best = min(best, self._on_axes(self._on_doublings(columns)), key=lambda found: found.score)
         others = [dataclasses.replace(best.features, coordinates=count) for count in (1, 2) if count < self._axes]
@@ -311,11 +313,11 @@ class Chooser:
         widest = choice.widest_line if self._axes == 1 else choice.widest
         best = self._rank(self._slow(columns))
         count = best.features.count
-        while bandwidth < widest and (stale < choice.patience or best.score > _POOR * self._zero):
+        while bandwidth < widest and (stale < choice.patience or best.score > self._poor):
             bandwidth *= 2
             found = self._rank(Features((bandwidth,) * self._axes, count))
             best, stale = (found, 0) if found.score < choice.better * best.score else (best, stale + 1)
-        if best.score <= _POOR * self._zero or not 1 < self._axes <= _FEW_AXES:
+        if best.score <= self._poor or not 1 < self._axes <= _FEW_AXES:
             return best
         low = 2 * choice.first
         doublings = [low * 2.0**k for k in range(1, 1 + int(math.log2(choice.widest / low)))]

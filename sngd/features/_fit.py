@@ -44,8 +44,9 @@ _SHARES = (1.0, 1e-2, 1e-4, NOISY)
 _READ = 1e4
 
 # After the first steps, a whole step that leaves more than this part of the residual is the last one. With noise, which
-# hides how well the equations hold, so many of them in a row are.
-_SLOW, _FIRST, _PATIENCE = 0.5, 2, 3
+# hides how well the equations hold, so many of them in a row are, if none of them lowers the sum of squares of the
+# residuals, each divided by its standard deviation, by more than the last number.
+_SLOW, _FIRST, _PATIENCE, _SAME_FIT = 0.5, 2, 3, 1e-3
 
 
 # A constant changes in one step by so many of its units at most.
@@ -158,7 +159,8 @@ class _Steps:
             if self.linear:
                 break
             is_slow = size == 1 and taken > _FIRST and left > _SLOW * before and part <= early * _SLOW
-            slow = slow + 1 if is_slow else 0
+            improves = self.share == NOISY and before**2 - left**2 > _SAME_FIT * self.share**2
+            slow = slow + 1 if is_slow and not improves else 0
         return network, left if math.isfinite(left) else math.inf, taken
 
     def _moved(

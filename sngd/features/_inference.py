@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Solved
@@ -20,6 +20,7 @@ from sngd.features._estimate import relative
 from sngd.features._fit import DAMPING, Fit
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
+from sngd.problem import Smooth
 
 # Changes of readings that are looked at, at most, and the numbers that their responses may take. More readings are
 # changed together, at random.
@@ -46,6 +47,9 @@ class Inference:
       not estimated.
     - `freedom`: the number of readings whose noise was estimated, less the unknowns that they determine; infinite where
       the noise was given.
+    - `misfits`: for each condition, and then for the priors, the sum of squares of the residuals, each divided by the
+      standard deviation that was given, or one where it is to be estimated.
+    - `followed`: for each condition the number of unknowns that its readings determine: the trace of the hat matrix.
     - `floor`: the standard deviation of the mean of the most accurate readings; zero where no reading has noise.
     - `modes`: a network with `m r` components: the change of each component along `r` independent directions of
       the noise, by one standard deviation each; `None` where it is not known.
@@ -56,6 +60,8 @@ class Inference:
     undetermined: Float[np.ndarray, "n c"]
     noise: tuple[float, ...]
     freedom: float
+    misfits: tuple[float, ...] = ()
+    followed: tuple[float, ...] = ()
     floor: float = 0.0
     modes: Network | None = None
     deviations: Float[np.ndarray, " f"] = dataclasses.field(default_factory=lambda: np.zeros(1))
@@ -65,14 +71,16 @@ class NoisyProblem(NamedTuple):
     """A least-squares problem with readings, linearized at its solution.
 
     - `blocks`: the matrix. `residual`: of the solution, in the order of `Blocks.times`.
-    - `places`: of the readings of each condition: the block, and the row in it. `estimated`: whether their noise is to
-      be estimated. `deviation`: what standard deviations are divided by in these rows.
+    - `places`: of the rows with noise of each condition: the block, and the row in it. `of_readings`: whether they are
+      readings. `estimated`: whether their noise is to be estimated.
+    - `deviation`: what standard deviations are divided by in these rows.
     - `units`: of the unknown constants, shape `(c,)`.
     """
 
     blocks: Blocks
     residual: list[Float[np.ndarray, " n"]]
     places: list[Int[np.ndarray, "n 2"]]
+    of_readings: Sequence[bool]
     estimated: Sequence[bool]
     deviation: float
     units: Float[np.ndarray, " c"]
@@ -83,17 +91,30 @@ class NoisyProblem(NamedTuple):
         """
         rows, counts = np.concatenate(self.places), [len(each) for each in self.places]
         priors, size = len(self.residual[-1]), sum(matrix.shape[1] for matrix in self.blocks.own)
-        changes = _changes(len(rows) + priors, size)
+        apart = np.concatenate([np.repeat(self.of_readings, counts), np.full(priors, True)])
+        changes = _changes(apart, size)
         solved = self._response(rows, changes)
         left = np.array([self.residual[cell][row] for cell, row in rows]) * self.deviation
-        noise, freedom = _noise(self.estimated, counts, left, self._followed(solved, rows, changes))
+        followed = self._followed(solved, rows, changes)
+        noise, freedom = _noise(self.estimated, counts, left, followed)
+        noise = self._with_penalties(noise)
         if any(factor != 1 for factor in noise):
             factors = np.concatenate([np.repeat(noise, counts), np.ones(priors)])
             solved = self._response(rows, factors[:, None] * changes)
         spread = self.units[:, None] * solved.border / self.deviation
         covariance = spread @ spread.T
         undetermined = _undetermined(self.blocks, solved.triangle, self.units)
-        return Inference(covariance, undetermined, noise, freedom), solved.columns / self.deviation
+        ends = np.cumsum(counts)[:-1]
+        misfits = [float(np.sum(part**2)) for part in (*np.split(left, ends), self.residual[-1] * self.deviation)]
+        parts = tuple(float(np.sum(part)) for part in np.split(followed, ends))
+        found = Inference(covariance, undetermined, noise, freedom, tuple(misfits), parts)
+        return found, solved.columns / self.deviation
+
+    def _with_penalties(self, noise: tuple[float, ...]) -> tuple[float, ...]:
+        """The factors on the standard deviations, where those of penalties are for readings with noise one."""
+        found = [factor for factor, wanted in zip(noise, self.estimated, strict=True) if wanted]
+        size = math.sqrt(np.mean(np.square(found))) if found else 1.0
+        return tuple(each if one else size for each, one in zip(noise, self.of_readings, strict=True))
 
     def _response(self, rows: Int[np.ndarray, "n 2"], changes: Float[np.ndarray, "n s"]) -> Solved:
         """What changes of the readings and of the means of the priors do to the unknowns."""
@@ -127,14 +148,20 @@ def infer(fit: Fit) -> Inference | None:
         blocks=system.blocks(system.jacobian(basis, network), network, units).without(system.at_bounds(network)),
         residual=system.stacked(network, units, basis),
         places=system.noisy_rows(),
+        of_readings=[each.is_of_readings for each in system.rows],
         estimated=system.estimates_noise,
         deviation=units.deviation,
         units=system.problem.units,
     ).inference()
     outputs = network.layer.outputs_of(columns.transpose(0, 2, 1), network.outputs.shape[1])
     modes, deviations = _modes(network, outputs.transpose(0, 2, 3, 1))
-    units_of_noise = zip(found.noise, (each.noise_unit for each in system.rows), strict=True)
-    floor = min((factor * unit for factor, unit in units_of_noise if unit is not None), default=0.0)
+    conditions = [system.problem.conditions[each.number] for each in system.rows]
+    units_of_noise = [
+        factor * each.noise_unit
+        for factor, each in zip(found.noise, conditions, strict=True)
+        if each.noise_unit is not None and not isinstance(each, Smooth)
+    ]
+    floor = min(units_of_noise, default=0.0)
     norms = system.problem.components.norms(deviations)
     return dataclasses.replace(found, floor=floor, modes=modes, deviations=norms)
 
@@ -149,16 +176,24 @@ def beside_noise(inference: Inference | None, sizes: Float[np.ndarray, " f"]) ->
     return _BESIDE * max(relative(inference.deviations, sizes), inference.floor / float(np.max(sizes)))
 
 
-def _changes(count: int, numbers: int) -> Float[np.ndarray, "n s"]:
-    """Changes of all readings and priors, whose products with their transposes add up to the identity.
+def _changes(apart: Bool[np.ndarray, " n"], numbers: int) -> Float[np.ndarray, "n s"]:
+    """Changes of all rows with noise, whose products with their transposes add up to the identity, about.
 
+    - `apart`: which rows are changed one at a time, if they are not too many. Other rows are changed together.
     - `numbers`: that the response to one change takes.
     """
-    most = min(_MOST, max(_MODES, _NUMBERS // numbers))
+    count, most = len(apart), min(_MOST, max(_MODES, _NUMBERS // numbers))
     if count <= most:
         # One column at least, so that there is something to solve for.
         return np.eye(count, max(count, 1))
-    return np.random.default_rng(0).choice((-1.0, 1.0), (count, most)) / math.sqrt(most)
+    alone = int(np.sum(apart))
+    if alone > most // 2:
+        apart, alone = np.full(count, False), 0
+    changes = np.zeros((count, most))
+    changes[np.flatnonzero(apart), np.arange(alone)] = 1.0
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), (count - alone, most - alone))
+    changes[~apart, alone:] = signs / math.sqrt(most - alone)
+    return changes
 
 
 def _noise(

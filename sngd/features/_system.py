@@ -171,6 +171,11 @@ class System:
         return noisy or any(constant.prior is not None for constant in self.problem.constants)
 
     @property
+    def noise(self) -> float:
+        """The norm that the noise of readings has in the rows, on average."""
+        return NOISY * math.sqrt(sum(each.count for each in self.rows if each.is_of_readings and each.noise_unit))
+
+    @property
     def has_readings(self) -> bool:
         """Whether there are readings, between which the equations may leave functions open."""
         return any(each.is_of_readings for each in self.rows)
@@ -185,10 +190,8 @@ class System:
 
         - `noisy`, `exact`: what rows of readings with noise, and of those without, are beside the other rows.
         """
-        factors = [
-            1.0 if not each.is_of_readings else 1 / exact if each.noise_unit is None else NOISY / noisy
-            for each in self.rows
-        ]
+        exactly = lambda each: 1 / exact if each.is_of_readings else 1.0
+        factors = [exactly(each) if each.noise_unit is None else NOISY / noisy for each in self.rows]
         by_cells = self._by_cells([[factor] * len(each.cells) for each, factor in zip(self.rows, factors, strict=True)])
         own = [tuple(map(operator.mul, *pair)) for pair in zip(units.own, by_cells, strict=True)]
         return Units(tuple(own), units.jumps, units.deviation * NOISY / noisy)

@@ -100,6 +100,8 @@ class _ConditionFunction:
         # Data that JAX cannot trace are replaced by their values at the point.
         condition = dataclasses.replace(self.condition, **tabulated) if tabulated else self.condition
         rows = condition.residual(v, x, normal)
+        if isinstance(rows, Field):
+            return rows  # pyright: ignore[reportReturnType] - refused when it is traced
         if jnp.iscomplexobj(rows) and not v.components.any_is_complex:
             raise ValueError(
                 f"the residual of {condition.label} is complex, and the unknown {', '.join(v.unknowns)} is real; write "

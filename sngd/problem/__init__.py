@@ -37,6 +37,7 @@ from sngd.problem._quadrature import (
     default_quadrature,
 )
 from sngd.problem._readings import Data
+from sngd.problem._smooth import Smooth
 from sngd.problem._stand_in import in_place_of
 from sngd.problem._unknowns import Constant, Unknown, priors
 from sngd.problem._variation import euler_lagrange, natural_flux, second_order_part
@@ -72,6 +73,7 @@ __all__ = [
     "Problem",
     "Quadrature",
     "Robin",
+    "Smooth",
     "Sobol",
     "UniformGrid",
     "UniformRandom",

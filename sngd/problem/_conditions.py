@@ -121,6 +121,11 @@ class AbstractCondition(abc.ABC):
         return False
 
     @property
+    def needs_features(self) -> str:
+        """Why a network cannot be trained with the condition, in words; nothing where it can."""
+        return ""
+
+    @property
     def mixing(self) -> Float[np.ndarray, "n n"] | None:
         """The matrix by which the rows of correlated readings are multiplied, so that those of the product are not
         correlated; `None` for readings that are not.

@@ -78,6 +78,10 @@ class Coefficient(Constant):
     law: Law | None = None
 
     @property
+    def label(self) -> str:
+        return f"the law {self.argument}"
+
+    @property
     def argument(self) -> str:
         assert self.law is not None
         return self.law.name

@@ -17,6 +17,7 @@ from sngd.problem._laws import Coefficient, Law
 from sngd.problem._parameters import as_pytree, checked, names_in, sorted_unknowns
 from sngd.problem._points import AbstractPoints
 from sngd.problem._quadrature import default_quadrature
+from sngd.problem._smooth import Smooth
 from sngd.problem._unknowns import Constant, Unknown
 
 Point = Float[Array, " d"]
@@ -230,10 +231,17 @@ class Problem(AbstractProblem):
         for axis in axes:
             if axes.count(axis) > 1:
                 raise ValueError(f"conditions holds two Periodic ones for the axis {axis!r}; give one with all orders")
+        noisy = any(part.is_of_readings and part.noise_unit is not None for part in self.conditions)
+        for part in self.conditions:
+            if isinstance(part, Smooth) and part.penalty is None and not noisy:
+                raise ValueError(
+                    f"conditions holds {part.label}, and no readings with noise, which tell how smooth the function "
+                    "is; give them, or give penalty"
+                )
         for constant in self.constants:
             if constant.prior is None and not any(condition.uses(constant.argument) for condition in self.conditions):
                 raise ValueError(
-                    f"unknowns holds {constant.argument}, and no condition takes it; make it an argument of "
+                    f"unknowns holds {constant.label}, and no condition takes it; make it an argument of "
                     "an equation or of data, or leave it out"
                 )
 
@@ -312,7 +320,7 @@ class Energy(AbstractProblem):
         self._check()
         if self.constants:
             raise ValueError(
-                f"unknowns of the energy holds {self.constants[0].argument}; an energy has unknown functions "
+                f"unknowns of the energy holds {self.constants[0].label}; an energy has unknown functions "
                 "alone, so write its equations as a Problem"
             )
         if self.components.any_is_complex:

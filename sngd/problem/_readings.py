@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
 
-from sngd._arguments import shown
+from sngd._arguments import require_number, shown
 from sngd.problem._collocation import Collocation
 from sngd.problem._conditions import AbstractCondition, Of, chosen
 from sngd.problem._data import Point
@@ -38,6 +38,9 @@ class Data(AbstractCondition):
     - `of`: the unknown functions that were read, as in `Dirichlet`.
     - `operator`: a function of unknowns and of a point `x`, by their names, like the equation of `Interior`. Its values
       were read in place of those of `of`.
+    - `huber`: for readings with outliers a number of standard deviations, such as 1.345. The square of a larger
+      residual is replaced by a linear function (Huber, Ann. Math. Statist. 35, 1964). A standard deviation that is not
+      given is then found from the median of the residuals. Left out, all residuals are squared.
 
     The equations and the other conditions of the problem hold exactly, however large the noise is. The sum of squares
     of the residuals of all data with noise, each divided by its standard deviation, is the least one possible then.
@@ -53,6 +56,7 @@ class Data(AbstractCondition):
     noise: Any = None
     of: Of = None
     operator: Callable[..., Any] | None = None
+    huber: float | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -80,6 +84,8 @@ class Data(AbstractCondition):
             )
         if self.noise is not None:
             self._require_noise(count)
+        if self.huber is not None:
+            self._require_huber()
 
     def _require_noise(self, count: int) -> None:
         noise = _numbers(self.noise, f"noise of {self.label}", f"(), ({count},) or ({count}, {count})")
@@ -102,7 +108,23 @@ class Data(AbstractCondition):
             )
         object.__setattr__(self, "noise", noise)
 
+    def _require_huber(self) -> None:
+        require_number(f"huber of {self.label}", self.huber)
+        assert self.huber is not None
+        if not (math.isfinite(self.huber) and self.huber > 0):
+            raise ValueError(f"huber of {self.label} is {self.huber}; it must be positive and finite")
+        if self.is_exact or self.mixing is not None:
+            kind = "zero" if self.is_exact else "a covariance matrix"
+            raise ValueError(
+                f"huber of {self.label} is {self.huber}, and its noise is {kind}; give standard deviations, or leave "
+                "one of the two out"
+            )
+
     def _require_covariance(self, noise: Float[np.ndarray, "n n"]) -> None:
+        if np.min(np.diag(noise)) <= 0:
+            raise ValueError(
+                f"noise of {self.label} holds {np.min(np.diag(noise))}; a covariance matrix has positive variances"
+            )
         apart = np.abs(noise - noise.T)
         if np.max(apart) > _SYMMETRIC * np.max(np.abs(noise)):
             row, column = np.unravel_index(np.argmax(apart), apart.shape)
@@ -120,6 +142,12 @@ class Data(AbstractCondition):
     @property
     def is_of_readings(self) -> bool:
         return True
+
+    @property
+    def needs_features(self) -> str:
+        if self.mixing is not None:
+            return f"the noise of {self.label} is a covariance matrix"
+        return "" if self.huber is None else f"{self.label} has a threshold huber"
 
     @property
     def mixing(self) -> Float[np.ndarray, "n n"] | None:

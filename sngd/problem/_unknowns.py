@@ -120,6 +120,11 @@ class Constant:
             raise ValueError(f"{given}; the mean must be finite, and the standard deviation positive and finite")
 
     @property
+    def label(self) -> str:
+        """The name in messages."""
+        return f"the constant {self.name}"
+
+    @property
     def argument(self) -> str:
         """The name by which residuals take the constant, or the law of which it is a coefficient."""
         return self.name

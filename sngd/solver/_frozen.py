@@ -35,7 +35,7 @@ from sngd.features import (
 )
 from sngd.files import Checkpoints
 from sngd.linearize import field_of
-from sngd.problem import Problem
+from sngd.problem import Problem, Smooth
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._constants import found_constants, name_of
 from sngd.solver._determinacy import axes_without_conditions
@@ -397,7 +397,19 @@ class FrozenRun:
             modes = (
                 as_cells([inference.modes], self.problem) if stage.in_cells else as_mlp(inference.modes, self.problem)
             )
-        return {"constants": constants, "covariance": inference.covariance, "modes": modes}
+        conditions = [self.problem.conditions[each.number] for each in fitted.system.rows]
+        noisy = [at for at, each in enumerate(conditions) if each.noise_unit is not None]
+        data = [at for at in noisy if not isinstance(conditions[at], Smooth)]
+        count = sum(fitted.system.rows[at].count for at in data)
+        known = (
+            {}
+            if not data
+            else {
+                "misfit": sum(inference.misfits[at] for at in data) + inference.misfits[-1],
+                "freedom": count - sum(inference.followed[at] for at in data),
+            }
+        )
+        return {"constants": constants, "covariance": inference.covariance, "modes": modes, **known}
 
     def _stability(self, stage: _Stage) -> tuple[Stability | None, str]:
         """The stability of the linearized problem, and what the conditions lack, where they lack something.

@@ -34,9 +34,10 @@ def has_functions_of_some_axes(problem: AbstractProblem) -> bool:
     return any(isinstance(each, Unknown) and each.inputs is not None for each in problem.unknowns)
 
 
-def has_correlated_readings(problem: AbstractProblem) -> bool:
-    """Whether the noise of readings is given as a covariance matrix."""
-    return isinstance(problem, Problem) and any(condition.mixing is not None for condition in problem.conditions)
+def needs_features(problem: AbstractProblem) -> str:
+    """Why a network cannot be trained for the problem, in words; nothing where it can."""
+    conditions = problem.conditions if isinstance(problem, Problem) else ()
+    return next((condition.needs_features for condition in conditions if condition.needs_features), "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +73,10 @@ class Request:
                 f"network is {network!r}, whose functions depend on all axes, and {', '.join(partial)} depends on "
                 "some; leave the network out, or give one that returns all functions"
             )
-        if has_correlated_readings(problem):
+        if needs_features(problem):
             raise ValueError(
-                f"network is {shown(network)}, and the noise of data is a covariance matrix; a network is not trained "
-                "with correlated readings, so leave the network out"
+                f"network is {shown(network)}, and {needs_features(problem)}, which no network is trained with; leave "
+                "the network out"
             )
         if problem.constants and not isinstance(network, WithConstants):
             made = _make(network, problem, self.network_key) if isinstance(network, str) else network

@@ -21,7 +21,7 @@ from sngd.problem import AbstractProblem
 from sngd.solver._constants import FoundConstant
 from sngd.solver._solution import Solution
 
-_FORMAT, _EARLIER = "sngd-solution-9", re.compile(r"sngd-solution-[1-8]")
+_FORMAT, _EARLIER = "sngd-solution-10", re.compile(r"sngd-solution-[1-9]")
 _WHAT = "a saved solution"
 
 # Units that a layer may have in a file, so that one that was tampered with does not ask for all the memory.
@@ -100,6 +100,8 @@ class _Header:
     stability: float
     detail: str
     choices: dict[str, str]
+    misfit: float
+    freedom: float
 
 
 # What a header has of a solution under the same name.

@@ -1,6 +1,7 @@
 """What a run returns."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,9 @@ class Solution:
       `b[1]` and so on, at the end. `covariance`: of these, shape `(c, c)`.
     - `modes`: a network of `m r` components: the change of each component along `r` independent directions of
       the noise of readings, by one standard deviation each; `None` without readings that have noise.
+    - `misfit`: the sum of squares of the residuals of readings with noise and of priors, each divided by its standard
+      deviation, or by one where that was estimated. `freedom`: the number of these readings less the unknowns that they
+      determine. Not numbers where no reading has noise, and for a network that has been trained.
     - `correction`: for a solution on frozen features, a network that approximates what is missing to the solution, from
       which the estimate comes; otherwise `None`.
     """
@@ -76,6 +80,8 @@ class Solution:
     constants: Mapping[str, FoundConstant] = dataclasses.field(default_factory=dict)
     covariance: Float[np.ndarray, "c c"] = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
     modes: Callable | None = None
+    misfit: float = math.nan
+    freedom: float = math.nan
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, f)` for several functions; evaluated in chunks.

@@ -19,6 +19,7 @@ from sngd.display import ProgressDisplay
 from sngd.features import Features
 from sngd.files import Checkpoints
 from sngd.problem import AbstractProblem, Problem
+from sngd.solver._adapted import solve_adapted
 from sngd.solver._checkpoints import checkpoints_of
 from sngd.solver._checks import (
     LEAST_TOLERANCE,
@@ -40,7 +41,7 @@ from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt, deferred_interrupts
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import AUTO, machine_bytes
-from sngd.solver._prepare import Request, has_correlated_readings, has_functions_of_some_axes, of_a_size_that_suits
+from sngd.solver._prepare import Request, has_functions_of_some_axes, needs_features, of_a_size_that_suits
 from sngd.solver._registry import find_optimizer
 from sngd.solver._scales import with_weights_of
 from sngd.solver._solution import Solution, with_solution
@@ -191,9 +192,9 @@ class _Call:
         if self.begin is not None and like is None:
             return self._trained(problem, trained_start(self.begin, problem), self.checkpoints)
         if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
-            best = self._frozen_run(problem).solve(like)
+            best = solve_adapted(self._frozen_run(problem), like)
         names = (DEFAULT_NETWORK,) if problem.domain.dimension <= _FEW_AXES else (_WAVES, DEFAULT_NETWORK)
-        untrained = has_functions_of_some_axes(problem) or has_correlated_readings(problem)
+        untrained = has_functions_of_some_axes(problem) or bool(needs_features(problem))
         for name in names:
             if best is not None and (is_answer(best) or untrained):
                 break

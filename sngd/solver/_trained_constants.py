@@ -64,6 +64,7 @@ def _inference(
         blocks=Blocks((scaled[:, :-count],), (), (border,), last / deviation).without(at_bound),
         residual=[right, differences / deviation],
         places=places,
+        of_readings=[condition.is_of_readings for condition in problem.conditions],
         estimated=[condition.estimates_noise for condition in problem.conditions],
         deviation=deviation,
         units=problem.units,
