@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import least_squares
+from scipy.optimize import brentq, least_squares, minimize_scalar
+from scipy.stats import chi2, t
 
 import sngd
 
@@ -250,3 +251,33 @@ def test_a_free_boundary_is_an_unknown_function_of_time():
     assert solution.result is sngd.Result.TOLERANCE_REACHED
     times = np.stack([np.linspace(0, 1, 11), np.full(11, 0.3)], axis=1)
     assert solution["s"](times) == pytest.approx(first + times[:, 0], abs=1e-8)
+
+
+@pytest.mark.parametrize("noise", [0.1, None])
+def test_a_profile_follows_the_curvature_of_the_likelihood(noise):
+    # A decay that is over before most readings: a faster one is as good, a slower one is not.
+    times, rate = np.linspace(0.2, 2, 10), 4.0
+    values = np.exp(-rate * times) + 0.1 * ERRORS[:10]
+    data = sngd.Data(times[:, None], values, noise=noise)
+    problem = sngd.Problem(LINE, [DECAY, sngd.Initial(1.0), data], unknowns=["u", K])
+    solution = sngd.solve(problem, key=KEY)
+    misfit = lambda k: np.sum((np.exp(-k * times) - values) ** 2) / (noise or 1.0) ** 2
+    best = minimize_scalar(misfit, bounds=(0, 20), method="bounded", options={"xatol": 1e-10})
+    freedom = 10 - 1
+    allowed = chi2.ppf(0.95, 1) if noise else best.fun / freedom * t.ppf(0.975, freedom) ** 2
+    ends = [brentq(lambda k: misfit(k) - best.fun - allowed, *pair) for pair in ((1e-9, best.x), (best.x, 100))]
+    found = sngd.profile(solution, "k", key=KEY)
+    assert solution.misfit == pytest.approx(best.fun, rel=1e-6)
+    assert solution.freedom == pytest.approx(freedom, rel=1e-3)
+    assert found.interval == pytest.approx(tuple(ends), rel=0.02)
+    assert found.misfits == pytest.approx([misfit(k) for k in found.values], rel=1e-4)
+    # The interval of the standard error is symmetric, and this one is not.
+    assert found.interval[1] - solution.constants["k"].value > 1.5 * (solution.constants["k"].value - found.interval[0])
+
+
+def test_a_profile_that_cannot_be_made():
+    solution = sngd.solve(decay(0.0, deviation=0.0), key=KEY)
+    with pytest.raises(ValueError, match="the solution has readings of which none has noise; a profile needs noise"):
+        sngd.profile(solution, "k", key=KEY)
+    with pytest.raises(KeyError, match="name is 'j'; the constants of the solution are k"):
+        sngd.profile(solution, "j", key=KEY)

@@ -7,6 +7,7 @@ from sngd.solver._driver import Callback, Snapshot
 from sngd.solver._iterate import Iterate, StepReport
 from sngd.solver._optimizer import AbstractOptimizer, Optimizer
 from sngd.solver._plan import AUTO, Plan, make_plan
+from sngd.solver._profile import Profile, profile
 from sngd.solver._registry import OPTIMIZERS, find_optimizer
 from sngd.solver._run import (
     AbstractNonmonotone,
@@ -49,6 +50,7 @@ __all__ = [
     "Optimizer",
     "Plan",
     "Policies",
+    "Profile",
     "Record",
     "Refine",
     "Restart",
@@ -69,6 +71,7 @@ __all__ = [
     "peak_bytes",
     "plot",
     "processor",
+    "profile",
     "save",
     "share_cores_with_lapack",
     "solve",
