@@ -72,9 +72,8 @@ class _Search:
             raise KeyError(f"name is {shown(name)}; the constants of the solution are {listed}")
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; it must be between 0 and 1")
-        estimated = {
-            each.estimates_noise for each in problem.conditions if isinstance(each, Data) and not each.is_exact
-        }
+        noisy = [each for each in problem.conditions if isinstance(each, Data) and not each.is_exact]
+        estimated = {each.estimates_noise for each in noisy}
         if len(estimated) != 1:
             some = "some have a known and some an estimated noise" if estimated else "none has noise"
             raise ValueError(f"the solution has readings of which {some}; a profile needs noise of one kind")
