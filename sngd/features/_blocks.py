@@ -75,6 +75,13 @@ class Blocks:
         border = tuple(np.where(chosen, 0.0, matrix) for matrix in self._borders)
         return dataclasses.replace(self, border=border, last=np.where(chosen, 0.0, self.last))
 
+    def thinned(self) -> "Blocks":
+        """The matrix with every other column of the blocks."""
+        couplings = [
+            dataclasses.replace(part, left=part.left[:, ::2], right=part.right[:, ::2]) for part in self.couplings
+        ]
+        return dataclasses.replace(self, own=tuple(part[:, ::2] for part in self.own), couplings=tuple(couplings))
+
     @property
     def _borders(self) -> tuple[Float[np.ndarray, "n b"], ...]:
         return self.border or tuple(np.zeros((len(matrix), self.last.shape[1])) for matrix in self.own)

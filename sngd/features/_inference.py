@@ -32,8 +32,10 @@ _SMALL, _MODES = 1e-3, 64
 # The error of the computation is to be this part of that of the noise.
 _BESIDE = 0.01
 
-# A direction of the constants is not determined where the output layers take all of its response but this part.
-_NOTHING = 1e-11
+# A direction of the constants is not determined where the output layers take all of its response but the first part; or
+# all but the second one, if with half of the features they leave so many times more: what is left then is the error of
+# the features.
+_NOTHING, _LITTLE, _MORE = 1e-11, 1e-6, 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,12 +105,31 @@ class NoisyProblem(NamedTuple):
             solved = self._response(rows, factors[:, None] * changes)
         spread = self.units[:, None] * solved.border / self.deviation
         covariance = spread @ spread.T
-        undetermined = _undetermined(self.blocks, solved.triangle, self.units)
+        undetermined = self._undetermined(solved.triangle)
         ends = np.cumsum(counts)[:-1]
         misfits = [float(np.sum(part**2)) for part in (*np.split(left, ends), self.residual[-1] * self.deviation)]
         parts = tuple(float(np.sum(part)) for part in np.split(followed, ends))
         found = Inference(covariance, undetermined, noise, freedom, tuple(misfits), parts)
         return found, solved.columns / self.deviation
+
+    def _undetermined(self, triangle: Float[np.ndarray, "c c"]) -> Float[np.ndarray, "n c"]:
+        """Directions of the constants whose response the output layers take, as rows of unit length.
+
+        - `triangle`: what is left of the responses when the output layers are eliminated.
+        """
+        responses = np.sqrt(sum(np.sum(part**2, axis=0) for part in (*self.blocks.border, self.blocks.last)))
+        used = responses > 0
+        _, sizes, directions = np.linalg.svd(triangle[:, used] / responses[used])
+        nothing, little = sizes <= _NOTHING, sizes <= _LITTLE
+        if np.any(little & ~nothing):
+            fewer = self.blocks.thinned()
+            zeros = [np.zeros((len(part), 1)) for part in self.residual]
+            left = fewer.solve(zeros, DAMPING * fewer.scale).triangle[:, used] / responses[used]
+            nothing |= little & (np.linalg.norm(left @ directions.T, axis=0) >= _MORE * sizes)
+        found = np.zeros((int(np.sum(nothing)), len(self.units)))
+        found[:, used] = directions[nothing] / responses[used] * self.units[used]
+        norms = np.linalg.norm(found, axis=1, keepdims=True)
+        return found / np.where(norms > 0, norms, 1.0)
 
     def _with_penalties(self, noise: tuple[float, ...]) -> tuple[float, ...]:
         """The factors on the standard deviations, where those of penalties are for readings with noise one."""
@@ -229,16 +250,3 @@ def _modes(network: Network, outputs: Float[np.ndarray, "K m q s"]) -> tuple[Net
     _, sizes, directions = np.linalg.svd(values.reshape(-1, count), full_matrices=False)
     kept = directions[: max(1, min(_MODES, int(np.sum(sizes > _SMALL * sizes[0]))))]
     return dataclasses.replace(network, outputs=each(outputs @ kept.T), numbers=np.zeros(0)), deviations
-
-
-def _undetermined(
-    blocks: Blocks, triangle: Float[np.ndarray, "c c"], units: Float[np.ndarray, " c"]
-) -> Float[np.ndarray, "n c"]:
-    """Directions of the constants whose response the output layers take."""
-    responses = np.sqrt(sum(np.sum(part**2, axis=0) for part in (*blocks.border, blocks.last)))
-    used = responses > 0
-    _, sizes, directions = np.linalg.svd(triangle[:, used] / responses[used])
-    found = np.zeros((int(np.sum(sizes <= _NOTHING)), len(units)))
-    found[:, used] = directions[sizes <= _NOTHING] / responses[used] * units[used]
-    norms = np.linalg.norm(found, axis=1, keepdims=True)
-    return found / np.where(norms > 0, norms, 1.0)

@@ -60,11 +60,15 @@ _BEFORE_CELLS, _FAST = 2, 1e-2
 # The relative error for which features and cells are made where the caller names none.
 _FLOOR = 1e-12
 
+# Constants that are not determined in so many stages, one after the other, end the search.
+_TWICE = 2
+
 # Singular values below this part of the largest are left out where the stability of the problem is looked at.
 _DIRECTIONS = 1e-8
 
 # Ends that come from outside, and those of a solution that is good enough.
 _FROM_OUTSIDE = (Result.STOPPED, Result.INTERRUPTED, Result.SECONDS_EXHAUSTED)
+_OPEN = (Result.UNDETERMINED, Result.ILL_POSED)
 _REACHED = (Result.TOLERANCE_REACHED, Result.FLOOR_REACHED, Result.TARGET_REACHED, Result.NOISE_REACHED)
 
 
@@ -125,6 +129,11 @@ class _Stage:
         if self.inference is None:
             return 0.0
         return relative(self.inference.deviations, self.sizes) if np.any(self.inference.deviations) else 0.0
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether constants are not determined."""
+        return self.inference is not None and bool(len(self.inference.undetermined))
 
     @property
     def total(self) -> tuple[float, float]:
@@ -334,6 +343,8 @@ class FrozenRun:
             return Result.TOLERANCE_REACHED if self.goal.is_given else Result.FLOOR_REACHED
         if last.error <= beside_noise(last.inference, last.sizes):
             return Result.NOISE_REACHED
+        if all(stage.leaves_open for stage in stages[-_TWICE:]) and len(stages) >= _TWICE:
+            return Result.UNDETERMINED
         if last.record.loss <= self.stopping.loss:
             return Result.TARGET_REACHED
         if last.record.seconds >= self.stopping.seconds:
@@ -353,7 +364,7 @@ class FrozenRun:
             result, detail = (Result.UNDETERMINED if missing or stability.is_isolated else Result.ILL_POSED), missing
         elif result in _REACHED and contradicts(best.record.error, best.total[0]):
             result = Result.CONTRADICTED
-        elif best.inference is not None and len(best.inference.undetermined):
+        elif best.inference is not None and best.leaves_open:
             names = tuple(constant.name for constant in self.problem.constants)
             listed = ", ".join(name_of(direction, names) for direction in best.inference.undetermined)
             result, detail = Result.UNDETERMINED, f"the readings do not determine the constants along {listed}"
@@ -372,7 +383,7 @@ class FrozenRun:
             compile_seconds=self.compilations.taken(),
             compilations=self.compilations.count,
             validation_loss=_loss(best.between(), best.fits),
-            error_estimate=math.inf if stability is not None and stability.is_unbounded else best.total[0],
+            error_estimate=math.inf if result in _OPEN or (stability and stability.is_unbounded) else best.total[0],
             stability=math.nan if stability is None else stability.bound,
             detail=detail,
             choices=best.choices,

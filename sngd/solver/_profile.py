@@ -73,6 +73,7 @@ class _Search:
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; it must be between 0 and 1")
         noisy = [each for each in problem.conditions if isinstance(each, Data) and not each.is_exact]
+        noisy = [each for each in problem.conditions if isinstance(each, Data) and not each.is_exact]
         estimated = {each.estimates_noise for each in noisy}
         if len(estimated) != 1:
             some = "some have a known and some an estimated noise" if estimated else "none has noise"
@@ -102,7 +103,7 @@ class _Search:
             far = near + (bound - near) / 2 if beyond else far
             if self._excess(far) > 0:
                 accuracy = _ACCURACY * abs(far - self._best)
-                return float(scipy.optimize.brentq(self._excess, *sorted((near, far)), xtol=accuracy))
+                return scipy.optimize.toms748(self._excess, *sorted((near, far)), xtol=accuracy)  # pyright: ignore
             near, far = far, self._best + _FARTHER * (far - self._best)
         return bound
 
