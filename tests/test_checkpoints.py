@@ -88,6 +88,26 @@ def test_rounds_on_finer_points_go_on_bit_for_bit(tmp_path):
         assert_same(run(tmp_path / str(kill), resume=True, **settings), whole)
 
 
+def test_constants_laws_and_complex_unknowns_go_on_bit_for_bit(tmp_path):
+    """A constant and a law multiply a complex function, which is read at three points."""
+
+    def equation(psi, x, k, b):
+        return sngd.partial(psi, "x")(x) - 1j * k * psi(x) + b(x[0]) * psi(x)
+
+    unknowns = [sngd.Unknown("psi", complex=True), sngd.Constant("k"), sngd.Law("b", (0, 1), start=0.1, terms=2)]
+    data = sngd.Data([[0.3], [0.6], [0.9]], np.exp(2j * np.array([0.3, 0.6, 0.9])), noise=0.0)
+    conditions = [sngd.Interior(equation), sngd.Dirichlet(1.0, on="lower"), data]
+    problem = sngd.Problem(sngd.interval(x=(0, 1)), conditions, unknowns=unknowns)
+    whole = run(problem=problem)
+    with pytest.raises(KilledError):
+        run(tmp_path, kill=5, problem=problem)
+    resumed = run(tmp_path, resume=True, problem=problem)
+    assert_same(resumed, whole)
+    assert {name: each.value for name, each in resumed.constants.items()} == {
+        name: each.value for name, each in whole.constants.items()
+    }
+
+
 def test_later_attempts_go_on_bit_for_bit(tmp_path):
     """Two values at one boundary: every attempt gets stuck between them."""
     walls = [sngd.Dirichlet(lambda x: 0.0), sngd.Dirichlet(lambda x: 1.0)]

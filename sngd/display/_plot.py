@@ -19,6 +19,9 @@ _CURVE, _MAP = 401, 121
 # error.
 _SMALLEST_SHOWN = 1e-3
 
+# Within so many standard deviations a normal distribution has 95 % of its probability.
+_QUANTILE = 1.96
+
 # A history of at most so many records has a mark for each.
 _FEW_RECORDS = 20
 
@@ -29,6 +32,7 @@ def draw(
     history: History,
     *,
     exact: Callable[[Float[np.ndarray, "n d"]], np.ndarray] | None = None,
+    deviation: Callable[[Float[np.ndarray, "n d"]], np.ndarray] | None = None,
     axes: Sequence[str] | None = None,
     component: int = 0,
     title: str | None = None,
@@ -44,6 +48,8 @@ def draw(
     - `history`: the history of the run.
     - `exact`: the exact solution, a function like `function`. If it is left out, the exact solution and the error are
       not drawn.
+    - `deviation`: the standard deviation of the function, a function like `function`. Around a curve it makes a band
+      of 95 % probability, and a map has a panel of it. If it is left out, it is not drawn.
     - `axes`: the names of the one or two axes that vary. By default they are the first one or two axes of the domain.
     - `component`: the index of the output to draw, from 0 to `m - 1`.
     - `title`: the title of the whole figure.
@@ -60,6 +66,9 @@ def draw(
     if exact is not None:
         known = _component(exact(points), component)
         panels |= {"exact": _drawn(known), "absolute error": np.abs(found - known)}
+    spread = None if deviation is None else _component(deviation(points), component)
+    if spread is not None and len(shown) > 1:
+        panels["standard deviation"] = spread
     figure = Figure(figsize=(4 * (len(panels) + 1), 3.4), layout="constrained")
     if title is not None:
         figure.suptitle(title)
@@ -69,6 +78,10 @@ def draw(
         place.set_xlabel(domain.axes[shown[0]])
         if len(shown) == 1:
             place.plot(points[:, shown[0]], values)
+            if name == "solution" and spread is not None:
+                ends = values + _QUANTILE * np.array([[-1.0], [1.0]]) * spread
+                place.fill_between(points[:, shown[0]], *ends, alpha=0.3, label="95 %")
+                place.legend()
             place.set_yscale("log" if name == "absolute error" else "linear")
         else:
             place.set_ylabel(domain.axes[shown[1]])

@@ -64,6 +64,7 @@ def read_data(
     *,
     of: str | Sequence[str] | None = None,
     operator: Callable[..., Any] | None = None,
+    huber: float | None = None,
     weight: float = 1.0,
     name: str = "",
 ) -> Data:
@@ -75,7 +76,7 @@ def read_data(
       values of shape `(n, m)`.
     - `noise`: the standard deviation of a reading: the name of a column, or a number. If it is left out, it is
       estimated.
-    - `of`, `operator`, `weight`: as in `Data`.
+    - `of`, `operator`, `huber`, `weight`: as in `Data`.
     - `name`: the name of the condition in messages. If it is left out, it is the name of the file.
 
     A CSV file is text in UTF-8. Its first line names the columns, and each other line is a reading. Cells are separated
@@ -111,6 +112,7 @@ def read_data(
         noise=table.columns[noise] if isinstance(noise, str) else noise,
         of=of,
         operator=operator,
+        huber=huber,
         weight=weight,
         name=name or file.name,
     )

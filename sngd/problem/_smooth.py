@@ -27,9 +27,9 @@ class Smooth(AbstractCondition):
 
     - `of`: the name of the unknown function.
     - `order`: of the derivatives: 1 for functions that change little, 2 for functions that bend little.
-    - `penalty`: a positive number. If it is left out, it is the one that predicts readings best, as estimated: by
-      Mallows' criterion (Technometrics 15, 1973), and where the noise is to be estimated, by generalized
-      cross-validation (Golub, Heath and Wahba, Technometrics 21, 1979).
+    - `penalty`: a positive number. If it is left out, it is the one of the largest restricted likelihood (Wood, J. Roy.
+      Statist. Soc. B 73, 2011): the derivatives are as large as the penalty lets expect. Where the noise is to be
+      estimated, the penalty is for readings with a noise of one.
 
     Raises `TypeError` or `ValueError` for values that cannot be used.
     """

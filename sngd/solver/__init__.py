@@ -19,7 +19,7 @@ from sngd.solver._run import (
     Run,
 )
 from sngd.solver._save import load, save
-from sngd.solver._solution import Solution, plot
+from sngd.solver._solution import Solution, plot, plot_constants
 from sngd.solver._solve import DEFAULT_NETWORK, solve
 from sngd.solver._state import Counters, RoundOutcome, RunState, StallHistory
 from sngd.solver._stopping import Stopping
@@ -70,6 +70,7 @@ __all__ = [
     "make_plan",
     "peak_bytes",
     "plot",
+    "plot_constants",
     "processor",
     "profile",
     "save",

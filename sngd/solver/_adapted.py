@@ -25,12 +25,13 @@ _SETTLED, _REWEIGHTINGS = 1e-3, 30
 # A reading is called an outlier where its weight is below this number, and at most so many are listed.
 _OUTLIER, _LISTED = 1 / 3, 20
 
-# The factor from one penalty to the next while an interval is sought, how many are tried in each direction and in the
-# interval, and how accurately the logarithm is found there.
-_FACTOR, _TRIED, _PENALTY = 100.0, 6, 0.5
+# The factor from one penalty to the next, how many are tried in each direction, and how accurately its exponent is
+# found at last. The variance of the noise is first estimated with this part of the variance of the readings as the
+# penalty.
+_FACTOR, _TRIED, _ACCURACY, _WEAK = 100.0, 6, 0.05, 1e-6
 
-# Fewer degrees of freedom than these count as so many.
-_LEFT = 1e-3
+# Numbers of unknowns that differ by less are the same, and fewer degrees of freedom than these count as so many.
+_SAME, _LEFT = 0.2, 1e-3
 
 # Results of a run that goes on no longer.
 _ENDED = (Result.INTERRUPTED, Result.STOPPED, Result.SECONDS_EXHAUSTED)
@@ -49,8 +50,7 @@ def solve_adapted(run: FrozenRun, like: Network | None) -> Solution | None:
     found = None if penalty is None else search.solution(penalty)
     if found is None:
         return search.last
-    rule = "Mallows' criterion" if search.knows_noise else "generalized cross-validation"
-    return _with_conditions(found, run.problem, {"penalty": f"{penalty:.3g}, by {rule}"})
+    return _with_conditions(found, run.problem, {"penalty": f"{penalty:.3g}, by restricted maximum likelihood"})
 
 
 class _PenaltySearch:
@@ -60,9 +60,9 @@ class _PenaltySearch:
         self._run, self._like = run, like
         self._found: dict[float, Solution] = {}
         self.last: Solution | None = None
-        noisy = [each for each in run.problem.conditions if isinstance(each, Data) and not each.is_exact]
-        self.knows_noise = not any(each.estimates_noise for each in noisy)
-        self._count = sum(each.values.size for each in noisy)
+        self._noisy = [each for each in run.problem.conditions if isinstance(each, Data) and not each.is_exact]
+        self.knows_noise = not any(each.estimates_noise for each in self._noisy)
+        self._count, self._unit = sum(each.values.size for each in self._noisy), 1.0
 
     def solution(self, penalty: float) -> Solution | None:
         """The solution for a penalty; `None` where there is none, or where the run has ended."""
@@ -83,29 +83,60 @@ class _PenaltySearch:
         return self._found[penalty]
 
     def best(self) -> float | None:
-        """The penalty that predicts readings best; `None` where the run has ended."""
-        step = math.log(_FACTOR)
-        scores = {number: self._score(number * step) for number in (0, -1, 1)}
-        while not any(math.isinf(score) for score in scores.values()):
-            number = min(scores, key=lambda each: scores[each])
-            missing = [each for each in (number - 1, number + 1) if each not in scores and abs(each) <= _TRIED]
-            if not missing:
-                around = ((number - 1) * step, (number + 1) * step)
-                options = {"xatol": _PENALTY, "maxiter": _TRIED}
-                found = scipy.optimize.minimize_scalar(self._score, bounds=around, method="bounded", options=options)
-                return math.exp(float(found.x))
-            scores |= {each: self._score(each * step) for each in missing}
-        return None
+        """The penalty of the largest restricted likelihood; `None` where the run has ended."""
+        if not self.knows_noise:
+            for penalty in (_WEAK * max(float(np.var(each.values)) for each in self._noisy), None):
+                found = self.solution(self._unit if penalty is None else penalty)
+                if found is None:
+                    return None
+                self._unit = max(found.misfit, np.finfo(float).tiny) / max(found.freedom, _LEFT)
+        if self._unpenalized() is None:
+            return None
+        low, high, start = -_TRIED, _TRIED, self._excess(0)
+        step = -1 if start > 0 else 1
+        for number in range(step, step * (_TRIED + 1), step):
+            excess = self._excess(number)
+            if math.isnan(excess):
+                return None
+            if (excess > 0) != (start > 0):
+                low, high = sorted((number - step, number))
+                break
+        else:
+            # The readings show no derivatives of this order, or the largest ones that the features have.
+            return self._at(step * _TRIED)
+        found = scipy.optimize.brentq(self._excess, low, high, xtol=_ACCURACY, disp=False)
+        return self._at(float(found))  # pyright: ignore[reportArgumentType]
 
-    def _score(self, logarithm: float) -> float:
-        """The mean square error of predictions, up to a constant; infinite where there is no solution."""
-        found = self.solution(math.exp(logarithm))
-        if found is None:
-            return math.inf
-        if self.knows_noise:
-            return found.misfit - 2 * found.freedom
-        # Where the readings determine as many unknowns as there are readings, nothing is left to predict.
-        return self._count * found.misfit / max(found.freedom, _LEFT) ** 2
+    def _at(self, exponent: float) -> float:
+        """A penalty, in the unit of the variance of the noise."""
+        return self._unit * _FACTOR**exponent
+
+    def _unpenalized(self) -> float | None:
+        """How many unknowns the readings determine however large the penalty is; `None` without a solution."""
+        before = math.inf
+        for number in range(_TRIED + 1):
+            found = self.solution(self._at(number))
+            if found is None:
+                return None
+            followed = self._count - found.freedom
+            if followed >= before - _SAME:
+                break
+            before = followed
+        return before
+
+    def _excess(self, exponent: float) -> float:
+        """How much larger the derivatives are than the penalty lets expect, as a logarithm, for the readings that there
+        are; not a number where there is no solution.
+
+        A penalty is a normal distribution of the derivatives. At the largest restricted likelihood their sum of squares
+        is the number of unknowns that the readings determine against it (MacKay, Neural Computation 4, 1992).
+        """
+        found, unpenalized = self.solution(self._at(exponent)), self._unpenalized()
+        if found is None or unpenalized is None:
+            return math.nan
+        variance = 1.0 if self.knows_noise else found.misfit / max(found.freedom, _LEFT)
+        determined = max(self._count - found.freedom - unpenalized, _LEFT)
+        return math.log(max(found.penalty, np.finfo(float).tiny) / (variance * determined))
 
 
 def _without_outliers(run: FrozenRun, like: Network | None) -> Solution | None:

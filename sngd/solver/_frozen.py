@@ -190,6 +190,8 @@ class FrozenRun:
             ended = self._ending(stages)
             if ended is not None or not self._has_time():
                 break
+        if ended is None and not self._has_time():
+            ended = Result.INTERRUPTED if self.interrupt.requested else Result.SECONDS_EXHAUSTED
         return self._solution(stages, ended) if stages else None
 
     def _stages(self, before: list[_Stage], like: Network | None) -> Iterator[_Stage]:
@@ -418,6 +420,7 @@ class FrozenRun:
             else {
                 "misfit": sum(inference.misfits[at] for at in data) + inference.misfits[-1],
                 "freedom": count - sum(inference.followed[at] for at in data),
+                "penalty": sum(inference.misfits[at] for at in noisy if at not in data),
             }
         )
         return {"constants": constants, "covariance": inference.covariance, "modes": modes, **known}

@@ -102,6 +102,7 @@ class _Header:
     choices: dict[str, str]
     misfit: float
     freedom: float
+    penalty: float
 
 
 # What a header has of a solution under the same name.

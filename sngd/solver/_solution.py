@@ -11,9 +11,9 @@ from jaxtyping import Float
 
 from sngd._history import History
 from sngd._results import Result
-from sngd.display import draw
+from sngd.display import draw, draw_corner
 from sngd.files import Checkpoints
-from sngd.problem import AbstractProblem, Field
+from sngd.problem import AbstractProblem, Coefficient, Field
 from sngd.solver._constants import FoundConstant, found_laws
 from sngd.solver._evaluation import (
     FieldOfNetwork,
@@ -55,7 +55,8 @@ class Solution:
       the noise of readings, by one standard deviation each; `None` without readings that have noise.
     - `misfit`: the sum of squares of the residuals of readings with noise and of priors, each divided by its standard
       deviation, or by one where that was estimated. `freedom`: the number of these readings less the unknowns that they
-      determine. Not numbers where no reading has noise, and for a network that has been trained.
+      determine. `penalty`: what smoothness adds to the misfit. Not numbers where no reading has noise, and for a
+      network that has been trained.
     - `correction`: for a solution on frozen features, a network that approximates what is missing to the solution, from
       which the estimate comes; otherwise `None`.
     """
@@ -82,6 +83,7 @@ class Solution:
     modes: Callable | None = None
     misfit: float = math.nan
     freedom: float = math.nan
+    penalty: float = math.nan
 
     def __call__(self, points: Any) -> np.ndarray:
         """`u` at `points` of shape `(n, d)`: shape `(n,)`, or `(n, f)` for several functions; evaluated in chunks.
@@ -197,6 +199,8 @@ def plot(
 ) -> "Figure":
     """A figure of the solution, of the exact one and the error, where known, and of the history of the run.
 
+    A solution from readings with noise has a band of 95 % probability.
+
     - `path`: a file to write the figure to as well; its ending says in which format.
     - `axes`: the one or two axes to vary, the first ones if left out. The others are held at the middle of the domain.
     - `of`: the name of the unknown function to draw, a complex one by its modulus; left out, the first one.
@@ -210,7 +214,37 @@ def plot(
     component = 0 if of is None else names.index(of)
     known = None if exact is None else lambda points: evaluate_exact(exact, points)
     domain, history = solution.problem.domain, solution.history
-    figure = draw(solution, domain, history, exact=known, axes=axes, component=component, title=title)
+    spread = None if solution.modes is None else solution.standard_deviation
+    options = {"exact": known, "deviation": spread, "axes": axes, "component": component, "title": title}
+    figure = draw(solution, domain, history, **options)
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+def plot_constants(
+    solution: Solution, path: str | Path | None = None, *, names: Sequence[str] | None = None
+) -> "Figure":
+    """A figure of the joint distribution of constants, from the noise of readings: a corner plot.
+
+    - `path`: a file to write the figure to as well; its ending says in which format.
+    - `names`: of the constants; left out, all but coefficients of laws.
+
+    Raises `ValueError` for a name that is no constant, and for constants without a standard error: from readings
+    without noise, at a bound, or not determined.
+    """
+    problem, known = solution.problem, solution.constants
+    all_names = [constant.name for constant in problem.constants]
+    plain = [each.name for each in problem.constants if not isinstance(each, Coefficient)]
+    chosen = plain if names is None else [names] if isinstance(names, str) else list(names)
+    if not chosen or any(name not in known for name in chosen):
+        raise ValueError(f"names is {names!r}; the constants of the solution are {', '.join(all_names) or 'none'}")
+    for name in chosen:
+        if not 0 < known[name].standard_error < math.inf:
+            raise ValueError(f"the constant {name} is {known[name]} and has no standard error; leave it out of names")
+    at = [all_names.index(name) for name in chosen]
+    values = np.array([known[name].value for name in chosen])
+    figure = draw_corner(chosen, values, solution.covariance[np.ix_(at, at)])
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
