@@ -86,6 +86,23 @@ def test_examples_hold_with_their_exact_solutions_and_true_constants(folder):
         np.testing.assert_allclose(objective.residual(theta), 0, atol=1e-9 * sizes, err_msg=path.name)
 
 
+def test_eigenvalue_problems_hold_with_their_exact_pairs():
+    """The residuals of every problem in `examples/eigen` vanish for the values and functions that the file states."""
+    paths = sorted((ROOT / "examples" / "eigen").glob("*.py"))
+    assert paths
+    for path in paths:
+        found = runpy.run_path(str(path))
+        problem, function, values = found["problem"], found.get("function"), found["VALUES"]
+        distances = np.abs(values - found.get("NEAR", np.min(values)))
+        assert np.all(np.diff(distances) >= 0), path.name
+        for number in range(found["COUNT"] if function else 0):
+            network = Exact(functools.partial(function, number), jnp.zeros(1))
+            objective, theta = make_objective(problem, WithConstants(network, jnp.array(values[[number]])))
+            np.testing.assert_allclose(
+                objective.residual(theta), 0, atol=1e-9 * (1 + values[number]), err_msg=path.name
+            )
+
+
 def test_the_lines_at_the_top_of_the_package():
     assert doctest.testmod(sngd).attempted > 0
     assert doctest.testmod(sngd).failed == 0

@@ -47,6 +47,14 @@ def saved():
 
 
 EQUATION = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))
+VIBRATION = sngd.Interior(lambda u, x, E: -sngd.laplacian(u)(x) - E * u(x))
+
+
+def pairs(*conditions, count=3, constant=None, **options):
+    unknowns = ["u", constant or sngd.Constant("E")]
+    return sngd.eigenpairs(sngd.Problem(SQUARE, conditions, unknowns=unknowns), count, key=jax.random.key(0), **options)
+
+
 NAMES = {
     **{name: getattr(module, name) for module in (descent, search, solver, networks) for name in module.__all__},
     "sngd": sngd,
@@ -56,6 +64,8 @@ NAMES = {
     "key": jax.random.key(0),
     "solve": solve,
     "equation": EQUATION,
+    "vibration": VIBRATION,
+    "pairs": pairs,
     "saved": saved,
     "jax": jax,
     "Partial": jax.tree_util.Partial,
@@ -100,7 +110,7 @@ def run(command):
 
 
 def test_the_tables_are_complete():
-    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (164, 24, 21)
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (174, 24, 21)
 
 
 @pytest.mark.parametrize(("source", "stated"), IN_PYTHON)

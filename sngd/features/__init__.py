@@ -3,6 +3,8 @@
 from sngd.features._basis import Basis
 from sngd.features._blocks import Blocks, Coupling
 from sngd.features._choice import Candidate, Chooser, FeatureChoice
+from sngd.features._eigen_choice import EigenChooser
+from sngd.features._eigen_compare import Compared, compared
 from sngd.features._estimate import Estimate, relative
 from sngd.features._families import FROZEN_ACTIVATIONS, Features, Layer
 from sngd.features._fit import Fit, fit
@@ -22,8 +24,10 @@ __all__ = [
     "Blocks",
     "Candidate",
     "Chooser",
+    "Compared",
     "Conditions",
     "Coupling",
+    "EigenChooser",
     "Estimate",
     "FeatureChoice",
     "Features",
@@ -41,6 +45,7 @@ __all__ = [
     "beside_noise",
     "can_divide",
     "can_march",
+    "compared",
     "error_of_pieces",
     "fit",
     "infer",

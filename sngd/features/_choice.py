@@ -143,20 +143,28 @@ class Chooser:
         # One step is enough for a linear equation, whatever the limit.
         limit = 0 if self._linear else steps
         if (features, limit) not in self._tried:
-            system = self._system(self._conditions.with_points(features))
-            fitted = fit(system, self._drawn(features, 0), steps=steps, linear=self._linear)
-            self._linear = fitted.linear
+            found = self.made(features, steps)
             limit = 0 if self._linear else steps
-            zero = _norm(system, system.zero(fitted.network.layer), fitted.units)
-            if self._units is None and math.isfinite(zero):
-                self._units, self._zero = fitted.units, zero
-                self._poor = max(_POOR * zero, _WITHIN_NOISE * system.noise)
-            score = _norm(self._between(system.problem), fitted.network, self._units or fitted.units)
-            known = math.isfinite(score) and math.isfinite(fitted.residual)
-            found = Candidate(features, fitted, score if known else math.inf)
             self._tried[features, limit] = found
-            self._report(f"{features}: residual {found.score:.1e}, {fitted.steps} steps")
+            self._report(f"{features}: residual {found.score:.1e}, {found.fit.steps} steps")
         return self._tried[features, limit]
+
+    def made(self, features: Features, steps: int) -> Candidate:
+        """The fit of these features, and its score, for `candidate`, which keeps them."""
+        system = self._system(self._conditions.with_points(features))
+        fitted = fit(system, self._drawn(features, 0), steps=steps, linear=self._linear)
+        self._linear = fitted.linear
+        zero = _norm(system, system.zero(fitted.network.layer), fitted.units)
+        if self._units is None and math.isfinite(zero):
+            self._units = fitted.units
+            self._compare_with(zero, system.noise)
+        score = _norm(self._between(system.problem), fitted.network, self._units or fitted.units)
+        known = math.isfinite(score) and math.isfinite(fitted.residual)
+        return Candidate(features, fitted, score if known else math.inf)
+
+    def _compare_with(self, zero: float, noise: float = 0.0) -> None:
+        """Scores are compared with that of the zero function, and with the norm of the noise of readings."""
+        self._zero, self._poor = zero, max(_POOR * zero, _WITHIN_NOISE * noise)
 
     def refitted(self, network: Network) -> Candidate:
         """The candidate on the features of a network on the whole domain, from which a nonlinear equation is solved."""

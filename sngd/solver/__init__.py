@@ -4,6 +4,7 @@ from sngd._history import History, Record
 from sngd._results import Result
 from sngd.files import Checkpoints
 from sngd.solver._driver import Callback, Snapshot
+from sngd.solver._eigenpairs import Eigenpairs, eigenpairs
 from sngd.solver._iterate import Iterate, StepReport
 from sngd.solver._optimizer import AbstractOptimizer, Optimizer
 from sngd.solver._plan import AUTO, Plan, make_plan
@@ -43,6 +44,7 @@ __all__ = [
     "Checkpoints",
     "Counters",
     "Diagnosis",
+    "Eigenpairs",
     "FrequencyChoice",
     "History",
     "Iterate",
@@ -65,6 +67,7 @@ __all__ = [
     "Stop",
     "Stopping",
     "Verdict",
+    "eigenpairs",
     "find_optimizer",
     "load",
     "make_plan",

@@ -1,0 +1,20 @@
+"""The frequencies of a square membrane, two of which are equal."""
+
+import jax.numpy as jnp
+import numpy as np
+
+import sngd
+
+COUNT = 5
+WAVES = ((1, 1), (1, 2), (2, 1), (2, 2), (1, 3), (3, 1))
+VALUES = np.pi**2 * np.sum(np.array(WAVES) ** 2, axis=1)
+
+
+def function(number, x):
+    first, second = WAVES[number]
+    return jnp.sin(first * jnp.pi * x[0]) * jnp.sin(second * jnp.pi * x[1])
+
+
+square = sngd.box(x=(0, 1), y=(0, 1))
+equation = sngd.Interior(lambda u, x, E: -sngd.laplacian(u)(x) - E * u(x))
+problem = sngd.Problem(square, [equation, sngd.Dirichlet(0.0)], unknowns=["u", sngd.Constant("E")], name="membrane")
