@@ -220,3 +220,24 @@ def test_bad_arguments(options, error, message):
     given = {"problem": problem_of(STRING, ENDS), "count": 3, "key": KEY} | options
     with pytest.raises(error, match=message):
         sngd.eigenpairs(**given)
+
+
+@pytest.mark.parametrize("phase", [np.pi])
+def test_bloch_waves_of_a_free_particle(phase):
+    """Complex functions; at the edge of the zone in pairs of equal energies."""
+    equation = sngd.Interior(lambda psi, x, E: -sngd.laplacian(psi)(x) / 2 - E * psi(x))
+    ends = sngd.Periodic("x", (0, 1), factor=np.exp(1j * phase))
+    unknowns = [sngd.Unknown("psi", complex=True), sngd.Constant("E")]
+    pairs = sngd.eigenpairs(problem_of(equation, ends, unknowns=unknowns), 4, key=KEY)
+    expected = np.sort((phase + 2 * np.pi * np.arange(-3, 4)) ** 2 / 2)[:4]
+    assert pairs.values == pytest.approx(expected, rel=1e-11)
+    points, weights = rule_of(1)
+    functions = np.stack([solution(points) for solution in pairs])
+    assert (functions * weights) @ functions.conj().T == pytest.approx(np.eye(4), abs=1e-11)
+
+
+def test_more_periodic_functions_than_slow_features():
+    equation = sngd.Interior(lambda u, x, E: -sngd.laplacian(u)(x) - E * u(x))
+    pairs = sngd.eigenpairs(problem_of(equation, sngd.Periodic("x", (0, 1))), 9, key=KEY, tolerance=1e-8)
+    expected = (2 * np.pi * np.repeat(np.arange(5), [1, 2, 2, 2, 2])) ** 2
+    assert pairs.values == pytest.approx(expected, abs=1e-6)

@@ -15,6 +15,7 @@ from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit
 from sngd.features._network import Network
 from sngd.features._pencil import Pencil, require_pencil
+from sngd.features._points import points_of_norms
 from sngd.features._rows import Conditions
 from sngd.features._system import System
 
@@ -27,6 +28,10 @@ _SHOWN, _FAR, _DIFFERENT = 1e-5, 1e3, 1e-2
 
 # The number of the draw of features with which pairs are compared.
 _SECOND = 1
+
+# Functions that are smaller than the first part of the largest one are combinations of others. There are more
+# eigenvalues than were found where there are no more independent functions than so many times their number.
+_RESOLVED, _MANY = 1e-8, 4
 
 # Columns for each pair, at least, by which families of features are ranked.
 _COLUMNS = 6
@@ -218,7 +223,11 @@ class EigenChooser(Chooser):
     def _require_enough(self, found: Found) -> None:
         """Raises `ValueError` where there are fewer values than are wanted, all of them known well."""
         most = len(found.ritz.values)
-        if most < self._count and np.max(found.residuals) < _SHOWN:
+        if most >= self._count or np.max(found.residuals) >= _SHOWN:
+            return
+        # Periodic features of a narrow band are few different functions.
+        sizes = np.linalg.svd(found.layer(2 * points_of_norms(self._axes) - 1), compute_uv=False)
+        if self.outputs * int(np.sum(sizes > _RESOLVED * sizes[0])) > _MANY * most:
             raise ValueError(f"count is {self._count}, and the problem has {most} eigenvalues; ask for at most {most}")
 
     def _generator(self, draw: int) -> np.random.Generator:

@@ -68,6 +68,11 @@ class Components:
             parts.extend([np.real(values_of_one), np.imag(values_of_one)] if is_complex else [np.real(values_of_one)])
         return np.stack(parts, axis=1)
 
+    def assembled(self, parts: Float[np.ndarray, "n m"]) -> np.ndarray:
+        """The functions at `n` points, shape `(n, f)`, from their components."""
+        found = [each[0] + 1j * each[1] if len(each) > 1 else each[0] for each in self._divided(parts.T)]
+        return np.stack(found, axis=1)
+
     def product(self, factor: complex) -> Float[np.ndarray, "m m"]:
         """The matrix by which a number multiplies the components of all functions."""
         number = complex(factor)

@@ -29,6 +29,10 @@ _FLOOR, _SMALL, _GAINS = 1e-12, 1e-10, 0.5
 # Features that leave more than this part of the terms of the equations have found nothing.
 _POOR = 0.1
 
+# Eigenvalues that differ by less than the first part are one, for functions that are made orthogonal. A function of
+# which less than the second part is left then is no other one.
+_SAME, _INDEPENDENT = 1e-6, 0.1
+
 # Missing values that are listed, at most.
 _LISTED = 5
 
@@ -60,7 +64,10 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """The search for eigenpairs: `chooser` gives candidates, all else is as in `eigenpairs`."""
+    """The search for eigenpairs: `chooser` gives candidates, all else is as in `eigenpairs`.
+
+    - `count`: of pairs of real functions: twice the number of pairs where functions are complex.
+    """
 
     problem: Problem
     chooser: EigenChooser
@@ -71,6 +78,11 @@ class Search:
     interrupt: Interrupt
     compilations: CompilationCounter = dataclasses.field(default_factory=CompilationCounter)
     start: float = dataclasses.field(default_factory=time.perf_counter)
+
+    @property
+    def wanted(self) -> int:
+        """The number of pairs that were asked for."""
+        return self.count // 2 if self.problem.components.any_is_complex else self.count
 
     def found(self) -> Outcome:
         stages: list[Stage] = []
@@ -147,12 +159,37 @@ class Search:
             detail = f"the features leave an estimated error of {best.error:.1e}"
         history = collect([stage.record for stage in stages])
         shared = {"result": result, "detail": detail, "history": history}
-        solutions = tuple(self._solution(best, number, shared) for number in range(self.count))
-        return Outcome(solutions, best.pairs.values, best.pairs.errors, result, detail, best.pairs.missing)
+        chosen = self._independent(best)
+        solutions = tuple(self._solution(best, number, function, shared) for number, function in chosen.items())
+        at = list(chosen)
+        return Outcome(solutions, best.pairs.values[at], best.pairs.errors[at], result, detail, best.pairs.missing)
 
-    def _solution(self, stage: Stage, number: int, shared: dict[str, Any]) -> Solution:
+    def _independent(self, stage: Stage) -> dict[int, Network]:
+        """The functions of the wanted pairs, by their numbers.
+
+        With a function, `i` times a complex function is one too, and both are found as pairs of real functions. Of each
+        eigenvalue those are kept that are independent with complex coefficients, and made orthonormal.
+        """
+        components, pairs = self.problem.components, stage.pairs
+        functions = pairs.functions[: self.count]
+        if not components.any_is_complex:
+            return dict(enumerate(functions))
+        rule = stage.candidate.fit.system.problem.interior()
+        values = lambda network: np.sqrt(rule.weights)[:, None] * components.assembled(network(rule.points))
+        kept: dict[int, Network] = {}
+        for number, function in enumerate(functions):
+            for other, before in kept.items():
+                if abs(pairs.values[number] - pairs.values[other]) <= _SAME * (1 + abs(pairs.values[other])):
+                    product = components.product(-complex(np.vdot(values(before), values(function))))
+                    function = function.moved(product @ before.outputs, np.zeros_like(function.numbers))
+            size = float(np.linalg.norm(values(function)))
+            if size > _INDEPENDENT:
+                kept[number] = dataclasses.replace(function, outputs=function.outputs / size)
+        return dict(list(kept.items())[: self.wanted])
+
+    def _solution(self, stage: Stage, number: int, function: Network, shared: dict[str, Any]) -> Solution:
         pairs, fitted, (constant,) = stage.pairs, stage.candidate.fit, self.problem.constants
-        system, function = fitted.system, pairs.functions[number]
+        system = fitted.system
         network, value = as_mlp(function, system.problem), float(pairs.values[number])
         correction = dataclasses.replace(pairs.corrections[number], numbers=np.zeros(0))
         error = float(pairs.errors[number] * pairs.sizes[number])
@@ -175,7 +212,7 @@ class Search:
             choices={
                 "network": features,
                 "points": repr(system.problem.quadrature),
-                "call": f"sngd.eigenpairs(problem, {self.count}, {named}{asked}key=key)[{number}]",
+                "call": f"sngd.eigenpairs(problem, {self.wanted}, {named}{asked}key=key)",
             },
             correction=as_mlp(correction, system.problem),
             constants={constant.name: FoundConstant(constant.name, value, 0.0, math.inf, None, error)},
@@ -187,7 +224,7 @@ class Search:
         """Why there are no pairs. `left`: the part of the terms of the equations that the best features leave."""
         found = "find ever lower values" if self.chooser.endless else f"leave {left:.1e} of the terms of the equations"
         return (
-            f"no features resolve {self.count} eigenfunctions: they {found}; ask for fewer, name a number that the "
+            f"no features resolve {self.wanted} eigenfunctions: they {found}; ask for fewer, name a number that the "
             "eigenvalues are near to by near=, or make the domain smaller"
         )
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, PRNGKeyArray
 from sngd._arguments import require_integer, require_number, shown
 from sngd._results import Result
 from sngd.features import Conditions, EigenChooser
-from sngd.problem import Problem
+from sngd.problem import Problem, Unknown
 from sngd.solver._checks import LEAST_TOLERANCE, require_float64, require_key, require_options, require_tolerance
 from sngd.solver._eigen_search import Search
 from sngd.solver._interrupts import deferred_interrupts
@@ -112,10 +112,11 @@ def eigenpairs(
         seed = tuple(np.asarray(jax.random.key_data(key)).ravel().tolist())
         policies, stopping = policies or Policies(), stopping or Stopping()
         memory = machine_bytes() if memory is None else memory
-        chooser = EigenChooser(
-            policies.features, Conditions.of(problem, "sin"), seed, _report, memory, count=count, near=near
-        )
-        search = Search(problem, chooser, count, near, tolerance, stopping, interrupt)
+        # With an eigenfunction, i times a complex one is found too.
+        real = 2 * count if problem.components.any_is_complex else count
+        conditions = Conditions.of(problem, "sin")
+        chooser = EigenChooser(policies.features, conditions, seed, _report, memory, count=real, near=near)
+        search = Search(problem, chooser, real, near, tolerance, stopping, interrupt)
         return Eigenpairs(*search.found())
 
 
@@ -142,8 +143,8 @@ def _require_eigenvalue_problem(problem: Problem) -> None:
             raise ValueError(
                 f"conditions holds the readings {condition.label}, which an eigenvalue problem has not; leave them out"
             )
-    for name, axes in zip(problem.functions, problem.inputs, strict=True):
-        if len(axes) < problem.domain.dimension:
+    for each in problem.unknowns:
+        if isinstance(each, Unknown) and each.inputs is not None:
             raise ValueError(
-                f"the unknown {name} depends on some of the axes; an eigenvalue problem has functions of all axes"
+                f"the unknown {each.name} depends on some of the axes; an eigenvalue problem has functions of all axes"
             )
