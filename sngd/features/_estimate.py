@@ -84,8 +84,10 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     blocks = blocks.without(first.at_bounds(network))
     sides = [system.stacked(network, units, own) for system in systems]
     right = [np.stack(parts, axis=1) for parts in zip(*sides, strict=True)]
-    norms = first.problem.components.norms
-    sizes = norms(_root_mean_square(network(points)))
+    components = first.problem.components
+    norms, here = components.norms, network(points)
+    solution = components.at_points(points, here)
+    sizes = norms(_root_mean_square(solution))
     residuals = first.by_cells([part[:, 0] for part in right])
     if not (blocks.is_finite and all(np.all(np.isfinite(part)) for part in right)):
         return [Estimate(first.zero(layer), np.full_like(sizes, math.inf), sizes, residuals) for _ in systems]
@@ -101,7 +103,9 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
         # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
         # as they would for the same residual: by the root mean square of a wave, in units of its response.
         left = float(np.sum(_shares(first) * rest**2)) / 2
-        errors = norms(np.sqrt(_root_mean_square(correction(points)) ** 2 + left + rounding**2))
+        change = components.at_points(points, here + correction(points)) - solution if components.has_trials else None
+        apart = _root_mean_square(correction(points) if change is None else change)
+        errors = norms(np.sqrt(apart**2 + left + rounding**2))
         found.append(Estimate(correction, errors, sizes, residuals))
     return found
 
@@ -121,7 +125,9 @@ def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, 
     numbers = fit.network.numbers - other.numbers
     correction = estimate.correction
     numbers = np.where(np.abs(numbers) > np.abs(correction.numbers), numbers, correction.numbers)
-    apart = fit.system.problem.components.norms(_root_mean_square(fit.network(points) - other(points)))
+    components = fit.system.problem.components
+    both = [components.at_points(points, each(points)) for each in (fit.network, other)]
+    apart = components.norms(_root_mean_square(both[0] - both[1]))
     errors, correction = np.maximum(estimate.errors, apart), dataclasses.replace(correction, numbers=numbers)
     return dataclasses.replace(estimate, errors=errors, correction=correction)
 

@@ -58,6 +58,10 @@ class TrialFunction(eqx.Module):
         """The network as a function of one point, whose values have the shape that the problem asks for."""
         return self.adapt(self.network(theta))
 
+    def unknowns(self, theta: Float[Array, " p"]) -> Callable[[Float[Array, " d"]], Array]:
+        """The unknown functions of one point."""
+        return self.components.function(self.function(theta))
+
     def field(self, theta: Float[Array, " p"]) -> Field:
         network, parameters = self.network(theta), self.parameters
         if self.constants:

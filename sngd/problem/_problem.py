@@ -68,7 +68,12 @@ class AbstractProblem(abc.ABC):
     def components(self) -> Components:
         """The real components of the unknown functions."""
         functions = [each for each in self.unknowns if isinstance(each, Unknown)]
-        return Components(tuple(each.name for each in functions), tuple(each.complex for each in functions))
+        trials = tuple(each.trial for each in functions)
+        return Components(
+            names=tuple(each.name for each in functions),
+            are_complex=tuple(each.complex for each in functions),
+            trials=trials if any(each is not None for each in trials) else (),
+        )
 
     @property
     def inputs(self) -> tuple[tuple[int, ...], ...]:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,6 +30,10 @@ class Unknown:
     - `start`: the constant function from which it is sought. A coefficient of the highest derivative, or a length that
       is divided by, is not zero there.
     - `complex`: whether its values are complex numbers.
+    - `trial`: a function `trial(v, x)` of a number and of a point, shape `(d,)`, that makes the unknown from the value
+      `v` of a network or of features there, such as `lambda v, x: x[0] * (1 - x[0]) * v` for a function that is zero at
+      the ends. It is written with `jax.numpy`. If it is left out, the unknown is `v` itself. A condition that all such
+      functions meet is left out of the problem.
 
     Raises `TypeError` or `ValueError` for values that cannot be used.
     """
@@ -38,6 +42,7 @@ class Unknown:
     inputs: str | tuple[str, ...] | None = None
     start: complex = 0.0
     complex: bool = False
+    trial: Callable[..., Any] | None = None
 
     def __post_init__(self):
         require_name(self.name, "name of an unknown")
@@ -52,6 +57,12 @@ class Unknown:
             require_number(f"start of the unknown {self.name}", self.start)
         if not np.isfinite(self.start):
             raise ValueError(f"start of the unknown {self.name} is {self.start}; it must be finite")
+        if self.trial is not None and not callable(self.trial):
+            raise TypeError(
+                f"trial of the unknown {self.name} is {shown(self.trial)}; give a function of a number and a point"
+            )
+        if self.trial is not None and self.complex:
+            raise ValueError(f"the unknown {self.name} is complex and has a trial function; give one of the two")
         if isinstance(self.inputs, str):
             object.__setattr__(self, "inputs", (self.inputs,))
         if self.inputs is None:

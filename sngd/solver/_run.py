@@ -242,7 +242,7 @@ class Run:
         if self.problem.exact is None:
             return math.nan
         points, exact = self._exact
-        return relative_difference(evaluate_in_chunks(self.objective.trial.function(theta), points), exact)
+        return relative_difference(evaluate_in_chunks(self.objective.trial.unknowns(theta), points), exact)
 
     def _stability(self, theta: Float[Array, " p"]) -> Stability | None:
         """The stability of the problem linearized at these parameters.
@@ -275,4 +275,4 @@ class Run:
     def _exact(self) -> tuple[Float[np.ndarray, "n d"], np.ndarray]:
         """The points at which errors are measured, and the exact solution there."""
         points = error_points(self.problem)
-        return points, self.problem.components.parts(exact_at(self.problem, points))
+        return points, exact_at(self.problem, points)

@@ -133,7 +133,7 @@ def scales_of(
     """
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
-    values = evaluate_in_chunks(objective.trial.function(theta), error_points(problem))
+    values = evaluate_in_chunks(objective.trial.unknowns(theta), error_points(problem))
     # Where the residual is not finite, a run does not begin.
     with np.errstate(invalid="ignore"):
         noise = norms_of(objective, np.asarray(values_of(objective, in_last_digits(theta))[1]) - residual)
@@ -142,7 +142,7 @@ def scales_of(
         else:
             other = _changed(theta)
             response = np.asarray(values_of(objective, other)[1]) - residual
-            change = evaluate_in_chunks(objective.trial.function(other), error_points(problem)) - values
+            change = evaluate_in_chunks(objective.trial.unknowns(other), error_points(problem)) - values
             size = root_mean_square(change)
     responses = [
         norm if norm > _RESPONDS * least else 0.0

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from sngd._history import History
 from sngd._results import Result
@@ -104,7 +105,10 @@ class Solution:
         """
         if self.correction is None:
             raise ValueError("the error of a trained network is known as a norm only; see error_estimate")
-        return -evaluate_unknowns(self.correction, self.problem, points_of(points, self.problem.domain))
+        points = points_of(points, self.problem.domain)
+        if self.problem.components.has_trials:
+            return self(points) - evaluate_unknowns(_Sum((self.network, self.correction)), self.problem, points)
+        return -evaluate_unknowns(self.correction, self.problem, points)
 
     def standard_deviation(self, points: Any) -> np.ndarray:
         """The standard deviation of the solution at `points` of shape `(n, d)`, from the noise of the readings.
@@ -117,6 +121,9 @@ class Solution:
         found = np.zeros(shape)
         if self.modes is not None:
             modes = evaluate_in_chunks(self.modes, points).reshape(len(points), len(components), -1)
+            if components.has_trials:
+                here = evaluate_in_chunks(self.network, points).reshape(len(points), -1)
+                modes = modes * components.slopes(points, here)[:, :, None]
             found = np.stack([components.norms(each) for each in np.linalg.norm(modes, axis=2)])
         return found[:, 0] if shape[1] == 1 else found
 
@@ -176,6 +183,16 @@ class Solution:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
         return relative_difference(self(points), evaluate_exact(exact, points))
+
+
+class _Sum(eqx.Module):
+    """The sum of two networks."""
+
+    networks: tuple[Any, Any]
+
+    def __call__(self, x: Float[Array, " d"]) -> Array:
+        first, second = self.networks
+        return first(x) + second(x)
 
 
 def with_solution(error: Exception, solution: Solution, checkpoints: Checkpoints | None) -> Exception:

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from sngd._arrays import on_device
 from sngd._compiled import compiled
 from sngd.linearize import AbstractFactor, AbstractObjective, TrialFunction
-from sngd.problem import AbstractProblem, UniformRandom
+from sngd.problem import AbstractProblem, UniformRandom, real_parts
 from sngd.solver._scales import Scales
 from sngd.solver._step import residual_and_factor
 
@@ -141,7 +141,7 @@ def _derivative(trial: TrialFunction, theta: Float[Array, " p"], points: Float[A
     """The derivative of the values at these points by the parameters, one row for each value."""
 
     def values(theta: Array, x: Array) -> Array:
-        return jnp.ravel(trial.function(theta)(x))
+        return jnp.ravel(real_parts(trial.unknowns(theta)(x)))
 
     return jax.vmap(jax.jacrev(values), (None, 0))(theta, points).reshape(-1, len(theta))
 

@@ -109,7 +109,7 @@ def diagnose(
     fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
     found = np.asarray(values_of(elsewhere, theta)[1])
     between, norms = _half_square(found), norms_of(elsewhere, found)
-    size = root_mean_square(evaluate_in_chunks(objective.trial.function(theta), error_points(problem)))
+    size = root_mean_square(evaluate_in_chunks(objective.trial.unknowns(theta), error_points(problem)))
     size = max(size, scales.network) if scales.is_homogeneous else size
     constant, error = 1.0 if stability is None else stability.bound, math.inf
     if size and constant < math.inf:
