@@ -9,6 +9,7 @@ know neither an equation nor an optimizer.
 from sngd.networks._architecture import make_network, widths_of
 from sngd.networks._cells import Cells
 from sngd.networks._mlp import ACTIVATIONS, DEFAULT_BIAS, DEFAULT_GAIN, MLP
+from sngd.networks._several import Several
 from sngd.networks._with_constants import WithConstants
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_GAIN",
     "MLP",
     "Cells",
+    "Several",
     "WithConstants",
     "make_network",
     "widths_of",

@@ -2,8 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
@@ -11,8 +11,9 @@ from jaxtyping import PRNGKeyArray
 from sngd._arguments import shown
 from sngd.linearize import with_constants
 from sngd.networks import MLP, WithConstants, make_network
-from sngd.problem import AbstractProblem, Problem, Unknown
+from sngd.problem import AbstractProblem, Problem
 from sngd.solver._devices import require_points, whole_on
+from sngd.solver._named_networks import has_functions_of_some_axes, several_networks
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import Plan, limits_for, make_plan
 from sngd.solver._run import AbstractStart, Beginning, Run
@@ -29,15 +30,14 @@ _HIGHER = 0.5
 _LOG = logging.getLogger("sngd")
 
 
-def has_functions_of_some_axes(problem: AbstractProblem) -> bool:
-    """Whether an unknown function depends on some of the axes."""
-    return any(isinstance(each, Unknown) and each.inputs is not None for each in problem.unknowns)
-
-
 def needs_features(problem: AbstractProblem) -> str:
     """Why a network cannot be trained for the problem, in words; nothing where it can."""
     conditions = problem.conditions if isinstance(problem, Problem) else ()
     return next((condition.needs_features for condition in conditions if condition.needs_features), "")
+
+
+DEFAULT_NETWORK = "3x24"
+"""The network that is trained where the caller names none and no frozen features are good enough (docs/choices.md)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Request:
     - `network_key`, `train_key`: for the initial network, and for all else. `memory`: bytes that the run may take.
     """
 
-    network: Callable | str
+    network: Callable | Mapping[str, Any] | str
     optimizer: object
     stopping: Stopping
     policies: Policies
@@ -67,17 +67,14 @@ class Request:
         Raises `ValueError` where the run cannot begin.
         """
         network = self.network
-        if isinstance(network, str) and has_functions_of_some_axes(problem):
-            partial = [each.name for each in problem.unknowns if isinstance(each, Unknown) and each.inputs is not None]
-            raise ValueError(
-                f"network is {network!r}, whose functions depend on all axes, and {', '.join(partial)} depends on "
-                "some; leave the network out, or give one that returns all functions"
-            )
         if needs_features(problem):
             raise ValueError(
                 f"network is {shown(network)}, and {needs_features(problem)}, which no network is trained with; leave "
                 "the network out"
             )
+        if isinstance(network, Mapping) or (isinstance(network, str) and has_functions_of_some_axes(problem)):
+            made = several_networks(network, DEFAULT_NETWORK, problem, self.network_key)
+            return dataclasses.replace(self, network=made).prepared(problem, size, report)
         if problem.constants and not isinstance(network, WithConstants):
             made = _make(network, problem, self.network_key) if isinstance(network, str) else network
             return dataclasses.replace(self, network=with_constants(made, problem)).prepared(problem, size, report)
@@ -111,6 +108,7 @@ class Request:
         if isinstance(network, str):
             make = lambda key, frequencies: _make(network, problem, key, size, frequencies)
             return NamedStart(make, *options)
+        assert not isinstance(network, Mapping)
         given = GivenStart(network, *options)
         return given if self.stopping.restarts and given.can_redraw else None
 

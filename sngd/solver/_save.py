@@ -16,7 +16,7 @@ from sngd._history import History
 from sngd._results import Result
 from sngd.files import Structure, differences, read_archive, structure_of, write_archive
 from sngd.linearize import with_constants
-from sngd.networks import MLP, Cells, WithConstants
+from sngd.networks import MLP, Cells, Several, WithConstants
 from sngd.problem import AbstractProblem
 from sngd.solver._constants import FoundConstant
 from sngd.solver._solution import Solution
@@ -50,6 +50,15 @@ class _CellsHeader:
 
 
 @dataclasses.dataclass(frozen=True)
+class _SeveralHeader:
+    """All of `Several` networks of this library but their parameters."""
+
+    networks: tuple[_MLPHeader, ...]
+    inputs: tuple[tuple[int, ...], ...]
+    places: tuple[tuple[int, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class _NetworkHeader:
     """All of a network but its parameters, where it is of this library; nothing of any other.
 
@@ -58,6 +67,7 @@ class _NetworkHeader:
 
     mlp: _MLPHeader | None = None
     cells: _CellsHeader | None = None
+    several: _SeveralHeader | None = None
     constants: Annotated[int, msgspec.Meta(ge=0, le=2**20)] = 0
 
 
@@ -224,20 +234,29 @@ def _network_header(network: Callable) -> _NetworkHeader:
     if isinstance(network, WithConstants):
         return dataclasses.replace(_network_header(network.network), constants=network.variables.size)
     if isinstance(network, MLP):
-        bounds = tuple((float(low), float(high)) for low, high in network.bounds)
-        widths, periodic = tuple(network.widths), tuple(network.periodic)
-        return _NetworkHeader(mlp=_MLPHeader(widths, bounds, network.activation, periodic, network.scale))
+        return _NetworkHeader(mlp=_mlp_header(network))
+    if isinstance(network, Several) and all(isinstance(each, MLP) for each in network.networks):
+        parts = tuple(_mlp_header(each) for each in network.networks)
+        return _NetworkHeader(several=_SeveralHeader(parts, network.inputs, network.places))
     if isinstance(network, Cells):
         _, outputs, units = network.outputs.shape
         return _NetworkHeader(cells=_CellsHeader(units, outputs, network.boxes, network.activation))
     return _NetworkHeader()
 
 
+def _mlp_header(network: MLP) -> _MLPHeader:
+    bounds = tuple((float(low), float(high)) for low, high in network.bounds)
+    return _MLPHeader(tuple(network.widths), bounds, network.activation, tuple(network.periodic), network.scale)
+
+
 def _made(header: _NetworkHeader, parameters: int, path: str | Path) -> Callable:
     """The network that the header describes. Raises `ValueError` where that does not have so many parameters."""
-    mlp, cells = header.mlp, header.cells
+    mlp, cells, several = header.mlp, header.cells, header.several
     if mlp is not None:
         units, make = max(mlp.widths, default=0), lambda: MLP(key=jax.random.key(0), **vars(mlp))
+    elif several is not None:
+        units = max((width for each in several.networks for width in each.widths), default=0)
+        make = lambda: _several(several)
     elif cells is not None:
         units, make = cells.units * cells.outputs * len(cells.boxes), lambda: _cells(cells)
     else:
@@ -251,6 +270,11 @@ def _made(header: _NetworkHeader, parameters: int, path: str | Path) -> Callable
         return WithConstants(made, jax.numpy.zeros(header.constants)) if header.constants else made
     except (IndexError, TypeError, ValueError) as error:
         raise ValueError(f"path {str(path)!r} is not {_WHAT}: {error}") from error
+
+
+def _several(header: _SeveralHeader) -> Several:
+    networks = tuple(MLP(key=jax.random.key(0), **vars(each)) for each in header.networks)
+    return Several(networks, header.inputs, header.places)
 
 
 def _cells(header: _CellsHeader) -> Cells:

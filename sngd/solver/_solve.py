@@ -5,8 +5,9 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -39,9 +40,10 @@ from sngd.solver._frozen import FrozenRun, is_answer
 from sngd.solver._frozen_networks import frozen_start, trained_start
 from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt, deferred_interrupts
+from sngd.solver._named_networks import require_networks
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import AUTO, machine_bytes
-from sngd.solver._prepare import Request, has_functions_of_some_axes, needs_features, of_a_size_that_suits
+from sngd.solver._prepare import DEFAULT_NETWORK, Request, needs_features, of_a_size_that_suits
 from sngd.solver._registry import find_optimizer
 from sngd.solver._scales import with_weights_of
 from sngd.solver._solution import Solution, with_solution
@@ -54,9 +56,6 @@ from sngd.solver.policies import Policies
 
 _LOG = logging.getLogger("sngd")
 
-DEFAULT_NETWORK = "3x24"
-"""The network that is trained where the caller names none and no frozen features are good enough (docs/choices.md)."""
-
 # In more dimensions than this, one layer of waves is trained first: few of them serve many functions of many variables.
 _FEW_AXES, _WAVES = 3, "1x64"
 
@@ -66,7 +65,7 @@ _ENDED = (Result.FLOOR_REACHED, Result.STAGNATED, Result.LIMIT_REACHED, Result.I
 
 def solve(
     problem: AbstractProblem,
-    network: Callable | Features | str = AUTO,
+    network: Callable | Features | Mapping[str, Callable | str] | str = AUTO,
     *,
     key: PRNGKeyArray,
     tolerance: float | None = None,
@@ -92,8 +91,10 @@ def solve(
     a training.
 
     - `network`: `Features`, whose output layer alone is fitted; or a network that is trained. That is a text such as
-      `"3x24"` or `"2-64-64-1"` for an `MLP`, or a callable PyTree with float64 parameters. Training begins with these
-      parameters. They are replaced where an `MLP` of this library is in the network, has not been trained, and
+      `"3x24"` or `"2-64-64-1"` for an `MLP`, or a callable PyTree with float64 parameters; or one of both for each of
+      several unknown functions by its name, `{"u": "3x24", "q": "1x16"}`, where that of a function of some of the axes
+      takes these alone, and functions that are left out share one `"3x24"`. Training begins with the parameters of the
+      network. They are replaced where an `MLP` of this library is in the network, has not been trained, and
       oscillates clearly too slowly or too fast for the equation; and in the attempts after one that led nowhere, which
       draw every `MLP` and the entries of all other matrices anew. `Stopping(restarts=0)` keeps them.
     - `key`: the source of all randomness, from `jax.random.key(seed)`: the network, where it is given as a text, and
@@ -130,6 +131,8 @@ def solve(
     """
     require_float64()
     require_problem(problem, network)
+    if isinstance(network, Mapping):
+        require_networks(network, problem)
     require_key(key)
     called = listed_callbacks(callbacks)
     if optimizer != AUTO:
@@ -170,7 +173,7 @@ class _Call:
       the start.
     """
 
-    network: Callable | Features | str
+    network: Callable | Features | Mapping[str, Callable | str] | str
     begin: Solution | None
     request: Request
     goal: Goal
@@ -194,7 +197,7 @@ class _Call:
         if isinstance(problem, Problem) and self.request.optimizer == AUTO and self.request.mesh is None:
             best = solve_adapted(self._frozen_run(problem), like)
         names = (DEFAULT_NETWORK,) if problem.domain.dimension <= _FEW_AXES else (_WAVES, DEFAULT_NETWORK)
-        untrained = has_functions_of_some_axes(problem) or bool(needs_features(problem))
+        untrained = bool(needs_features(problem))
         for name in names:
             if best is not None and (is_answer(best) or untrained):
                 break
@@ -243,7 +246,9 @@ class _Call:
             checkpoints=self.checkpoints,
         )
 
-    def _trained(self, problem: AbstractProblem, network: Callable | str, checkpoints: Checkpoints | None) -> Solution:
+    def _trained(
+        self, problem: AbstractProblem, network: Callable | Mapping[str, Any] | str, checkpoints: Checkpoints | None
+    ) -> Solution:
         """The solution by a network that is trained."""
         request = dataclasses.replace(self.request, network=network)
         setting, plan, run, beginning = of_a_size_that_suits(
