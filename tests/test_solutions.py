@@ -181,7 +181,7 @@ def test_a_network_with_functions_comes_back_in_another_process(tmp_path):
 def test_a_file_of_an_earlier_version_says_so(tmp_path, solution):
     header = {"format": "sngd-solution-4", "problem": "ramp", "axes": ["t", "x"], "network": None}
     np.savez(tmp_path / "s.npz", header=np.array(json.dumps(header)), parameters=np.zeros(33))
-    with pytest.raises(ValueError, match=r"an earlier version wrote it \(sngd-solution-4, now sngd-solution-9\)"):
+    with pytest.raises(ValueError, match=r"an earlier version wrote it \(sngd-solution-4, now sngd-solution-10\)"):
         load(tmp_path / "s.npz", PROBLEM)
 
 
