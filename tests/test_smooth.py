@@ -96,3 +96,13 @@ def test_the_noise_of_readings_with_outliers_is_that_of_the_median():
     robust, clean = decay(None, 1.345).constants["k"], decay(None, None, CLEAN).constants["k"]
     assert abs(robust.value - clean.value) < 2 * clean.standard_error
     assert 0.7 < robust.standard_error / clean.standard_error < 1.5
+
+
+def test_features_that_are_named_are_kept_through_all_solutions():
+    features = sngd.Features((20.0,), 64)
+    conditions = [sngd.Data(WHERE[:, None], VALUES, noise=0.1, huber=3.0), sngd.Smooth("u")]
+    found = sngd.solve(sngd.Problem(LINE, conditions), features, key=KEY)
+    assert found.choices["network"] == f"sngd.{features!r}"
+    assert {"outliers", "penalty"} <= set(found.choices)
+    errors = found(DENSE[:, None]) - np.sin(6 * DENSE)
+    assert np.sqrt(np.mean(errors**2)) < 0.06

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy.special import gammaincinv
 
 from sngd._results import Result
-from sngd.features import Network
+from sngd.features import Features, Network
 from sngd.problem import Data, Problem, Smooth
 from sngd.solver._frozen import FrozenRun
 from sngd.solver._frozen_networks import frozen_start
@@ -37,15 +37,16 @@ _SAME, _LEFT = 0.2, 1e-3
 _ENDED = (Result.INTERRUPTED, Result.STOPPED, Result.SECONDS_EXHAUSTED)
 
 
-def solve_adapted(run: FrozenRun, like: Network | None) -> Solution | None:
+def solve_adapted(run: FrozenRun, like: Network | None, features: Features | None = None) -> Solution | None:
     """The solution of a problem on frozen features, with the weights and the penalty that it asks for; or `None`.
 
-    - `like`: a network of this domain whose features or cells are tried first.
+    - `like`: a network of this domain whose features or cells are tried first. `features`: the only ones, if they are
+      named.
     """
     open_ones = [each for each in run.problem.conditions if isinstance(each, Smooth) and each.penalty is None]
     if not open_ones:
-        return _without_outliers(run, like)
-    search = _PenaltySearch(run, like)
+        return _without_outliers(run, like, features)
+    search = _PenaltySearch(run, like, features)
     penalty = search.best()
     found = None if penalty is None else search.solution(penalty)
     if found is None:
@@ -56,8 +57,8 @@ def solve_adapted(run: FrozenRun, like: Network | None) -> Solution | None:
 class _PenaltySearch:
     """Solutions for penalties, each of which starts from the one before."""
 
-    def __init__(self, run: FrozenRun, like: Network | None):
-        self._run, self._like = run, like
+    def __init__(self, run: FrozenRun, like: Network | None, features: Features | None):
+        self._run, self._like, self._features = run, like, features
         self._found: dict[float, Solution] = {}
         self.last: Solution | None = None
         self._noisy = [each for each in run.problem.conditions if isinstance(each, Data) and not each.is_exact]
@@ -76,7 +77,7 @@ class _PenaltySearch:
             ]
             problem = dataclasses.replace(self._run.problem, conditions=conditions)
             like = self._like if self.last is None else frozen_start(self.last, problem)
-            found = _without_outliers(dataclasses.replace(self._run, problem=problem), like)
+            found = _without_outliers(dataclasses.replace(self._run, problem=problem), like, self._features)
             if found is None:
                 return None
             self._found[penalty] = self.last = found
@@ -139,13 +140,13 @@ class _PenaltySearch:
         return math.log(max(found.penalty, np.finfo(float).tiny) / (variance * determined))
 
 
-def _without_outliers(run: FrozenRun, like: Network | None) -> Solution | None:
+def _without_outliers(run: FrozenRun, like: Network | None, features: Features | None) -> Solution | None:
     """The solution in which readings with a threshold have weights that depend on their residuals.
 
     Iteratively reweighted least squares (Holland and Welsch, Comm. Statist. Theory Methods 6, 1977). The standard
     deviations are those of the asymptotic theory (Huber, Robust Statistics, 1981, section 7.6).
     """
-    problem, solution = run.problem, run.solve(like)
+    problem, solution = run.problem, run.solve(like) if features is None else run.on(features)
     data = {at: each for at, each in enumerate(problem.conditions) if isinstance(each, Data)}
     robust = {at: each for at, each in data.items() if each.huber is not None}
     before = {at: np.ones(len(each.points)) for at, each in robust.items()}
@@ -160,7 +161,8 @@ def _without_outliers(run: FrozenRun, like: Network | None) -> Solution | None:
         before = weights
         conditions = [found[at][0] if at in found else each for at, each in enumerate(problem.conditions)]
         changed = dataclasses.replace(problem, conditions=conditions)
-        solution = dataclasses.replace(run, problem=changed).solve(frozen_start(solution, changed))
+        again = dataclasses.replace(run, problem=changed)
+        solution = again.solve(frozen_start(solution, changed)) if features is None else again.on(features)
     if solution is None or not robust:
         return solution
     return _with_conditions(solution, problem, {"outliers": _listed(robust, before)})

@@ -4,47 +4,35 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Float
 
-from sngd._arrays import flattened
 from sngd._history import Record, collect
 from sngd._results import Result
 from sngd.features import (
-    Basis,
     Candidate,
     Chooser,
     Conditions,
     Features,
-    Fit,
-    Inference,
     Marcher,
     Network,
-    Probe,
-    System,
     beside_noise,
     can_divide,
     can_march,
     error_of_pieces,
     infer,
-    relative,
 )
 from sngd.files import Checkpoints
-from sngd.linearize import field_of
-from sngd.problem import Problem, Smooth
+from sngd.problem import Problem
 from sngd.solver._compilation import CompilationCounter
-from sngd.solver._constants import found_constants, name_of
-from sngd.solver._determinacy import axes_without_conditions
-from sngd.solver._evaluation import error_points, evaluate_unknowns, exact_at, relative_difference
+from sngd.solver._constants import name_of
 from sngd.solver._frozen_networks import as_cells, as_mlp
+from sngd.solver._frozen_stage import FrozenSnapshot, Stage, error_of, loss_of, without_constants
 from sngd.solver._goal import Goal
 from sngd.solver._interrupts import Interrupt
 from sngd.solver._solution import Solution, with_solution
-from sngd.solver._stability import Stability, stability_from
 from sngd.solver._stopping import Stopping
 from sngd.solver._verdict import contradicts
 from sngd.solver._window_checkpoints import WindowCheckpoints
@@ -63,83 +51,10 @@ _FLOOR = 1e-12
 # Constants that are not determined in so many stages, one after the other, end the search.
 _TWICE = 2
 
-# Singular values below this part of the largest are left out where the stability of the problem is looked at.
-_DIRECTIONS = 1e-8
-
 # Ends that come from outside, and those of a solution that is good enough.
 _FROM_OUTSIDE = (Result.STOPPED, Result.INTERRUPTED, Result.SECONDS_EXHAUSTED)
 _OPEN = (Result.UNDETERMINED, Result.ILL_POSED)
 _REACHED = (Result.TOLERANCE_REACHED, Result.FLOOR_REACHED, Result.TARGET_REACHED, Result.NOISE_REACHED)
-
-
-@dataclasses.dataclass(frozen=True)
-class FrozenSnapshot:
-    """What a callback sees after the features of one number of columns have been fitted, as it sees a `Snapshot`.
-
-    - `network`: the present one. `iteration`: how many have been looked at before. `fits`: those that the network is
-      made of.
-    """
-
-    network: Callable
-    iteration: int
-    fits: tuple[Fit, ...]
-
-    @property
-    def theta(self) -> Float[Array, " p"]:
-        """The parameters, shape `(p,)`."""
-        return flattened(eqx.filter(self.network, eqx.is_inexact_array))
-
-    def residual(self) -> Float[np.ndarray, " n"]:
-        """The weighted residuals of all conditions at the points of the fits, one after the other."""
-        parts = [part for each in self.fits for cell in each.system.residual(each.network) for part in cell]
-        return np.concatenate(parts)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Stage:
-    """A network with the estimate of its error.
-
-    - `correction`: what is missing to the solution, approximately.
-    - `error`, `absolute`: estimates of the relative error of the computation, and of its root mean square. `sizes`: of
-      the unknown functions. `record`: what callbacks see.
-    - `fits`: that the network is made of. `between`: gives the rows between the points of each fit.
-    - `features`, `choices`: what was chosen. `probe`: gives the responses to changes of the solution.
-    - `changes`: of the constants in their units, as the correction has them.
-    - `in_cells`: whether there are cells. `inference`: what readings tell of the unknowns, if there are any.
-    """
-
-    network: Callable
-    correction: Callable
-    error: float
-    absolute: float
-    sizes: Float[np.ndarray, " m"]
-    record: Record
-    fits: tuple[Fit, ...]
-    between: Callable[[], list[System]]
-    features: str
-    choices: dict[str, str]
-    probe: Callable[[], Probe]
-    changes: Float[np.ndarray, " c"]
-    in_cells: bool = False
-    inference: Inference | None = None
-
-    @property
-    def noise(self) -> float:
-        """The relative error that the noise of readings makes."""
-        if self.inference is None:
-            return 0.0
-        return relative(self.inference.deviations, self.sizes) if np.any(self.inference.deviations) else 0.0
-
-    @property
-    def leaves_open(self) -> bool:
-        """Whether constants are not determined."""
-        return self.inference is not None and bool(len(self.inference.undetermined))
-
-    @property
-    def total(self) -> tuple[float, float]:
-        """The relative error and its root mean square, of the computation and of the noise together."""
-        deviations = 0.0 if self.inference is None else float(np.linalg.norm(self.inference.deviations))
-        return math.hypot(self.error, self.noise), math.hypot(self.absolute, deviations)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,7 +98,7 @@ class FrozenRun:
 
         - `like`: a network of this domain whose features or cells are tried first.
         """
-        stages: list[_Stage] = []
+        stages: list[Stage] = []
         ended = None
         for stage in self._stages(stages, like):
             stages.append(stage)
@@ -194,7 +109,7 @@ class FrozenRun:
             ended = Result.INTERRUPTED if self.interrupt.requested else Result.SECONDS_EXHAUSTED
         return self._solution(stages, ended) if stages else None
 
-    def _stages(self, before: list[_Stage], like: Network | None) -> Iterator[_Stage]:
+    def _stages(self, before: list[Stage], like: Network | None) -> Iterator[Stage]:
         """Solutions, one after the other, with more and more columns on the whole domain, or in cells.
 
         - `before`: the stages before each, which the caller keeps. `like`: as in `solve`.
@@ -242,7 +157,7 @@ class FrozenRun:
 
     def _in_cells(
         self, conditions: Conditions, chooser: Chooser, number: int, like: Network | None = None
-    ) -> Iterator[_Stage]:
+    ) -> Iterator[Stage]:
         """The solution in cells; none where they do not reach the end of the time axis."""
         marcher = Marcher(
             self.policies.march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time, like
@@ -261,8 +176,8 @@ class FrozenRun:
         error, absolute = error_of_pieces(pieces)
         fits = tuple(piece.fit for piece in pieces)
         network = as_cells([each.network for each in fits], self.problem)
-        correction = as_cells([_function(piece.estimate.correction) for piece in pieces], self.problem)
-        loss = _loss([piece.fit.system for piece in pieces], fits)
+        correction = as_cells([without_constants(piece.estimate.correction) for piece in pieces], self.problem)
+        loss = loss_of([piece.fit.system for piece in pieces], fits)
         columns = max(blocks.network.outputs.size for blocks in fits)
         record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
         features, count = f"sngd.{pieces[0].features!r}", sum(len(each.network.cells) for each in fits)
@@ -278,7 +193,7 @@ class FrozenRun:
         between = lambda: [piece.between for piece in pieces]
         probe = lambda: marcher.probe(pieces[0])
         sizes = np.max([piece.estimate.sizes for piece in pieces], axis=0)
-        yield _Stage(
+        yield Stage(
             network,
             correction,
             error,
@@ -299,10 +214,10 @@ class FrozenRun:
     def _seconds(self) -> float:
         return time.perf_counter() - self.start
 
-    def _stage(self, chooser: Chooser, candidate: Candidate, number: int) -> _Stage:
+    def _stage(self, chooser: Chooser, candidate: Candidate, number: int) -> Stage:
         estimate, fitted = chooser.estimate(candidate), candidate.fit
         network, features = as_mlp(fitted.network, self.problem), f"sngd.{candidate.features!r}"
-        loss, columns = _loss([fitted.system], (fitted,)), fitted.network.outputs.size
+        loss, columns = loss_of([fitted.system], (fitted,)), fitted.network.outputs.size
         record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
         choices = {
             "network": features,
@@ -311,8 +226,8 @@ class FrozenRun:
         }
         between, probe = lambda: [chooser.between(candidate)], lambda: chooser.probe(candidate)
         label = str(candidate.features)
-        correction = as_mlp(_function(estimate.correction), self.problem)
-        return _Stage(
+        correction = as_mlp(without_constants(estimate.correction), self.problem)
+        return Stage(
             network,
             correction,
             estimate.error,
@@ -328,7 +243,7 @@ class FrozenRun:
             inference=infer(fitted),
         )
 
-    def _ending(self, stages: list[_Stage]) -> Result | None:
+    def _ending(self, stages: list[Stage]) -> Result | None:
         """How the search ends after these stages, or `None` where it goes on."""
         last, before = stages[-1], min((stage.error for stage in stages[:-1]), default=math.inf)
         try:
@@ -354,14 +269,14 @@ class FrozenRun:
         small = min(before, last.error) <= SMALL
         return Result.STAGNATED if small and (last.in_cells or last.error > _GAINS * before) else None
 
-    def _solution(self, stages: list[_Stage], ended: Result | None) -> Solution:
+    def _solution(self, stages: list[Stage], ended: Result | None) -> Solution:
         best = min(stages, key=lambda stage: stage.error)
         result, detail = ended or Result.STAGNATED, ""
         if result is Result.STAGNATED and best.error <= SMALL and not self.goal.is_given:
             result = Result.FLOOR_REACHED
         stability, missing = None, ""
         if result not in _FROM_OUTSIDE:
-            stability, missing = self._stability(best)
+            stability, missing = best.stability_of(self.problem)
         if stability is not None and stability.is_unbounded:
             result, detail = (Result.UNDETERMINED if missing or stability.is_isolated else Result.ILL_POSED), missing
         elif result in _REACHED and contradicts(best.record.error, best.total[0]):
@@ -384,109 +299,17 @@ class FrozenRun:
             seconds=self._seconds,
             compile_seconds=self.compilations.taken(),
             compilations=self.compilations.count,
-            validation_loss=_loss(best.between(), best.fits),
+            validation_loss=loss_of(best.between(), best.fits),
             error_estimate=math.inf if result in _OPEN or (stability and stability.is_unbounded) else best.total[0],
             stability=math.nan if stability is None else stability.bound,
             detail=detail,
             choices=best.choices,
             correction=best.correction,
-            **self._inferred(best),
+            **best.inferred(self.problem),
         )
-
-    def _inferred(self, stage: _Stage) -> dict[str, Any]:
-        """The constants of a solution, their covariance, and the modes of its noise."""
-        inference, fitted = stage.inference, stage.fits[0]
-        if inference is None:
-            return {}
-        constants = found_constants(
-            self.problem,
-            self.problem.units * fitted.network.numbers,
-            self.problem.units * stage.changes,
-            inference,
-            stage.error,
-        )
-        modes = None
-        if inference.modes is not None and np.any(inference.deviations):
-            modes = (
-                as_cells([inference.modes], self.problem) if stage.in_cells else as_mlp(inference.modes, self.problem)
-            )
-        conditions = [self.problem.conditions[each.number] for each in fitted.system.rows]
-        noisy = [at for at, each in enumerate(conditions) if each.noise_unit is not None]
-        data = [at for at in noisy if not isinstance(conditions[at], Smooth)]
-        count = sum(fitted.system.rows[at].count for at in data)
-        known = (
-            {}
-            if not data
-            else {
-                "misfit": sum(inference.misfits[at] for at in data) + inference.misfits[-1],
-                "freedom": count - sum(inference.followed[at] for at in data),
-                "penalty": sum(inference.misfits[at] for at in noisy if at not in data),
-            }
-        )
-        return {"constants": constants, "covariance": inference.covariance, "modes": modes, **known}
-
-    def _stability(self, stage: _Stage) -> tuple[Stability | None, str]:
-        """The stability of the linearized problem, and what the conditions lack, where they lack something.
-
-        It is not known for readings, between which functions may oscillate, for functions of some of the axes, and in
-        cells for periodic conditions with a factor.
-        """
-        if stage.in_cells and any(factor != 1 for factor in self.problem.joined_axes.values()):
-            return None, ""
-        if any(condition.is_of_readings for condition in self.problem.conditions) or any(
-            len(axes) < self.problem.domain.dimension for axes in self.problem.inputs
-        ):
-            return None, ""
-        stability = _stability(stage.probe())
-        if not stability.is_large:
-            return stability, ""
-        problem = self.problem
-        missing = axes_without_conditions(problem, field_of(stage.network, problem))
-        return dataclasses.replace(stability, lacks_conditions=bool(missing)), "; ".join(map(str, missing))
 
 
 def is_answer(solution: Solution) -> bool:
     """Whether a solution on frozen features ends the run: it is good enough, or the run was ended from outside."""
     undetermined = bool(solution.constants) and solution.result is Result.UNDETERMINED
     return undetermined or solution.result in (*_REACHED, *_FROM_OUTSIDE, Result.CONTRADICTED)
-
-
-def error_of(problem: Problem, network: Callable) -> float:
-    """The relative L2 error; not a number where no exact solution is known."""
-    if problem.exact is None:
-        return math.nan
-    points = error_points(problem)
-    return relative_difference(evaluate_unknowns(network, problem, points), exact_at(problem, points))
-
-
-def _function(network: Network) -> Network:
-    """The network without constants."""
-    return dataclasses.replace(network, numbers=np.zeros(0))
-
-
-def _loss(systems: list[System], fits: tuple[Fit, ...]) -> float:
-    """Half the sum of squares of the residuals, without those of initial conditions after the first window."""
-    total = 0.0
-    for number, (system, fitted) in enumerate(zip(systems, fits, strict=True)):
-        basis = Basis(fitted.network.layer)
-        for rows in system.rows:
-            if not (number and rows.is_initial):
-                total += sum(float(np.sum(part**2)) for part in rows.residual(fitted.network, basis))
-    return total / 2
-
-
-def _stability(found: Probe) -> Stability:
-    """The stability of the linearized problem over changes by features.
-
-    Changes are combinations of the features, in the order of the singular values of the evaluation at points.
-    """
-    _, singular, right = np.linalg.svd(found.values, full_matrices=False)
-    kept = right[singular > _DIRECTIONS * singular[0]].T / singular[singular > _DIRECTIONS * singular[0]]
-    outputs = found.responses.shape[1] // found.values.shape[1]
-    directions = np.kron(np.eye(outputs), kept)
-    # Smooth changes first, of all components alike, so that fewer directions are smoother ones.
-    order = np.argsort(np.tile(np.arange(kept.shape[1]), outputs), kind="stable")
-    below = found.responses @ directions[:, order]
-    if not np.all(np.isfinite(below)):
-        return Stability(math.inf, math.inf, 1.0)
-    return stability_from(np.eye(below.shape[1]), below)

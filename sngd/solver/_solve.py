@@ -228,7 +228,9 @@ class _Call:
                 f"bandwidths of network has {len(features.bandwidths)} entries; this problem needs one for each of the "
                 f"axes {', '.join(problem.domain.axes)}"
             )
-        return self._frozen_run(problem).on(features)
+        found = solve_adapted(self._frozen_run(problem), None, features)
+        assert found is not None
+        return found
 
     def _frozen_run(self, problem: Problem) -> FrozenRun:
         request = self.request
