@@ -281,3 +281,30 @@ def test_a_profile_that_cannot_be_made():
         sngd.profile(solution, "k", key=KEY)
     with pytest.raises(KeyError, match="name is 'j'; the constants of the solution are k"):
         sngd.profile(solution, "j", key=KEY)
+
+
+def test_the_noise_of_several_sets_of_readings_is_estimated_apart():
+    """Readings of a value and of a derivative, whose noise differs by a factor of a hundred."""
+    generator = np.random.default_rng(3)
+    times, noise = np.linspace(0.05, 2, 60), (0.003, 0.3)
+    models = (lambda k: np.exp(-k * times), lambda k: k**2 * np.exp(-k * times))
+    values = [model(0.7) + size * generator.normal(size=60) for model, size in zip(models, noise, strict=True)]
+    second = lambda u, x: sngd.partial(u, "t", "t")(x)
+    data = [
+        sngd.Data(times[:, None], values[0], name="value"),
+        sngd.Data(times[:, None], values[1], operator=second, name="curvature"),
+    ]
+    found = sngd.solve(sngd.Problem(LINE, [DECAY, sngd.Initial(1.0), *data], unknowns=["u", K]), key=KEY)
+    # The likelihood in which each standard deviation is the one that fits best.
+    profile = lambda k: sum(
+        30 * np.log(np.mean((model(k) - each) ** 2)) for model, each in zip(models, values, strict=True)
+    )
+    best = minimize_scalar(profile, bounds=(0.5, 0.9), method="bounded", options={"xatol": 1e-12})
+    k = found.constants["k"]
+    assert k.value == pytest.approx(best.x, abs=0.02 * k.standard_error)
+    assert k.freedom == pytest.approx(119, rel=1e-3)
+    slopes = [-times * np.exp(-0.7 * times), (2 * 0.7 - 0.7**2 * times) * np.exp(-0.7 * times)]
+    information = sum(np.sum((slope / size) ** 2) for slope, size in zip(slopes, noise, strict=True))
+    assert k.standard_error == pytest.approx(information**-0.5, rel=0.2)
+    estimated = [float(each.split(": ")[1]) for each in found.choices["noise"].split("; ")]
+    assert estimated == pytest.approx(noise, rel=0.25)

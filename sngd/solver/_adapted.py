@@ -1,29 +1,20 @@
-"""Weights of readings and penalties that depend on the solution: outliers, and the smoothness of unknown functions.
+"""Penalties on unknown functions that depend on the solution: how smooth these are.
 
-Both are found by solving problems in which they are given, one after the other, each from the solution before.
+A penalty is found by solving problems in which it is given, one after the other, each from the solution before.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import scipy.optimize
-from jaxtyping import Float
-from scipy.special import gammaincinv
 
-from sngd._results import Result
 from sngd.features import Features, Network
-from sngd.problem import Data, Problem, Smooth
+from sngd.problem import Data, Smooth
 from sngd.solver._frozen import FrozenRun
 from sngd.solver._frozen_networks import frozen_start
+from sngd.solver._reweighted import ENDED, solve_reweighted, with_conditions
 from sngd.solver._solution import Solution
-
-# Weights that change by less have converged; and how often they are found again at most.
-_SETTLED, _REWEIGHTINGS = 1e-3, 30
-
-# A reading is called an outlier where its weight is below this number, and at most so many are listed.
-_OUTLIER, _LISTED = 1 / 3, 20
 
 # The factor from one penalty to the next, how many are tried in each direction, and how accurately its exponent is
 # found at last. The variance of the noise is first estimated with this part of the variance of the readings as the
@@ -32,9 +23,6 @@ _FACTOR, _TRIED, _ACCURACY, _WEAK = 100.0, 6, 0.05, 1e-6
 
 # Numbers of unknowns that differ by less are the same, and fewer degrees of freedom than these count as so many.
 _SAME, _LEFT = 0.2, 1e-3
-
-# Results of a run that goes on no longer.
-_ENDED = (Result.INTERRUPTED, Result.STOPPED, Result.SECONDS_EXHAUSTED)
 
 
 def solve_adapted(run: FrozenRun, like: Network | None, features: Features | None = None) -> Solution | None:
@@ -45,13 +33,13 @@ def solve_adapted(run: FrozenRun, like: Network | None, features: Features | Non
     """
     open_ones = [each for each in run.problem.conditions if isinstance(each, Smooth) and each.penalty is None]
     if not open_ones:
-        return _without_outliers(run, like, features)
+        return solve_reweighted(run, like, features)
     search = _PenaltySearch(run, like, features)
     penalty = search.best()
     found = None if penalty is None else search.solution(penalty)
     if found is None:
         return search.last
-    return _with_conditions(found, run.problem, {"penalty": f"{penalty:.3g}, by restricted maximum likelihood"})
+    return with_conditions(found, run.problem, {"penalty": f"{penalty:.3g}, by restricted maximum likelihood"})
 
 
 class _PenaltySearch:
@@ -68,7 +56,7 @@ class _PenaltySearch:
     def solution(self, penalty: float) -> Solution | None:
         """The solution for a penalty; `None` where there is none, or where the run has ended."""
         if penalty not in self._found:
-            if self.last is not None and self.last.result in _ENDED:
+            if self.last is not None and self.last.result in ENDED:
                 return None
             is_open = lambda each: isinstance(each, Smooth) and each.penalty is None
             conditions = [
@@ -77,7 +65,7 @@ class _PenaltySearch:
             ]
             problem = dataclasses.replace(self._run.problem, conditions=conditions)
             like = self._like if self.last is None else frozen_start(self.last, problem)
-            found = _without_outliers(dataclasses.replace(self._run, problem=problem), like, self._features)
+            found = solve_reweighted(dataclasses.replace(self._run, problem=problem), like, self._features)
             if found is None:
                 return None
             self._found[penalty] = self.last = found
@@ -138,64 +126,3 @@ class _PenaltySearch:
         variance = 1.0 if self.knows_noise else found.misfit / max(found.freedom, _LEFT)
         determined = max(self._count - found.freedom - unpenalized, _LEFT)
         return math.log(max(found.penalty, np.finfo(float).tiny) / (variance * determined))
-
-
-def _without_outliers(run: FrozenRun, like: Network | None, features: Features | None) -> Solution | None:
-    """The solution in which readings with a threshold have weights that depend on their residuals.
-
-    Iteratively reweighted least squares (Holland and Welsch, Comm. Statist. Theory Methods 6, 1977). The standard
-    deviations are those of the asymptotic theory (Huber, Robust Statistics, 1981, section 7.6).
-    """
-    problem, solution = run.problem, run.solve(like) if features is None else run.on(features)
-    data = {at: each for at, each in enumerate(problem.conditions) if isinstance(each, Data)}
-    robust = {at: each for at, each in data.items() if each.huber is not None}
-    before = {at: np.ones(len(each.points)) for at, each in robust.items()}
-    for _ in range(_REWEIGHTINGS if robust else 0):
-        if solution is None or solution.result in _ENDED:
-            break
-        residuals = solution.residuals()
-        found = {at: _weighted(each, residuals[at].values) for at, each in robust.items()}
-        weights = {at: weight for at, (_, weight) in found.items()}
-        if max(np.max(np.abs(weights[at] - before[at])) for at in robust) < _SETTLED:
-            break
-        before = weights
-        conditions = [found[at][0] if at in found else each for at, each in enumerate(problem.conditions)]
-        changed = dataclasses.replace(problem, conditions=conditions)
-        again = dataclasses.replace(run, problem=changed)
-        solution = again.solve(frozen_start(solution, changed)) if features is None else again.on(features)
-    if solution is None or not robust:
-        return solution
-    return _with_conditions(solution, problem, {"outliers": _listed(robust, before)})
-
-
-def _weighted(data: Data, residuals: Float[np.ndarray, "n c"]) -> tuple[Data, Float[np.ndarray, " n"]]:
-    """The data with larger standard deviations where residuals are beyond the threshold, and the weights."""
-    assert data.huber is not None
-    sizes = np.sqrt(np.mean(residuals**2, axis=1))
-    # The median of the mean of squares of normal variables of variance one.
-    middle = 2 * gammaincinv(residuals.shape[1] / 2, 0.5) / residuals.shape[1]
-    deviations = np.median(sizes) / math.sqrt(middle) if data.noise is None else data.noise
-    relative = sizes / np.maximum(deviations, np.finfo(float).tiny)
-    weights = np.minimum(1.0, data.huber / np.maximum(relative, data.huber))
-    # What a reading counts in the normal equations, over what it counts in the variance of their right-hand side.
-    within = max(float(np.mean(relative < data.huber)), 1 / len(relative))
-    spread = math.sqrt(np.mean((weights * relative) ** 2) * np.mean(weights)) / within
-    return dataclasses.replace(data, noise=spread * deviations / np.sqrt(weights), huber=None), weights
-
-
-def _listed(robust: Mapping[int, Data], weights: Mapping[int, Float[np.ndarray, " n"]]) -> str:
-    """The readings that are outliers, in words."""
-    parts = []
-    for at, data in robust.items():
-        outliers = np.flatnonzero(weights[at] < _OUTLIER)
-        listed = ", ".join(map(str, outliers[:_LISTED].tolist()))
-        more = f" and {len(outliers) - _LISTED} more" if len(outliers) > _LISTED else ""
-        parts.append(f"{data.label}: readings {listed}{more}" if len(outliers) else f"{data.label}: none")
-    return "; ".join(parts)
-
-
-def _with_conditions(solution: Solution, given: Problem, choices: dict[str, str]) -> Solution:
-    """The solution as one of the problem with the conditions that were given, and with these choices."""
-    assert isinstance(solution.problem, Problem)
-    problem = dataclasses.replace(solution.problem, conditions=given.conditions)
-    return dataclasses.replace(solution, problem=problem, choices={**solution.choices, **choices})
