@@ -6,6 +6,7 @@ Coordinates, lengths and values are in the user's units; the library assumes non
 """
 
 from sngd.problem._collocation import Collocation
+from sngd.problem._components import Components, real_parts
 from sngd.problem._conditions import (
     AbstractBoundaryCondition,
     AbstractCondition,
@@ -19,7 +20,7 @@ from sngd.problem._conditions import (
 )
 from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._domain import Box, Face, box, interval, space_time
-from sngd.problem._field import Components, Field, FieldAtPoints, HasField, real_parts
+from sngd.problem._field import Field, FieldAtPoints, HasField
 from sngd.problem._given import Quadrature
 from sngd.problem._laws import Coefficient, Law, values_of
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial

@@ -1,155 +1,14 @@
 """Functions of a point whose coordinates have names."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Float
 
+from sngd.problem._components import Components
 from sngd.problem._domain import Box
-
-
-def real_parts(values: Array) -> Array:
-    """Real values themselves; of complex values the real parts and then the imaginary parts, as one vector."""
-    if not jnp.iscomplexobj(values):
-        return values
-    flat = jnp.ravel(values)
-    return jnp.concatenate([flat.real, flat.imag])
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _at_points(trial: Callable, values: Float[Array, " n"], points: Float[Array, "n d"]) -> Float[Array, " n"]:
-    return jax.vmap(trial)(values, points)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _slopes(trial: Callable, values: Float[Array, " n"], points: Float[Array, "n d"]) -> Float[Array, " n"]:
-    return jax.vmap(jax.grad(trial))(values, points)
-
-
-def _number(value: Any, name: str) -> Array:
-    """The value of a trial function. Raises `ValueError` for anything but one real number."""
-    value = jnp.asarray(value)
-    if value.shape or not jnp.issubdtype(value.dtype, jnp.floating):
-        raise ValueError(
-            f"trial of the unknown {name} returns {value.dtype} of shape {value.shape}; it must return one real number"
-        )
-    return value
-
-
-@dataclasses.dataclass(frozen=True)
-class Components:
-    """The `m` real components of unknown functions: one of a real function, two of a complex one.
-
-    - `names`: of the functions. `are_complex`: whether each is complex. A complex one has its real part first.
-    - `trials`: for each function the trial function that makes it from its component, or `None`. A function with one is
-      real. If it is left out, there are none.
-    """
-
-    names: tuple[str, ...] = ("u",)
-    are_complex: tuple[bool, ...] = (False,)
-    trials: tuple[Callable[[Array, Array], Array] | None, ...] = ()
-
-    def __len__(self) -> int:
-        return sum(2 if each else 1 for each in self.are_complex)
-
-    @property
-    def any_is_complex(self) -> bool:
-        return any(self.are_complex)
-
-    def of(self, names: Sequence[str]) -> "Components":
-        """Those of some of the functions."""
-        return Components(tuple(names), tuple(self.are_complex[self.names.index(name)] for name in names))
-
-    @property
-    def has_trials(self) -> bool:
-        return any(each is not None for each in self.trials)
-
-    def function(self, parts: Callable[[Float[Array, " d"]], Array]) -> Callable[[Float[Array, " d"]], Array]:
-        """The unknown functions, from a function of one point that returns their components."""
-        return Assembled(parts, self) if self.any_is_complex or self.has_trials else parts
-
-    def at(self, x: Float[Array, " d"], parts: Array) -> Array:
-        """The functions at the point `x`, as `values` has them, from their components there."""
-        if not self.has_trials:
-            return self.values(parts)
-        divided = self._divided(jnp.ravel(parts))
-        made = [
-            each if trial is None else _number(trial(each[0], x), name)
-            for name, trial, each in zip(self.names, self.trials, divided, strict=True)
-        ]
-        whole = jnp.concatenate([jnp.ravel(each) for each in made])
-        return self.values(whole if len(whole) > 1 else whole[0])
-
-    def at_points(self, points: Float[np.ndarray, "n d"], parts: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-        """The components of the functions at points, after the trial functions."""
-        found = parts
-        if self.has_trials:
-            found = parts.copy()
-            for column, trial in self._columns():
-                found[:, column] = np.asarray(_at_points(trial, parts[:, column], points))
-        return found
-
-    def slopes(self, points: Float[np.ndarray, "n d"], parts: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-        """The derivatives of the trial functions by the components, at points; one where there is none."""
-        found = np.ones_like(parts)
-        for column, trial in self._columns():
-            found[:, column] = np.asarray(_slopes(trial, parts[:, column], points))
-        return found
-
-    def _columns(self) -> list[tuple[int, Callable[[Array, Array], Array]]]:
-        """The trial functions, and the numbers of the components that they take."""
-        starts = np.cumsum([0, *(2 if each else 1 for each in self.are_complex)]).tolist()
-        return [(start, trial) for start, trial in zip(starts, self.trials, strict=False) if trial is not None]
-
-    def values(self, parts: Array) -> Array:
-        """The functions at one point, shape `()` for one and `(f,)` for several, from their components there."""
-        if not self.any_is_complex:
-            return parts
-        values = jnp.stack(
-            [jax.lax.complex(*each) if len(each) == 2 else each[0].astype(complex) for each in self._divided(parts)]
-        )
-        return values[0] if len(values) == 1 else values
-
-    def parts(self, values: np.ndarray) -> Float[np.ndarray, "..."]:
-        """The components, shape `(n, m)`, of functions at `n` points, shape `(n,)` or `(n, f)`.
-
-        Values of real functions stay as they are.
-        """
-        if not self.any_is_complex:
-            return values
-        parts = []
-        for values_of_one, is_complex in zip(values.reshape(len(values), -1).T, self.are_complex, strict=True):
-            parts.extend([np.real(values_of_one), np.imag(values_of_one)] if is_complex else [np.real(values_of_one)])
-        return np.stack(parts, axis=1)
-
-    def assembled(self, parts: Float[np.ndarray, "n m"]) -> np.ndarray:
-        """The functions at `n` points, shape `(n, f)`, from their components."""
-        found = [each[0] + 1j * each[1] if len(each) > 1 else each[0] for each in self._divided(parts.T)]
-        return np.stack(found, axis=1)
-
-    def product(self, factor: complex) -> Float[np.ndarray, "m m"]:
-        """The matrix by which a number multiplies the components of all functions."""
-        number = complex(factor)
-        blocks = [
-            np.array([[number.real, -number.imag], [number.imag, number.real]]) if each else np.array([[number.real]])
-            for each in self.are_complex
-        ]
-        return np.asarray(scipy.linalg.block_diag(*blocks))
-
-    def norms(self, sizes: Float[np.ndarray, " m"]) -> Float[np.ndarray, " f"]:
-        """The norms of the functions, from those of their components."""
-        return np.array([np.linalg.norm(each) for each in self._divided(sizes)])
-
-    def _divided(self, parts: Any) -> list[Any]:
-        ends = np.cumsum([2 if each else 1 for each in self.are_complex]).tolist()
-        return [parts[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,19 +83,6 @@ class Entry:
     def __call__(self, x: Float[Array, " d"]) -> Array:
         value = self.original(x)[self.index]
         return value.real if self.is_real else value
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "original"), name)
-
-
-class Assembled(eqx.Module):
-    """Unknown functions, some complex or with a trial function, with the attributes of the function of components."""
-
-    original: Any
-    components: Components = eqx.field(static=True)
-
-    def __call__(self, x: Float[Array, " d"]) -> Array:
-        return self.components.at(x, self.original(x))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "original"), name)

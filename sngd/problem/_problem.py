@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd.problem._collocation import Collocation
+from sngd.problem._components import Components
 from sngd.problem._conditions import AbstractCondition, Periodic
 from sngd.problem._domain import Box, Face
-from sngd.problem._field import Components, Field
+from sngd.problem._field import Field
 from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._laws import Coefficient, Law
 from sngd.problem._parameters import as_pytree, checked, names_in, sorted_unknowns
