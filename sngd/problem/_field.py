@@ -29,7 +29,7 @@ class Field:
     function: Callable[[Float[Array, " d"]], Array]
     domain: Box
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
-    components: Components = Components()
+    components: Components = dataclasses.field(default_factory=Components)
 
     @property
     def unknowns(self) -> tuple[str, ...]:
