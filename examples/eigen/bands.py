@@ -14,8 +14,8 @@ WAVE_NUMBER, DEPTH = 1.0, 5.0
 
 def energies():
     """The eigenvalues of the matrix for plane waves `exp(i (k + 2 pi n) x)`, whose potential couples neighbors."""
-    numbers = WAVE_NUMBER + 2 * np.pi * np.arange(-30, 31)
-    neighbors = np.eye(61, k=1) + np.eye(61, k=-1)
+    numbers = WAVE_NUMBER + 2 * np.pi * np.arange(-8, 9)
+    neighbors = np.eye(17, k=1) + np.eye(17, k=-1)
     return np.linalg.eigvalsh(np.diag(numbers**2) + DEPTH / 2 * neighbors)
 
 
