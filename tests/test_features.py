@@ -415,7 +415,10 @@ def test_blocks_are_solved_like_the_whole_matrix(width, border, sides):
         for block, matrix in ((part.first, part.left), (part.second, part.right)):
             whole[4 * row : 4 * row + 4, width * block : width * (block + 1)] += matrix
     damping = 0.1
-    above = np.concatenate([whole, damping * np.eye(whole.shape[1])])
+    # The border is damped relative to its columns, by a hundred times as much.
+    size = np.sqrt(np.mean([np.sum(matrix**2) for matrix in own]))
+    borders_too = 100 * np.linalg.norm(whole[:, width * count :], axis=0) / size
+    above = np.concatenate([whole, damping * np.diag([*np.ones(width * count), *borders_too])])
     below = np.concatenate([*right, np.zeros((whole.shape[1], sides))])
     expected, *_ = np.linalg.lstsq(above, below)
     found = blocks.solve(right, damping)

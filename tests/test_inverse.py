@@ -279,7 +279,7 @@ def test_a_profile_that_cannot_be_made():
     solution = sngd.solve(decay(0.0, deviation=0.0), key=KEY)
     with pytest.raises(ValueError, match="the solution has readings of which none has noise; a profile needs noise"):
         sngd.profile(solution, "k", key=KEY)
-    with pytest.raises(KeyError, match="name is 'j'; the constants of the solution are k"):
+    with pytest.raises(KeyError, match="name is 'j'; the constants of the solution, without coefficients, are k"):
         sngd.profile(solution, "j", key=KEY)
 
 

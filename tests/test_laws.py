@@ -109,3 +109,12 @@ def test_a_found_law_is_asked_within_its_range(solution):
         solution["b"](np.array([2.0]))
     with pytest.raises(ValueError, match=r"numbers have shape \(\); the law b takes numbers of shape \(n,\)"):
         solution["b"](0.5)
+
+
+def test_a_law_that_is_open_has_no_band():
+    equation = sngd.Interior(lambda u, b, k, x: sngd.partial(u, "t")(x) + k * b(u(x)))
+    data = sngd.Data(TIMES, np.exp(-TIMES[:, 0]), noise=1e-4)
+    unknowns = ["u", sngd.Law("b", between=(0.3, 1.1), terms=2), sngd.Constant("k", start=0.5)]
+    found = sngd.solve(sngd.Problem(LINE, [equation, sngd.Initial(1.0), data], unknowns=unknowns), key=KEY)
+    assert found.result is sngd.Result.UNDETERMINED
+    assert np.isinf(found["b"].standard_deviation(np.array([0.5]))).all()

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.interpolate import make_smoothing_spline
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, minimize_scalar
 
 import sngd
 
@@ -106,3 +106,24 @@ def test_features_that_are_named_are_kept_through_all_solutions():
     assert {"outliers", "penalty"} <= set(found.choices)
     errors = found(DENSE[:, None]) - np.sin(6 * DENSE)
     assert np.sqrt(np.mean(errors**2)) < 0.06
+
+
+@pytest.mark.parametrize(("size", "noise"), [(1e6, 1e5), (1e-6, None)])
+def test_smoothness_does_not_depend_on_units(size, noise):
+    conditions = [sngd.Data(WHERE[:, None], size * VALUES, noise=noise), sngd.Smooth("u")]
+    found = sngd.solve(sngd.Problem(LINE, conditions), key=KEY)
+    reference = make_smoothing_spline(WHERE, VALUES)(DENSE)
+    assert np.sqrt(np.mean((found(DENSE[:, None]) / size - reference) ** 2)) < 0.05
+    band = np.sqrt(np.mean(found.standard_deviation(DENSE[:, None]) ** 2)) / size
+    assert 0.02 < band < 0.08
+
+
+def test_a_prior_beside_outliers():
+    equation = sngd.Interior(lambda u, x, k: sngd.partial(u, "t")(x) + k * u(x))
+    data = sngd.Data(TIMES[:, None], DIRTY, noise=0.01, huber=1.345)
+    k = sngd.Constant("k", prior=(0.8, 0.005))
+    problem = sngd.Problem(sngd.interval(t=(0, 2)), [equation, sngd.Initial(1.0), data], unknowns=["u", k])
+    robust = lambda r: np.sum(np.where(np.abs(r) < 1.345, r**2, 1.345 * (2 * np.abs(r) - 1.345)))
+    objective = lambda k: robust((np.exp(-k * TIMES) - DIRTY) / 0.01) + ((k - 0.8) / 0.005) ** 2
+    best = minimize_scalar(objective, bounds=(0.6, 0.9), method="bounded", options={"xatol": 1e-12})
+    assert sngd.solve(problem, key=KEY).constants["k"].value == pytest.approx(best.x, abs=1e-4)

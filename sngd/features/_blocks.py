@@ -13,6 +13,9 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Bool, Float
 
+# The damping of the border, relative to its columns, over that of the blocks.
+_BORDER = 1e2
+
 
 @dataclasses.dataclass(frozen=True)
 class Coupling:
@@ -89,6 +92,9 @@ class Blocks:
     def solve(self, right: list[Float[np.ndarray, "n r"]], damping: float) -> Solved:
         """The vectors that make the least sum of squares of the residual and of `damping` times the vector.
 
+        Entries of the border are multiplied by the norms of their columns first, over the scale of the blocks, and by a
+        hundred.
+
         - `right`: the right-hand sides, in the order of `times`.
         """
         count, width, sides = len(self.own), self.own[0].shape[1], right[0].shape[1]
@@ -130,7 +136,11 @@ class Blocks:
         """The solution, from the rows that each block has left, and from those that are left for the border."""
         count, width, sides, border = len(self.own), self.own[0].shape[1], last.shape[1], self.last.shape[1]
         rows = _triangle([_rows_of(rest, [0], {0: border}), _Rows((0,), (self.last,), last)], [0], {0: border})
-        damped = _Rows((0,), (damping * np.eye(border),), np.zeros((border, sides)))
+        # Constants of small effect are damped as little as others, relative to their effect. Rounding errors move a
+        # combination of constants without effect by the inverse of the damping.
+        norms = np.sqrt(sum(np.sum(part**2, axis=0) for part in (*self._borders, self.last)))
+        shares = np.where(norms > 0, _BORDER * norms / self.scale, 1.0) if border else np.zeros(0)
+        damped = _Rows((0,), (damping * np.diag(shares),), np.zeros((border, sides)))
         whole = _triangle([_rows_of(rows, [0], {0: border}), damped], [0], {0: border})
         known = np.zeros((0, sides))
         if border:

@@ -31,9 +31,14 @@ def _slopes(trial: Callable, values: Float[Array, " n"], points: Float[Array, "n
     return jax.vmap(jax.grad(trial))(values, points)
 
 
-def _number(value: Any, name: str) -> Array:
-    """The value of a trial function. Raises `ValueError` for anything but one real number."""
-    value = jnp.asarray(value)
+def _made(trial: Callable, number: Array, x: Float[Array, " d"], name: str) -> Array:
+    """The value of a trial function. Raises `TypeError` or `ValueError` for anything but one real number."""
+    try:
+        value = jnp.asarray(trial(number, x))
+    except (TypeError, IndexError) as error:
+        raise TypeError(
+            f"trial of the unknown {name} fails: {error}; write a function of a number and a point with jax.numpy"
+        ) from error
     if value.shape or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(
             f"trial of the unknown {name} returns {value.dtype} of shape {value.shape}; it must return one real number"
@@ -79,7 +84,7 @@ class Components:
             return self.values(parts)
         divided = self._divided(jnp.ravel(parts))
         made = [
-            each if trial is None else _number(trial(each[0], x), name)
+            each if trial is None else _made(trial, each[0], x, name)
             for name, trial, each in zip(self.names, self.trials, divided, strict=True)
         ]
         whole = jnp.concatenate([jnp.ravel(each) for each in made])

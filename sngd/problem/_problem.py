@@ -237,6 +237,10 @@ class Problem(AbstractProblem):
         for axis in axes:
             if axes.count(axis) > 1:
                 raise ValueError(f"conditions holds two Periodic ones for the axis {axis!r}; give one with all orders")
+        smooth = [part.of for part in self.conditions if isinstance(part, Smooth)]
+        for name in smooth:
+            if smooth.count(name) > 1:
+                raise ValueError(f"conditions holds two Smooth ones for the unknown {name!r}; give one")
         noisy = any(part.is_of_readings and part.noise_unit is not None for part in self.conditions)
         for part in self.conditions:
             if isinstance(part, Smooth) and part.penalty is None and not noisy:

@@ -88,6 +88,8 @@ class Data(AbstractCondition):
             self._require_huber()
 
     def _require_noise(self, count: int) -> None:
+        if isinstance(self.noise, bool):
+            raise TypeError(f"noise of {self.label} is {self.noise}; give standard deviations, or leave it out")
         noise = _numbers(self.noise, f"noise of {self.label}", f"(), ({count},) or ({count}, {count})")
         if noise.shape not in ((), (count,), (count, count)):
             raise ValueError(

@@ -30,10 +30,10 @@ class Unknown:
     - `start`: the constant function from which it is sought. A coefficient of the highest derivative, or a length that
       is divided by, is not zero there.
     - `complex`: whether its values are complex numbers.
-    - `trial`: a function `trial(v, x)` of a number and of a point, shape `(d,)`, that makes the unknown from the value
-      `v` of a network or of features there, such as `lambda v, x: x[0] * (1 - x[0]) * v` for a function that is zero at
-      the ends. It is written with `jax.numpy`. If it is left out, the unknown is `v` itself. A condition that all such
-      functions meet is left out of the problem.
+    - `trial`: a function `trial(v, x)` of a number and of a point of the domain, shape `(d,)`, that makes the unknown
+      from the value `v` of a network or of features there, such as `lambda v, x: x[0] * (1 - x[0]) * v` for a function
+      that is zero at the ends. It is written with `jax.numpy`. If it is left out, the unknown is `v` itself. Conditions
+      that all such functions meet are left out of the problem.
 
     Raises `TypeError` or `ValueError` for values that cannot be used.
     """
@@ -105,6 +105,10 @@ class Constant:
             require_number(f"{field} of the constant {self.name}", getattr(self, field))
         if not math.isfinite(self.start):
             raise ValueError(f"start of the constant {self.name} is {self.start}; it must be finite")
+        if not self.lower < self.upper:
+            raise ValueError(
+                f"bounds of the constant {self.name} are lower={self.lower} and upper={self.upper}; they must increase"
+            )
         if not self.lower < self.start < self.upper:
             raise ValueError(
                 f"start of the constant {self.name} is {self.start}; it must be between lower={self.lower} and "

@@ -11,6 +11,7 @@ import scipy.optimize
 
 from sngd.features import Features, Network
 from sngd.problem import Data, Smooth
+from sngd.solver._evaluation import root_mean_square
 from sngd.solver._frozen import FrozenRun
 from sngd.solver._frozen_networks import frozen_start
 from sngd.solver._reweighted import ENDED, solve_reweighted, with_conditions
@@ -20,6 +21,10 @@ from sngd.solver._solution import Solution
 # found at last. The variance of the noise is first estimated with this part of the variance of the readings as the
 # penalty.
 _FACTOR, _TRIED, _ACCURACY, _WEAK = 100.0, 6, 0.05, 1e-6
+
+# How often the unit of penalties is found again at most, and the points on each axis of the grid for the size of
+# functions.
+_UNITS, _GRID = 4, {1: 101, 2: 21}
 
 # Numbers of unknowns that differ by less are the same, and fewer degrees of freedom than these count as so many.
 _SAME, _LEFT = 0.2, 1e-3
@@ -52,6 +57,7 @@ class _PenaltySearch:
         self._noisy = [each for each in run.problem.conditions if isinstance(each, Data) and not each.is_exact]
         self.knows_noise = not any(each.estimates_noise for each in self._noisy)
         self._count, self._unit = sum(each.values.size for each in self._noisy), 1.0
+        self._names = [each.of for each in run.problem.conditions if isinstance(each, Smooth) and each.penalty is None]
 
     def solution(self, penalty: float) -> Solution | None:
         """The solution for a penalty; `None` where there is none, or where the run has ended."""
@@ -73,12 +79,8 @@ class _PenaltySearch:
 
     def best(self) -> float | None:
         """The penalty of the largest restricted likelihood; `None` where the run has ended."""
-        if not self.knows_noise:
-            for penalty in (_WEAK * max(float(np.var(each.values)) for each in self._noisy), None):
-                found = self.solution(self._unit if penalty is None else penalty)
-                if found is None:
-                    return None
-                self._unit = max(found.misfit, np.finfo(float).tiny) / max(found.freedom, _LEFT)
+        if not self._finds_unit():
+            return None
         if self._unpenalized() is None:
             return None
         low, high, start = -_TRIED, _TRIED, self._excess(0)
@@ -96,8 +98,40 @@ class _PenaltySearch:
         found = scipy.optimize.brentq(self._excess, low, high, xtol=_ACCURACY, disp=False)
         return self._at(float(found))  # pyright: ignore[reportArgumentType]
 
+    def _finds_unit(self) -> bool:
+        """Finds the unit of penalties: the variance of the noise over the mean square of the functions; `False` where
+        there is no solution.
+        """
+        read = [each for each in self._noisy if each.operator is None and self._is_read(each)]
+        variance, size = 1.0, max((root_mean_square(each.values) for each in read), default=1.0) or 1.0
+        if not self.knows_noise:
+            variance = _WEAK * max(float(np.var(each.values)) for each in self._noisy) or 1.0
+        for _ in range(_UNITS):
+            found = self.solution(variance / size**2)
+            if found is None:
+                return False
+            before = variance, size
+            size = self._size(found) or size
+            if not self.knows_noise:
+                variance = max(found.misfit, np.finfo(float).tiny) / max(found.freedom, _LEFT)
+            if max(abs(math.log(now / then)) for now, then in zip((variance, size), before, strict=True)) < 1:
+                break
+        self._unit = variance / size**2
+        return True
+
+    def _is_read(self, data: Data) -> bool:
+        """Whether data are readings of one of the functions that are to be smooth."""
+        of = self._run.problem.functions if data.of is None else (data.of,) if isinstance(data.of, str) else data.of
+        return any(name in of for name in self._names)
+
+    def _size(self, solution: Solution) -> float:
+        """The root mean square of the functions that are to be smooth."""
+        domain = self._run.problem.domain
+        points = domain.grid(_GRID.get(domain.dimension, 5))
+        return max(root_mean_square(solution[name](points)) for name in self._names)
+
     def _at(self, exponent: float) -> float:
-        """A penalty, in the unit of the variance of the noise."""
+        """A penalty, in the unit of penalties."""
         return self._unit * _FACTOR**exponent
 
     def _unpenalized(self) -> float | None:

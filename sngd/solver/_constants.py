@@ -15,6 +15,9 @@ from sngd.problem import AbstractProblem, Law
 # A constant has a part in a direction if it has this share of it.
 _SHARE = 1e-3
 
+# An estimate of the noise from fewer degrees of freedom tells nothing.
+_FREEDOM = 0.5
+
 # The probability of an interval.
 _LEVEL = 0.95
 
@@ -74,19 +77,26 @@ class FoundLaw:
     """An unknown function of a number, as it was found.
 
     - `law`: what was sought. `coefficients`: of its Chebyshev series, shape `(c,)`. `covariance`: of these, `(c, c)`.
+    - `is_determined`: whether the readings determine all of them.
     """
 
     law: Law
     coefficients: Float[np.ndarray, " c"]
     covariance: Float[np.ndarray, "c c"]
+    is_determined: bool = True
 
     def __call__(self, numbers: Any) -> Float[np.ndarray, " n"]:
         """The law at numbers of shape `(n,)`. Raises `ValueError` for numbers of another shape or out of its range."""
         return self._polynomials(numbers) @ self.coefficients
 
     def standard_deviation(self, numbers: Any) -> Float[np.ndarray, " n"]:
-        """The standard deviation of the law at numbers of shape `(n,)`, from the noise of the readings."""
+        """The standard deviation of the law at numbers of shape `(n,)`, from the noise of the readings.
+
+        It is infinite where the readings do not determine all coefficients.
+        """
         found = self._polynomials(numbers)
+        if not self.is_determined:
+            return np.full(len(found), math.inf)
         return np.sqrt(np.sum((found @ self.covariance) * found, axis=1))
 
     def _polynomials(self, numbers: Any) -> Float[np.ndarray, "n c"]:
@@ -109,7 +119,8 @@ def found_laws(
     for law in problem.laws:
         at = [number for number, each in enumerate(problem.constants) if each.argument == law.name]
         coefficients = np.array([constants[each.name].value for each in law.coefficients])
-        laws[law.name] = FoundLaw(law, coefficients, covariance[np.ix_(at, at)])
+        known = all(math.isfinite(constants[each.name].standard_error) for each in law.coefficients)
+        laws[law.name] = FoundLaw(law, coefficients, covariance[np.ix_(at, at)], known)
     return laws
 
 
@@ -129,6 +140,9 @@ def found_constants(
     found = {}
     open_ones = np.any(np.abs(inference.undetermined) > _SHARE, axis=0)
     deviations = np.where(open_ones, np.inf, np.sqrt(np.diag(inference.covariance)))
+    if inference.freedom < _FREEDOM:
+        # As many unknowns as readings leave nothing that tells the noise.
+        deviations = np.full_like(deviations, np.inf)
     for at, constant in enumerate(problem.constants):
         value = float(values[at])
         bound = constant.bound_at(value)

@@ -69,7 +69,7 @@ class _Search:
         constants = [each for each in problem.constants if not isinstance(each, Coefficient)]
         if not isinstance(problem, Problem) or name not in [each.name for each in constants]:
             listed = ", ".join(each.name for each in constants) or "none"
-            raise KeyError(f"name is {shown(name)}; the constants of the solution are {listed}")
+            raise KeyError(f"name is {shown(name)}; the constants of the solution, without coefficients, are {listed}")
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; it must be between 0 and 1")
         noisy = [each for each in problem.conditions if isinstance(each, Data) and not each.is_exact]
@@ -78,6 +78,13 @@ class _Search:
         if len(estimated) != 1:
             some = "some have a known and some an estimated noise" if estimated else "none has noise"
             raise ValueError(f"the solution has readings of which {some}; a profile needs noise of one kind")
+        if estimated == {True} and len(noisy) > 1:
+            raise ValueError(
+                "the solution has several sets of readings with unknown noise, which a profile would find again for "
+                "each value; give their noise"
+            )
+        if not math.isfinite(solution.misfit):
+            raise ValueError("the solution is a trained network, whose misfit is not known; leave the network out")
         if any(each.huber is not None for each in noisy):
             raise ValueError("the solution has readings with a threshold huber, whose misfit is no likelihood")
         self._problem, self._name, self._key, self._options = problem, name, key, options

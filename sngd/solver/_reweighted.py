@@ -25,6 +25,9 @@ _SETTLED, _REWEIGHTINGS = 1e-3, 30
 # A reading is called an outlier where its weight is below this number, and at most so many are listed.
 _OUTLIER, _LISTED = 1 / 3, 20
 
+# Numbers that a set of readings of unknown noise has at least, if it is not the only one.
+_LEAST = 5
+
 ENDED = (Result.INTERRUPTED, Result.STOPPED, Result.SECONDS_EXHAUSTED)
 """Results of a run that goes on no longer."""
 
@@ -33,17 +36,24 @@ def solve_reweighted(run: FrozenRun, like: Network | None, features: Features | 
     """The solution of a problem in which readings with a threshold, and readings of unknown noise beside others, have
     weights that depend on their residuals; or `None`.
 
-    Iteratively reweighted least squares (Holland and Welsch, Comm. Statist. Theory Methods 6, 1977). The standard
-    deviations are those of the asymptotic theory (Huber, Robust Statistics, 1981, section 7.6).
+    Iteratively reweighted least squares (Holland and Welsch, Comm. Statist. Theory Methods 6, 1977). Standard errors
+    are those of readings with the final weights.
 
     - `like`, `features`: as in `solve_adapted`.
     """
-    problem, solution = run.problem, run.solve(like) if features is None else run.on(features)
+    problem = run.problem
     noisy = {at: each for at, each in enumerate(problem.conditions) if isinstance(each, Data) and not each.is_exact}
     robust = {at: each for at, each in noisy.items() if each.huber is not None}
     unknown = {at: each for at, each in noisy.items() if each.estimates_noise and at not in robust}
     # The noise of one set of readings alone follows from what the fit leaves.
     unknown = unknown if len(noisy) > 1 else {}
+    for each in unknown.values():
+        if each.values.size < _LEAST:
+            raise ValueError(
+                f"noise of {each.label} is left out, and {each.values.size} of its readings beside others do not tell "
+                "it; give a standard deviation"
+            )
+    solution = run.solve(like) if features is None else run.on(features)
     before = {at: np.ones(len(each.points)) if at in robust else np.zeros(1) for at, each in noisy.items()}
     for _ in range(_REWEIGHTINGS if robust or unknown else 0):
         if solution is None or solution.result in ENDED:
@@ -89,10 +99,7 @@ def _weighted(data: Data, residuals: Float[np.ndarray, "n c"]) -> tuple[Data, Fl
     deviations = np.median(sizes) / math.sqrt(middle) if data.noise is None else data.noise
     relative = sizes / np.maximum(deviations, np.finfo(float).tiny)
     weights = np.minimum(1.0, data.huber / np.maximum(relative, data.huber))
-    # What a reading counts in the normal equations, over what it counts in the variance of their right-hand side.
-    within = max(float(np.mean(relative < data.huber)), 1 / len(relative))
-    spread = math.sqrt(np.mean((weights * relative) ** 2) * np.mean(weights)) / within
-    return dataclasses.replace(data, noise=spread * deviations / np.sqrt(weights), huber=None), weights
+    return dataclasses.replace(data, noise=deviations / np.sqrt(weights), huber=None), weights
 
 
 def _listed(robust: Mapping[int, Data], weights: Mapping[int, Float[np.ndarray, " n"]]) -> str:

@@ -17,7 +17,7 @@ from sngd._results import Result
 from sngd.files import Structure, differences, read_archive, structure_of, write_archive
 from sngd.linearize import with_constants
 from sngd.networks import MLP, Cells, Several, WithConstants
-from sngd.problem import AbstractProblem
+from sngd.problem import AbstractProblem, Coefficient
 from sngd.solver._constants import FoundConstant
 from sngd.solver._solution import Solution
 
@@ -222,8 +222,18 @@ def _identity(problem: AbstractProblem) -> _Identity:
     domain = problem.domain
     bounds = tuple((float(low), float(high)) for low, high in domain.bounds)
     parameters = {name: np.asarray(value).tolist() for name, value in problem.parameters.items()}
-    unknowns = (*problem.functions, *(constant.name for constant in problem.constants))
+    unknowns = tuple(_described(each) for each in problem.unknowns)
     return _Identity(problem.name, tuple(domain.axes), bounds, domain.time_axis, unknowns, parameters)
+
+
+def _described(unknown: Any) -> str:
+    """An unknown in words: its name, and what else the values of its network are made into."""
+    if isinstance(unknown, Coefficient) and unknown.law is not None:
+        low, high = unknown.law.between
+        return f"{unknown.name} of a law between {low!r} and {high!r}"
+    kinds = [kind for kind, is_so in (("complex", getattr(unknown, "complex", False)),) if is_so]
+    kinds += ["by a trial function"] if getattr(unknown, "trial", None) is not None else []
+    return " ".join([unknown.name, *kinds])
 
 
 def _lines(identity: _Identity) -> dict[str, str]:

@@ -14,7 +14,7 @@ from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw, draw_corner
 from sngd.files import Checkpoints
-from sngd.problem import AbstractProblem, Coefficient, Field
+from sngd.problem import AbstractProblem, Coefficient, Field, Problem
 from sngd.solver._constants import FoundConstant, found_laws
 from sngd.solver._evaluation import (
     FieldOfNetwork,
@@ -113,12 +113,14 @@ class Solution:
     def standard_deviation(self, points: Any) -> np.ndarray:
         """The standard deviation of the solution at `points` of shape `(n, d)`, from the noise of the readings.
 
-        It has the shape of the solution there, and is zero where no reading has noise. For a complex function it is the
+        It has the shape of the solution there, is zero where no reading has noise, and not a number for a network that
+        has been trained with such readings. For a complex function it is the
         root of the sum of the variances of its two parts. Raises `ValueError` for points of another shape.
         """
         points, components = points_of(points, self.problem.domain), self.problem.components
         shape = (len(points), len(components.names))
-        found = np.zeros(shape)
+        noisy = isinstance(self.problem, Problem) and any(each.noise_unit for each in self.problem.conditions)
+        found = np.full(shape, math.nan if noisy and math.isnan(self.misfit) else 0.0)
         if self.modes is not None:
             modes = evaluate_in_chunks(self.modes, points).reshape(len(points), len(components), -1)
             if components.has_trials:
@@ -216,7 +218,8 @@ def plot(
 ) -> "Figure":
     """A figure of the solution, of the exact one and the error, where known, and of the history of the run.
 
-    A solution from readings with noise has a band of 95 % probability.
+    A solution from readings with noise has a band of 95 % probability. The band of a modulus is for both parts
+    together, and so too wide.
 
     - `path`: a file to write the figure to as well; its ending says in which format.
     - `axes`: the one or two axes to vary, the first ones if left out. The others are held at the middle of the domain.
@@ -255,7 +258,9 @@ def plot_constants(
     plain = [each.name for each in problem.constants if not isinstance(each, Coefficient)]
     chosen = plain if names is None else [names] if isinstance(names, str) else list(names)
     if not chosen or any(name not in known for name in chosen):
-        raise ValueError(f"names is {names!r}; the constants of the solution are {', '.join(all_names) or 'none'}")
+        raise ValueError(
+            f"names is {names!r}; give names of constants, of which the solution has {', '.join(all_names) or 'none'}"
+        )
     for name in chosen:
         if not 0 < known[name].standard_error < math.inf:
             raise ValueError(f"the constant {name} is {known[name]} and has no standard error; leave it out of names")
