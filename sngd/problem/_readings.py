@@ -24,6 +24,9 @@ from sngd.problem._points import is_inside
 # transpose.
 _MATRIX, _SYMMETRIC = 2, 1e-10
 
+# Exact values at one point that differ by less than this part of the largest value are equal.
+_EQUAL = 1e-9
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Data(AbstractCondition):
@@ -86,6 +89,8 @@ class Data(AbstractCondition):
             self._require_noise(count)
         if self.huber is not None:
             self._require_huber()
+        if self.is_exact:
+            self._require_one_value_at_each_point()
 
     def _require_noise(self, count: int) -> None:
         if isinstance(self.noise, bool):
@@ -109,6 +114,16 @@ class Data(AbstractCondition):
                 f"noise of {self.label} is zero for some readings only; give exact and noisy readings as two conditions"
             )
         object.__setattr__(self, "noise", noise)
+
+    def _require_one_value_at_each_point(self) -> None:
+        _, first, same = np.unique(self.points, axis=0, return_index=True, return_inverse=True)
+        apart = np.abs(self.values - self.values[first][same.ravel()]).reshape(len(self.points), -1)
+        row = int(np.argmax(np.max(apart, axis=1)))
+        if np.max(apart) > _EQUAL * np.max(np.abs(self.values)):
+            raise ValueError(
+                f"values of {self.label} are exact, and two at the point {self.points[row].tolist()} differ by "
+                f"{np.max(apart[row]):.3g}; give their noise, or one of them"
+            )
 
     def _require_huber(self) -> None:
         require_number(f"huber of {self.label}", self.huber)
