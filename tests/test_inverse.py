@@ -279,6 +279,8 @@ def test_a_profile_that_cannot_be_made():
     solution = sngd.solve(decay(0.0, deviation=0.0), key=KEY)
     with pytest.raises(ValueError, match="the solution has readings of which none has noise; a profile needs noise"):
         sngd.profile(solution, "k", key=KEY)
+    with pytest.raises(TypeError, match="solution is 'k'; give a Solution"):
+        sngd.profile("k", "k", key=KEY)
     with pytest.raises(KeyError, match="name is 'j'; the constants of the solution, without coefficients, are k"):
         sngd.profile(solution, "j", key=KEY)
 
@@ -308,3 +310,21 @@ def test_the_noise_of_several_sets_of_readings_is_estimated_apart():
     assert k.standard_error == pytest.approx(information**-0.5, rel=0.2)
     estimated = [float(each.split(": ")[1]) for each in found.choices["noise"].split("; ")]
     assert estimated == pytest.approx(noise, rel=0.25)
+
+
+def test_a_trained_network_has_no_band_and_no_profile():
+    trained = sngd.solve(decay(0.01), "1x6", key=KEY, stopping=sngd.Stopping(iterations=20))
+    assert math.isnan(trained.misfit)
+    assert np.isnan(trained.standard_deviation(TIMES)).all()
+    with pytest.raises(ValueError, match="the solution is a trained network, whose misfit is not known"):
+        sngd.profile(trained, "k", key=KEY)
+
+
+def test_sets_of_readings_that_do_not_tell_their_noise():
+    lone, many = sngd.Data([[1.0]], [0.5], name="one"), sngd.Data(TIMES, np.exp(-0.7 * TIMES[:, 0]))
+    problem = sngd.Problem(LINE, [DECAY, sngd.Initial(1.0), lone, many], unknowns=["u", K])
+    with pytest.raises(ValueError, match="noise of one is left out, and 1 of its readings"):
+        sngd.solve(problem, key=KEY)
+    # One reading and one constant leave nothing that tells the noise.
+    found = sngd.solve(dataclasses.replace(problem, conditions=[DECAY, sngd.Initial(1.0), lone]), key=KEY)
+    assert math.isinf(found.constants["k"].standard_error)

@@ -1,5 +1,7 @@
 """Unknown functions of a number, against closed forms."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,14 +13,14 @@ from sngd.problem import values_of
 KEY = jax.random.key(0)
 LINE = sngd.interval(t=(0, 1))
 TIMES = np.linspace(0, 1, 30)[:, None]
+UNKNOWNS = [sngd.Unknown("u"), sngd.Law("b", between=(0.3, 1.1), terms=3)]
 
 
 def decay(noise, deviation=0.0):
     """`u' = -b(u)` with the law `b(u) = u` and so `u = exp(-t)`, from readings of `u`."""
     equation = sngd.Interior(lambda u, b, x: sngd.partial(u, "t")(x) + b(u(x)))
     values = np.exp(-TIMES[:, 0]) + deviation * np.random.default_rng(0).normal(size=30)
-    unknowns = ["u", sngd.Law("b", between=(0.3, 1.1), terms=3)]
-    return sngd.Problem(LINE, [equation, sngd.Initial(1.0), sngd.Data(TIMES, values, noise=noise)], unknowns=unknowns)
+    return sngd.Problem(LINE, [equation, sngd.Initial(1.0), sngd.Data(TIMES, values, noise=noise)], unknowns=UNKNOWNS)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,9 @@ def test_a_law_is_saved_and_loaded(solution, tmp_path):
     sngd.save(solution, tmp_path / "law.sngd")
     loaded = sngd.load(tmp_path / "law.sngd", decay(0.0))
     assert loaded["b"](np.array([0.5])) == solution["b"](np.array([0.5]))
+    other = [sngd.Law("b", between=(0.3, 1.2), terms=3) if each.name.startswith("b") else each for each in UNKNOWNS]
+    with pytest.raises(ValueError, match=r"holds a solution of another problem: .* of a law between 0\.3 and 1\.1"):
+        sngd.load(tmp_path / "law.sngd", dataclasses.replace(decay(0.0), unknowns=other))
 
 
 def test_the_band_of_a_law_is_that_of_its_coefficients():

@@ -67,7 +67,7 @@ class Components:
         return any(self.are_complex)
 
     def of(self, names: Sequence[str]) -> "Components":
-        """Those of some of the functions."""
+        """Those of some of the functions, without trial functions: their values are those of the unknowns already."""
         return Components(tuple(names), tuple(self.are_complex[self.names.index(name)] for name in names))
 
     @property

@@ -65,6 +65,8 @@ class _Search:
     """Misfits for values of a constant."""
 
     def __init__(self, solution: Solution, name: str, level: float, key: PRNGKeyArray, options: dict[str, Any]):
+        if not isinstance(solution, Solution):
+            raise TypeError(f"solution is {shown(solution)}; give a Solution, such as the one that solve returns")
         problem = solution.problem
         constants = [each for each in problem.constants if not isinstance(each, Coefficient)]
         if not isinstance(problem, Problem) or name not in [each.name for each in constants]:
