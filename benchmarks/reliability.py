@@ -33,8 +33,9 @@ from benchmarks.machine import RESULTS, machine
 from sngd.cli import main as command_line
 from sngd.descent import FactorDescent
 from sngd.files import read_data, write_atomically
+from sngd.geometry import GaussLegendre
 from sngd.library import PAPER_PROBLEMS, find_problem
-from sngd.problem import AbstractProblem, Dirichlet, GaussLegendre, Initial, Neumann, Problem
+from sngd.problem import AbstractProblem, Dirichlet, Initial, Neumann, Problem
 from sngd.search import FixedStep, GainRatio, GridSearch
 from sngd.solver import (
     OPTIMIZERS,

@@ -13,10 +13,11 @@ True
 
 import importlib.metadata
 
-from sngd import descent, display, files, library, linearize, networks, problem, search, sketch, solver
+from sngd import descent, display, files, geometry, library, linearize, networks, problem, search, sketch, solver
 from sngd.display import ProgressDisplay
 from sngd.features import Features
 from sngd.files import read_data
+from sngd.geometry import GaussLegendre, Midpoint, Sobol, UniformGrid, UniformRandom, box, interval, space_time
 from sngd.problem import (
     Boundary,
     Constant,
@@ -24,28 +25,20 @@ from sngd.problem import (
     Dirichlet,
     Energy,
     Field,
-    GaussLegendre,
     Initial,
     Interior,
     Law,
-    Midpoint,
     Neumann,
     Periodic,
     Problem,
     Robin,
     Smooth,
-    Sobol,
-    UniformGrid,
-    UniformRandom,
     Unknown,
-    box,
     directional,
     divergence,
     gradient,
-    interval,
     laplacian,
     partial,
-    space_time,
 )
 from sngd.solver import (
     OPTIMIZERS,
@@ -110,6 +103,7 @@ __all__ = [
     "divergence",
     "eigenpairs",
     "files",
+    "geometry",
     "gradient",
     "interval",
     "laplacian",

@@ -6,17 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sngd
-from sngd.problem import (
+from sngd.geometry import (
     GaussLegendre,
     GradedGaussLegendre,
-    Interior,
     Midpoint,
-    Problem,
     Sobol,
     UniformGrid,
     UniformRandom,
     default_quadrature,
 )
+from sngd.problem import Interior, Problem
 
 RULES = [sngd.UniformGrid(5), sngd.GaussLegendre(4), sngd.Sobol(50), sngd.UniformRandom(40)]
 LOWER, UPPER = np.array([-1.0, 0.5, 2.0]), np.array([3.0, 0.75, 2.5])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sngd._history import History
-from sngd.problem import Box
+from sngd.geometry import Box
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

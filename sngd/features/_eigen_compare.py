@@ -11,7 +11,7 @@ from sngd.features._estimate import relative
 from sngd.features._families import Features
 from sngd.features._network import Network
 from sngd.features._points import with_points
-from sngd.problem import Collocation
+from sngd.geometry import Collocation
 
 # Points at which functions are evaluated at once.
 _AT_ONCE = 4096

@@ -27,7 +27,8 @@ from sngd.features._probe import Probe, probe
 from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
-from sngd.problem import Box, Periodic, Problem, with_other_points
+from sngd.geometry import Box
+from sngd.problem import Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1

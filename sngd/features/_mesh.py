@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from sngd.problem import Box, Face, Problem
+from sngd.geometry import Box, Face
+from sngd.problem import Problem
 
 # Faces whose distance is at most this part of the side of the domain are the same.
 _SAME = 1e-12

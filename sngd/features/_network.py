@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sngd.features._families import Layer
-from sngd.problem import Box
+from sngd.geometry import Box
 
 
 @dataclasses.dataclass(frozen=True)

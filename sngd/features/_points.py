@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from sngd.features._families import Features
-from sngd.problem import GaussLegendre, GradedGaussLegendre, Problem, Sobol, UniformRandom
+from sngd.geometry import GaussLegendre, GradedGaussLegendre, Sobol, UniformRandom
+from sngd.problem import Problem
 
 # Rows of the interior for each column of a fit, and further points on every axis of a face.
 _OVERSAMPLING, _MORE_ON_FACES = 1.6, 4

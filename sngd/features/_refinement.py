@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from sngd.features._mesh import halves, siblings
 from sngd.features._network import Network
-from sngd.problem import Box
+from sngd.geometry import Box
 
 # Cells whose residual is at least this part of the largest one are halved together.
 _MARKED = 1e-2

@@ -12,8 +12,9 @@ from sngd.features._direct import FEATURES, jacobian_of, residual_of, trial_of
 from sngd.features._families import Features, Layer
 from sngd.features._network import Network
 from sngd.features._points import with_points
+from sngd.geometry import Box, Collocation, UniformRandom
 from sngd.linearize import Pointwise, Term, residual_terms
-from sngd.problem import Box, Collocation, Periodic, Problem, UniformRandom
+from sngd.problem import Periodic, Problem
 
 # Features for whose points conditions are traced, and the points at which it is found out what residuals depend on.
 _FEW, _MANY = 64, UniformRandom(2048)

@@ -15,7 +15,8 @@ from sngd.features._families import Layer
 from sngd.features._mesh import Interface, interfaces
 from sngd.features._network import Network
 from sngd.features._rows import Conditions, Rows
-from sngd.problem import Box, Problem, priors
+from sngd.geometry import Box
+from sngd.problem import Problem, priors
 
 # Rows of readings with noise, and of priors, are this part of the rows that hold exactly. The latter are violated by
 # its square, so that the equations hold to rounding errors however large the noise is.

@@ -17,9 +17,10 @@ from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
 from sngd._compiled import compiled
+from sngd.geometry import Box
 from sngd.linearize._rewriting import evaluated
 from sngd.linearize._terms import Term
-from sngd.problem import Box, Components, Constant, Field, Problem, values_of
+from sngd.problem import Components, Constant, Field, Problem, values_of
 
 # The highest order of derivatives that are looked for, by the dimension; in higher dimensions the last one.
 _HIGHEST = (8, 6, 4, 4, 3, 2)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sngd._arrays import Unflatten, flattened, on_device
+from sngd.geometry import Box
 from sngd.networks import WithConstants
-from sngd.problem import AbstractProblem, Box, Components, Constant, Field, values_of
+from sngd.problem import AbstractProblem, Components, Constant, Field, values_of
 
 
 class _Adapted(eqx.Module):

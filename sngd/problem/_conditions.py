@@ -27,15 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._collocation import Collocation
+from sngd.geometry import AbstractPoints, Box, Collocation, Face, Faces, Quadrature, as_points, require_on, select_faces
 from sngd.problem._data import Data, Point, datum_at, evaluate_on_host, is_traceable
-from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
-from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._laws import start_values
 from sngd.problem._operators import directional, partial
 from sngd.problem._parameters import bind, call_by_names, names_in, takes
-from sngd.problem._points import AbstractPoints
 from sngd.problem._unknowns import Constant
 
 Equations = Array | Sequence[Array]

@@ -7,8 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sngd.geometry import Box
 from sngd.problem._components import Components
-from sngd.problem._domain import Box
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,16 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._collocation import Collocation
+from sngd.geometry import AbstractPoints, Box, Collocation, Face, Quadrature, as_points, default_quadrature, require_on
 from sngd.problem._components import Components
 from sngd.problem._conditions import AbstractCondition, Periodic
-from sngd.problem._domain import Box, Face
 from sngd.problem._field import Field
-from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._laws import Coefficient, Law
 from sngd.problem._parameters import as_pytree, checked, names_in, sorted_unknowns
-from sngd.problem._points import AbstractPoints
-from sngd.problem._quadrature import default_quadrature
 from sngd.problem._smooth import Smooth
 from sngd.problem._unknowns import Constant, Unknown
 

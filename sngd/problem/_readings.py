@@ -12,13 +12,11 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from sngd._arguments import require_number, shown
-from sngd.problem._collocation import Collocation
+from sngd.geometry import Box, Collocation, is_inside
 from sngd.problem._conditions import AbstractCondition, Of, chosen
 from sngd.problem._data import Point
-from sngd.problem._domain import Box
 from sngd.problem._field import Field
 from sngd.problem._parameters import call_by_names
-from sngd.problem._points import is_inside
 
 # The number of axes of a covariance matrix, and the part of its largest entry by which it may differ from its
 # transpose.

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sngd._arguments import require_integer, require_number, shown
+from sngd.geometry import Box
 from sngd.problem._conditions import AbstractCondition
 from sngd.problem._data import Point
-from sngd.problem._domain import Box
 from sngd.problem._field import Field
 from sngd.problem._operators import partial
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sngd.problem import AbstractCondition, AbstractProblem, Face, Field, Problem, real_parts
+from sngd.geometry import Face
+from sngd.problem import AbstractCondition, AbstractProblem, Field, Problem, real_parts
 
 # Derivatives along one axis that are looked for.
 _HIGHEST = 6

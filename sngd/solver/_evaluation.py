@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
+from sngd.geometry import Box, Sobol
 from sngd.linearize import field_of, function_of_point
-from sngd.problem import AbstractProblem, Box, Components, Field, Sobol, evaluate_on_host, is_traceable
+from sngd.problem import AbstractProblem, Components, Field, evaluate_on_host, is_traceable
 from sngd.solver._step import evaluate
 
 # Points evaluated at once: small enough that a wide network stays within about a gigabyte.

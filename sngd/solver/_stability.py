@@ -22,8 +22,9 @@ from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
 from sngd._compiled import compiled
+from sngd.geometry import UniformRandom
 from sngd.linearize import AbstractFactor, AbstractObjective, TrialFunction
-from sngd.problem import AbstractProblem, UniformRandom, real_parts
+from sngd.problem import AbstractProblem, real_parts
 from sngd.solver._scales import Scales
 from sngd.solver._step import residual_and_factor
 

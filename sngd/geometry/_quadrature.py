@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from sngd.problem._domain import Face
-from sngd.problem._points import AbstractPoints, Place, Rule, rule_on
+from sngd.geometry._box import Face
+from sngd.geometry._points import AbstractPoints, Place, Rule, rule_on
 
 
 class AbstractQuadrature(AbstractPoints):

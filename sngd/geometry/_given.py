@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
-from sngd.problem._domain import Box, Face
-from sngd.problem._points import AbstractPoints, HasRule, Place, Rule, is_inside, require_positive, rule_on
-from sngd.problem._quadrature import Sobol
+from sngd.geometry._box import Box, Face
+from sngd.geometry._points import AbstractPoints, HasRule, Place, Rule, is_inside, require_positive, rule_on
+from sngd.geometry._quadrature import Sobol
 
 Quadrature = AbstractPoints | HasRule | tuple[ArrayLike, ArrayLike]
 """How points are chosen: by a rule of this library, by a user's rule, or by arrays `(points, weights)`.

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from sngd.problem._domain import Box, Face
+from sngd.geometry._box import Box, Face
 
 Rule = tuple[np.ndarray, np.ndarray]
 
