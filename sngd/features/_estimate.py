@@ -119,9 +119,7 @@ def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, 
       Gauss-Newton steps at most.
     """
     other = refit(fit.system, layer, steps=steps, linear=fit.linear, start=guess).network
-    extents = np.array([cell.extent for cell in fit.network.cells])
-    lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
-    points = lower + (upper - lower) * points_of_norms(len(lower))
+    points = points_of_norms(fit.system.problem.domain, fit.network.cells)
     numbers = fit.network.numbers - other.numbers
     correction = estimate.correction
     numbers = np.where(np.abs(numbers) > np.abs(correction.numbers), numbers, correction.numbers)

@@ -109,7 +109,7 @@ class March:
                 f"{given}; windows need initial conditions, no condition that couples times, and points that are left "
                 "to the library. Leave them out"
             )
-        first, last = domain.bounds[domain.initial.index]
+        first, last = domain.bounds[domain.index(domain.time_axis)]
         if not first < self.windows[0] <= self.windows[-1] < last:
             raise ValueError(f"{given}; the instants must be between {first} and {last}")
 
@@ -165,11 +165,10 @@ def can_march(problem: Problem) -> bool:
         return False
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.joined_axes:
         return False
-    last = domain.face(domain.time_axis, "upper")
     faces = [condition.faces(domain) or () for condition in problem.conditions]
-    starts = [each for each in faces if domain.initial in each]
-    alone = bool(starts) and all(each == (domain.initial,) for each in starts)
-    return can_divide(problem) and alone and not any(last in each for each in faces)
+    starts = [each for each in faces if any(face.is_initial for face in each)]
+    alone = bool(starts) and all(face.is_initial for each in starts for face in each)
+    return can_divide(problem) and alone and not any(face.is_final for each in faces for face in each)
 
 
 def error_of(pieces: list[Piece]) -> tuple[float, float]:
@@ -230,10 +229,10 @@ class Marcher:
         problem = conditions.problem
         self._setting, self._conditions, self._seed, self._linear = setting, conditions, seed, linear
         self._report, self._goes_on, self._like = report, goes_on, like
-        self._domain, self._marches = problem.domain, can_march(problem)
+        self._domain, self._hull, self._marches = problem.domain, problem.domain.hull, can_march(problem)
         self._target = _SHARE * goal if self._marches else goal
         axis = self._time if self._marches else None
-        self._refinement = Refinement(self._domain, axis, setting.halvings, setting.cells)
+        self._refinement = Refinement(self._hull, axis, setting.halvings, setting.cells)
         self._features = setting.features(self._domain.dimension)
         corrections = for_correction(self._features)
         self._layer, self._correction = self._drawn(self._features, 0), self._drawn(corrections, 1)
@@ -249,7 +248,7 @@ class Marcher:
         """
         start, end = arrays["instants"].tolist()
         boxes = arrays["cells"].tolist()
-        cells = tuple(dataclasses.replace(self._domain, lower=low, upper=high) for low, high in _corners(boxes))
+        cells = tuple(dataclasses.replace(self._hull, lower=low, upper=high) for low, high in _corners(boxes))
         shape = (len(cells), self._conditions.problem.outputs)
         numbers, changes = arrays["constants"]
         network = Network(self._layer, cells, arrays["outputs"].reshape(*shape, len(self._layer)), numbers)
@@ -270,11 +269,11 @@ class Marcher:
         if not self._conditions.are_pointwise or not self._meets_periodic_conditions():
             return []
         if not self._marches:
-            cells = (self._domain,) if self._like is None else self._like.cells
+            cells = (self._hull,) if self._like is None else self._like.cells
             found = self._window(cells, (math.nan, math.nan), [], self._like)
             return [] if found is None else [found]
         first, last = self._domain.bounds[self._time]
-        now, length, cells, pieces = first, (last - first) * _FIRST, (self._domain,), list(done)
+        now, length, cells, pieces = first, (last - first) * _FIRST, (self._hull,), list(done)
         if pieces:
             now, length, cells = self._after(pieces[-1])
         while now < last:
@@ -295,7 +294,7 @@ class Marcher:
 
     def probe(self, piece: Piece) -> Probe:
         """The responses to changes of the solution in a window by features on the whole window."""
-        dimension, unit = self._domain.dimension, 2 * points_of_norms(self._domain.dimension) - 1
+        dimension = self._domain.dimension
         wide = self._features.scaled(*[_PROBE] * dimension)
         layer, slow = (
             each.draw_for(
@@ -305,9 +304,10 @@ class Marcher:
             )
             for each in (wide, self._features.scaled(*[1 / self._setting.bandwidth] * dimension))
         )
-        whole = self._domain
+        whole = self._hull
         if self._marches:
             whole = between(whole, self._time, piece.start, piece.end)
+        unit = (points_of_norms(self._domain, [whole]) - whole.center) / whole.half_sides
         at = None if self._linear else self._projected(piece.fit.network, (whole,), layer)
         problem = self._conditions.with_points(wide)
         others = with_other_points(problem, lambda points: points.staggered())
@@ -321,7 +321,8 @@ class Marcher:
 
     @property
     def _time(self) -> int:
-        return self._domain.initial.index
+        assert self._domain.time_axis is not None
+        return self._domain.index(self._domain.time_axis)
 
     def _drawn(self, features: Features, draw: int) -> Layer:
         return features.draw_for(self._conditions.problem.inputs, np.random.default_rng([*self._seed, draw]))
@@ -394,8 +395,7 @@ class Marcher:
         if before is not None:
             corrected = before.fit.network.plus(before.estimate.correction)
             systems.append(System.of(self._conditions, self._between, cells, start, corrected))
-        lower, upper = (pick([cell.extent[at] for cell in cells], axis=0) for at, pick in enumerate((np.min, np.max)))
-        points = lower + (upper - lower) * points_of_norms(self._domain.dimension)
+        points = points_of_norms(self._domain, cells)
         added, *whole = estimates(found, tuple(systems), self._correction, points)
         # Where the solution has decayed, errors count by its size in the windows before.
         sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
@@ -427,7 +427,7 @@ class Marcher:
 
         - `instant`: at which the network is taken everywhere; left out, it is taken at all times.
         """
-        whole = self._problem.interior().points
+        whole = self._problem.interior(part=self._hull).points
         scaled = (whole - self._domain.center) / self._domain.half_sides
         values = []
         for cell in cells:

@@ -148,7 +148,7 @@ def _matrices(rows: Rows, basis: Basis) -> tuple[Float[np.ndarray, "n m q"], Flo
     """
     (unit,) = rows.problem.units
     if rows.pointwise is None:
-        zero = Network(basis.layer, (rows.problem.domain,), np.zeros((1, rows.problem.outputs, len(basis.layer))))
+        zero = Network(basis.layer, (rows.problem.domain.hull,), np.zeros((1, rows.problem.outputs, len(basis.layer))))
         first, second = (
             rows.jacobian(basis, dataclasses.replace(zero, numbers=np.array([number]))).features[0]
             for number in (0.0, 1.0)

@@ -74,7 +74,7 @@ class System:
         - `problem`: with points for one cell. `start`, `before`: as in `Conditions.rows_in`.
         """
         rows = conditions.rows_in(problem, cells, start, before)
-        return cls(cells, rows, tuple(interfaces(cells, problem.domain, problem.joined_axes)), conditions.orders)
+        return cls(cells, rows, tuple(interfaces(cells, problem.domain.hull, problem.joined_axes)), conditions.orders)
 
     @property
     def problem(self) -> Problem:

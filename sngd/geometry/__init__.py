@@ -4,24 +4,33 @@ Coordinates and lengths are in the user's units. Points are float64 arrays of sh
 with `d` axes.
 """
 
-from sngd.geometry._box import Box, Face, Faces, box, interval, select_faces, space_time
-from sngd.geometry._collocation import Collocation
+from sngd.geometry._algebra import Regions, layers, regions
+from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
+from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._given import Quadrature, as_points, require_on
+from sngd.geometry._implicit import implicit
+from sngd.geometry._pieces import AbstractPiece
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
+from sngd.geometry._products import extrude, space_time
 from sngd.geometry._quadrature import (
     AbstractQuadrature,
     GaussLegendre,
     GradedGaussLegendre,
     Midpoint,
     Sobol,
+    Spread,
     UniformGrid,
     UniformRandom,
     default_quadrature,
 )
+from sngd.geometry._region import AbstractRegion
+from sngd.geometry._shapes import annulus, ball, disk, ellipse, ellipsoid, polygon
 
 __all__ = [
+    "AbstractPiece",
     "AbstractPoints",
     "AbstractQuadrature",
+    "AbstractRegion",
     "Box",
     "Collocation",
     "Face",
@@ -30,15 +39,29 @@ __all__ = [
     "GradedGaussLegendre",
     "HasRule",
     "Midpoint",
+    "Piece",
     "Quadrature",
+    "Regions",
     "Sobol",
+    "Spread",
     "UniformGrid",
     "UniformRandom",
+    "annulus",
     "as_points",
+    "ball",
     "box",
     "default_quadrature",
+    "disk",
+    "ellipse",
+    "ellipsoid",
+    "extrude",
+    "implicit",
     "interval",
     "is_inside",
+    "joined",
+    "layers",
+    "polygon",
+    "regions",
     "require_on",
     "select_faces",
     "space_time",

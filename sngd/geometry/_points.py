@@ -1,15 +1,16 @@
-"""Points with weights in a box or on a face of a box: the interface of all ways to choose them."""
+"""Points with weights in a region or on a piece of a boundary: the interface of all ways to choose them."""
 
 import abc
+import dataclasses
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from sngd.geometry._box import Box, Face
+from sngd.geometry._box import Box, Face, Place
+from sngd.geometry._collocation import Collocation
+from sngd.geometry._pieces import AbstractPiece
 
 Rule = tuple[np.ndarray, np.ndarray]
-
-Place = Box | Face
 
 # Rounding errors may put points outside of a box by this fraction of its sides.
 _ROUNDING = 1e-12
@@ -39,11 +40,11 @@ class AbstractPoints(abc.ABC):
         """Whether points that were chosen for the interior serve for the faces too."""
 
     @abc.abstractmethod
-    def on(self, place: Place) -> Rule:
-        """The points, shape `(n, d)`, and the positive weights, shape `(n,)`, in a box or on a face of a box.
+    def on(self, place: Place) -> Collocation:
+        """The points, shape `(n, d)`, and the positive weights, shape `(n,)`, in a region or on a piece of a boundary.
 
-        On a face too, a point has all `d` coordinates of the box. Raises `ValueError` for points of another shape or
-        outside of the box, and for weights that are not positive and finite.
+        On a boundary there are normals too. Raises `ValueError` for points of another shape or outside of the place,
+        and for weights that are not positive and finite.
         """
 
     @abc.abstractmethod
@@ -58,38 +59,71 @@ class AbstractPoints(abc.ABC):
         """More points: at least 1.5 times as many, where the number can be chosen freely."""
 
 
-def rule_on(rule: HasRule, place: Place) -> Rule:
-    """The points and weights of `rule` for a box, or for a face, which is a box of one dimension less.
+def rule_on(rule: HasRule, place: Place) -> Collocation:
+    """The points and weights of a rule for boxes.
 
-    The points have the shape `(n, d)`, also on a face, and the weights have the shape `(n,)`. Raises `ValueError` if
-    the rule fails, for points of another shape or outside of the box, and for weights that are not positive and finite.
+    A face of a box is a box of one dimension less. Pieces of other boundaries are images of such boxes. A region that
+    is no box has those points of the box around it that are in the region.
+
+    Raises `ValueError` if the rule fails, for points of another shape or outside of the box, for weights that are not
+    positive and finite, where no point is in the region, and for pieces that are no images of boxes.
     """
-    lower, upper = place.extent
-    if not len(lower):
-        # A face of an interval is one point, for every rule.
-        return place.embed(np.zeros((1, 0))), np.ones(1)
-    if isinstance(place, Face):
-        where = f"on the face {place.axis} = {place.position}, a box of dimension {len(lower)}"
-        way_out = f". Give the problem a boundary_quadrature for boxes of dimension {len(lower)}"
-    else:
-        where, way_out = "in the interior", ""
-    try:
-        points, weights = (np.asarray(array, dtype=float) for array in rule.rule(lower, upper))
-    except Exception as error:
-        raise ValueError(f"the rule {rule} fails {where} ({type(error).__name__}: {error}){way_out}") from error
-    if points.ndim != 2 or points.shape[1] != len(lower) or weights.shape != points.shape[:1] or not len(weights):
-        raise ValueError(
-            f"the rule {rule} gives points of shape {points.shape} with weights of shape {weights.shape} {where}; "
-            f"it must give at least one point, (n, {len(lower)}), and one weight for each, (n,){way_out}"
+    if isinstance(place, AbstractPiece):
+        return place.ruled(_Checked(rule, f"on {place.label}"))
+    if isinstance(place, Box | Face):
+        lower, upper = place.extent
+        if not len(lower):
+            # A face of an interval is one point, for every rule.
+            points, weights = np.zeros((1, 0)), np.ones(1)
+        else:
+            where = (
+                "in the interior" if isinstance(place, Box) else f"on {place.label}, a box of dimension {len(lower)}"
+            )
+            points, weights = _Checked(rule, where, is_face=isinstance(place, Face)).rule(lower, upper)
+        points = place.embed(points)
+        normals = np.tile(place.normal, (len(points), 1)) if isinstance(place, Face) else np.zeros_like(points)
+        return Collocation(points, normals, weights)
+    points, weights = _Checked(rule, "in the interior").rule(*place.extent)
+    inside = place.contains(points)
+    if not inside.any():
+        raise ValueError(f"the rule {rule} has no point in {place}; give more points, or sngd.Spread(1000)")
+    return Collocation(points, np.zeros_like(points), weights).kept(inside)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Checked:
+    """A rule whose points and weights are checked.
+
+    - `where`: in messages. `is_face`: whether the box is a face, which has one dimension less than the domain.
+    """
+
+    given: HasRule
+    where: str
+    is_face: bool = True
+
+    def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
+        """The points and weights. Raises `ValueError` for those that cannot be used."""
+        rule, where = self.given, self.where
+        way_out = (
+            f". Give the problem a boundary_quadrature for boxes of dimension {len(lower)}" if self.is_face else ""
         )
-    require_positive(weights, f"the rule {rule}")
-    outside = ~is_inside(points, lower, upper)
-    if outside.any():
-        raise ValueError(
-            f"the rule {rule} gives the point {points[outside][0].tolist()}, which lies outside of the box from "
-            f"{lower.tolist()} to {upper.tolist()}"
-        )
-    return place.embed(points), weights
+        try:
+            points, weights = (np.asarray(array, dtype=float) for array in rule.rule(lower, upper))
+        except Exception as error:
+            raise ValueError(f"the rule {rule} fails {where} ({type(error).__name__}: {error}){way_out}") from error
+        if points.ndim != 2 or points.shape[1] != len(lower) or weights.shape != points.shape[:1] or not len(weights):
+            raise ValueError(
+                f"the rule {rule} gives points of shape {points.shape} with weights of shape {weights.shape} {where}; "
+                f"it must give at least one point, (n, {len(lower)}), and one weight for each, (n,){way_out}"
+            )
+        require_positive(weights, f"the rule {rule}")
+        outside = ~is_inside(points, lower, upper)
+        if outside.any():
+            raise ValueError(
+                f"the rule {rule} gives the point {points[outside][0].tolist()}, which lies outside of the box from "
+                f"{lower.tolist()} to {upper.tolist()}"
+            )
+        return points, weights
 
 
 def require_positive(weights: np.ndarray, owner: str) -> None:

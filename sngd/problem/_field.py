@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sngd.geometry import Box
+from sngd.geometry import AbstractRegion
 from sngd.problem._components import Components
 
 
@@ -27,7 +27,7 @@ class Field:
     """
 
     function: Callable[[Float[Array, " d"]], Array]
-    domain: Box
+    domain: AbstractRegion
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
     components: Components = dataclasses.field(default_factory=Components)
 

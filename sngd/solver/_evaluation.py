@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
-from sngd.geometry import Box, Sobol
+from sngd.geometry import AbstractRegion
 from sngd.linearize import field_of, function_of_point
 from sngd.problem import AbstractProblem, Components, Field, evaluate_on_host, is_traceable
 from sngd.solver._step import evaluate
@@ -30,7 +30,7 @@ class FieldOfNetwork(eqx.Module):
 
     network: Callable
     parameters: dict[str, Array]
-    domain: Box = eqx.field(static=True)
+    domain: AbstractRegion = eqx.field(static=True)
     components: Components = eqx.field(static=True)
     operator: Callable[[Field], Field] = eqx.field(static=True)
 
@@ -54,7 +54,7 @@ class FieldOfNetwork(eqx.Module):
         return self.operator(field)(x)
 
 
-def points_of(points: Any, domain: Box) -> Float[np.ndarray, "n d"]:
+def points_of(points: Any, domain: AbstractRegion) -> Float[np.ndarray, "n d"]:
     """Points as an array. Raises `ValueError` where they have not the shape `(n, d)`."""
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or points.shape[1] != domain.dimension:
@@ -103,7 +103,7 @@ def error_points(problem: AbstractProblem) -> np.ndarray:
     domain = problem.domain
     if domain.dimension in _GRID:
         return domain.grid(_GRID[domain.dimension])
-    return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
+    return domain.spread(_SOBOL).points
 
 
 def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:

@@ -169,9 +169,8 @@ class FrozenRun:
         done, keep = ([], None) if kept is None else (kept.read(marcher), kept.write)
         pieces = marcher.solve(done, keep)
         marches = can_march(self.problem)
-        if not pieces or (
-            marches and pieces[-1].end < self.problem.domain.extent[1][self.problem.domain.initial.index]
-        ):
+        domain = self.problem.domain
+        if not pieces or (marches and pieces[-1].end < domain.upper[domain.index(domain.time_axis or "")]):
             return
         error, absolute = error_of_pieces(pieces)
         fits = tuple(piece.fit for piece in pieces)
