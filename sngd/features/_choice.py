@@ -270,7 +270,7 @@ class Chooser:
 
     def _drawn(self, features: Features, draw: int) -> Layer:
         generator = np.random.default_rng([*self._seed, draw])
-        return features.draw_for(self._problem.inputs, generator, self._problem.periodic_axes)
+        return features.draw_for(self._problem.frames, generator, self._problem.periodic_axes)
 
     def _slow(self, columns: int) -> Features:
         """The features of the first bandwidth."""

@@ -27,7 +27,7 @@ from sngd.features._probe import Probe, probe
 from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
-from sngd.geometry import Box
+from sngd.geometry import Box, Regions
 from sngd.problem import Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
@@ -142,10 +142,12 @@ class Piece:
 def can_divide(problem: Problem) -> bool:
     """Whether the problem can be solved in cells, as far as its conditions tell.
 
-    It has at most three dimensions and an equation in the interior, leaves the points to the library, and has no
-    correlated readings.
+    It has at most three dimensions, no named regions, and an equation in the interior, leaves the points to the
+    library, and has no correlated readings.
     """
     if any(condition.mixing is not None for condition in problem.conditions):
+        return False
+    if isinstance(problem.domain, Regions):
         return False
     given = (problem.quadrature, problem.boundary_quadrature, *(each.given_points for each in problem.conditions))
     others = [each for each in problem.conditions if not each.is_of_readings]
@@ -298,7 +300,7 @@ class Marcher:
         wide = self._features.scaled(*[_PROBE] * dimension)
         layer, slow = (
             each.draw_for(
-                self._conditions.problem.inputs,
+                self._conditions.problem.frames,
                 np.random.default_rng([*self._seed, 2]),
                 self._conditions.problem.periodic_axes,
             )
@@ -325,7 +327,7 @@ class Marcher:
         return self._domain.index(self._domain.time_axis)
 
     def _drawn(self, features: Features, draw: int) -> Layer:
-        return features.draw_for(self._conditions.problem.inputs, np.random.default_rng([*self._seed, draw]))
+        return features.draw_for(self._conditions.problem.frames, np.random.default_rng([*self._seed, draw]))
 
     def _meets_periodic_conditions(self) -> bool:
         """Whether each periodic condition is for all derivatives below the order of the equation, as interfaces are."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sngd.geometry._box import Box, box_of
+from sngd.geometry._box import Box, Face, box_of
 from sngd.geometry._collocation import Collocation
 from sngd.geometry._pieces import AbstractPiece
 from sngd.geometry._region import STEP, AbstractRegion, quasi_random
@@ -156,7 +156,11 @@ class Regions(AbstractRegion):
 
     @functools.cached_property
     def _pieces(self) -> tuple[AbstractPiece, ...]:
-        return not_empty(on_boundary(piece, self) for each in self._all for piece in each.pieces)
+        return not_empty(
+            dataclasses.replace(on_boundary(piece, self), owner=name, frame=each)
+            for name, each in self.named_regions.items()
+            for piece in each.pieces
+        )
 
     @property
     def measure(self) -> float:
@@ -168,6 +172,12 @@ class Regions(AbstractRegion):
             raise ValueError(f"region is {name!r}; the regions of this domain are {', '.join(self.named_regions)}")
         return self.named_regions[name]
 
+    def initial_of(self, name: str) -> AbstractPiece:
+        """One of the regions at the first instant. Raises `ValueError` if no axis is time."""
+        initial, region = self.region(name).initial, self.region(name)
+        piece = initial.surface if isinstance(initial, Face) else initial
+        return dataclasses.replace(piece.of_region(self), owner=name, frame=region)
+
     def interface(self, first: str, second: str) -> tuple[AbstractPiece, ...]:
         """The pieces of the boundary of the first region that are also on that of the second one.
 
@@ -177,10 +187,11 @@ class Regions(AbstractRegion):
         one, other = self.region(first), self.region(second)
         step = STEP * float(np.max(self.half_sides))
         meets = lambda points, normals: other.contains(points + step * normals)
-        pieces = [
-            dataclasses.replace(piece.of_region(self).kept(meets), name=f"{first} {second}") for piece in one.pieces
-        ]
-        found = not_empty(pieces)
+        name, frame = f"{first} {second}", min(one, other, key=lambda each: each.measure)
+        found = not_empty(
+            dataclasses.replace(each.of_region(self).kept(meets), name=name, owner=first, frame=frame)
+            for each in one.pieces
+        )
         if not found:
             raise ValueError(f"the regions {first!r} and {second!r} do not touch; an interface needs a common boundary")
         return found

@@ -93,7 +93,7 @@ class Zeros(AbstractPiece):
         known, measure = self.implicit.near
         dimension = self.region.dimension
         # The part of the surface for each of the known points, in scaled coordinates.
-        size = measure / float(np.prod(self.region.half_sides)) * float(np.mean(self.region.half_sides))
+        size = measure / float(np.prod(self.scale.half_sides)) * float(np.mean(self.scale.half_sides))
         count = min(math.ceil(_ON_SURFACES * size / distance ** (dimension - 1)) + _MORE, len(known))
         start = (seed * count) % len(known)
         chosen = np.take(known, np.arange(start, start + count), axis=0, mode="wrap")

@@ -44,12 +44,16 @@ class AbstractPiece(abc.ABC):
     - `name`: several pieces of a boundary may share it. `region`: whose boundary it is.
     - `cuts`: what is kept of it.
     - `inward`: whether the normals point into what it was the boundary of, as for a hole.
+    - `owner`: the name of the region that it belongs to, in a domain that is made of named regions. `frame`: the region
+      whose points tell how dense those on the piece are; left out, that is `region`.
     """
 
     name: str
     region: "AbstractRegion"
     cuts: tuple[Cut, ...] = ()
     inward: bool = False
+    owner: str = ""
+    frame: "AbstractRegion | None" = None
 
     @abc.abstractmethod
     def _spread(self, distance: float, seed: int) -> Collocation:
@@ -60,7 +64,12 @@ class AbstractPiece(abc.ABC):
 
         Another `seed` gives other points. There may be none, where the piece is outside of a part of a region.
         """
-        return self.at_distance(self.region.spacing(count), seed)
+        return self.at_distance(self.scale.spacing(count), seed)
+
+    @property
+    def scale(self) -> "AbstractRegion":
+        """The region whose half sides are the units of distances."""
+        return self.frame or self.region
 
     def at_distance(self, distance: float, seed: int) -> Collocation:
         """Points at about this distance, in coordinates scaled to half sides of length one."""
@@ -108,7 +117,7 @@ class AbstractPiece(abc.ABC):
         """
         del start
         inside = lambda points, normals: cell.contains(points)
-        return dataclasses.replace(self, region=self.region.part(cell), cuts=(*self.cuts, inside))
+        return dataclasses.replace(self, region=self.region.part(cell), frame=None, cuts=(*self.cuts, inside))
 
     def ruled(self, rule: Any) -> Collocation:
         """The points of a rule for boxes, mapped to the piece. Raises `ValueError` for one that is no image of boxes.
@@ -175,14 +184,14 @@ class Surface(AbstractPiece):
             parts = [self._between(patch, *ends, distance, seed) for ends in self._intervals(patch)]
             return joined(parts) if parts else self._at(patch, np.zeros((0, 1)), np.zeros(0))
         unit = quasi_random(256, patch.parameters, 0)
-        size = float(np.mean(np.linalg.norm(cross(patch.at(unit)[1] / self.region.half_sides), axis=1)))
+        size = float(np.mean(np.linalg.norm(cross(patch.at(unit)[1] / self.scale.half_sides), axis=1)))
         count = math.ceil(_ON_SURFACES * size / distance**patch.parameters) + _MORE_ON_SURFACES
         return self._at(patch, quasi_random(count, patch.parameters, seed), np.full(count, 1 / count))
 
     def _between(self, patch: AbstractPatch, start: float, end: float, distance: float, seed: int) -> Collocation:
         """Points of a curve between two parameters: a Gauss rule, or one of random shift."""
         along = start + (end - start) * np.linspace(0.0, 1.0, 65)[:, None]
-        scaled = patch.at(along)[0] / self.region.half_sides
+        scaled = patch.at(along)[0] / self.scale.half_sides
         length = float(np.sum(np.linalg.norm(np.diff(scaled, axis=0), axis=1)))
         count = math.ceil(_ON_CURVES * length / distance) + _MORE_ON_CURVES
         if seed % 7919 == 0:
@@ -272,6 +281,9 @@ class SinglePoint(AbstractPiece):
     def _spread(self, distance: float, seed: int) -> Collocation:
         points = np.array([self.at])
         return Collocation(points, np.zeros_like(points), np.ones(1))
+
+    def ruled(self, rule: Any) -> Collocation:
+        return self._cut(self._spread(1.0, 0))
 
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
         here = np.tile(self.at, (len(points), 1))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sngd.geometry._algebra import Regions
 from sngd.geometry._box import TIME, Box, Piece, box_of
 from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._pieces import AbstractPiece
@@ -92,7 +93,7 @@ class Wall(AbstractPiece):
     upper: float
 
     def _spread(self, distance: float, seed: int) -> Collocation:
-        half = self.region.half_sides[self.place]
+        half = self.scale.half_sides[self.place]
         count = math.ceil(_ALONG * (self.upper - self.lower) / half / distance) + _MORE
         nodes, weights = np.polynomial.legendre.leggauss(count + seed % 2)
         parts = []
@@ -148,7 +149,7 @@ class Cap(AbstractPiece):
         return time is not None and self.region.index(time) == self.place
 
     def _spread(self, distance: float, seed: int) -> Collocation:
-        share = self.base.measure / float(np.prod(np.delete(2 * self.region.half_sides, self.place)))
+        share = self.base.measure / float(np.prod(np.delete(2 * self.scale.half_sides, self.place)))
         count = math.ceil(_ALONG * share * (2 / distance) ** self.base.dimension) + _MORE
         found = self.base.spread(count, seed)
         return Collocation(np.insert(found.points, self.place, self.position, axis=1), *self._same(found))
@@ -171,7 +172,7 @@ class Cap(AbstractPiece):
         return Collocation(there, *self._same(Collocation(there, there, np.ones(len(there)))))
 
 
-def extrude(region: AbstractRegion, **bounds: tuple[float, float]) -> Product:
+def extrude(region: AbstractRegion, **bounds: tuple[float, float]) -> Product | Regions:
     """A region times an interval of another axis of space: `extrude(disk(), z=(0, 1))` is a cylinder.
 
     Raises `TypeError` or `ValueError` for anything but a region and two increasing bounds of one more axis.
@@ -179,7 +180,7 @@ def extrude(region: AbstractRegion, **bounds: tuple[float, float]) -> Product:
     return product(region, bounds, is_time=False)
 
 
-def space_time(region: AbstractRegion | None = None, /, **bounds: tuple[float, float]) -> Box | Product:
+def space_time(region: AbstractRegion | None = None, /, **bounds: tuple[float, float]) -> Box | Product | Regions:
     """A domain in space and time, whose axis called `t` is time.
 
     It is a box, `space_time(t=(0, 1), x=(0, 1))`, or a region times an interval: `space_time(disk(), t=(0, 1))`. If `t`
@@ -200,8 +201,10 @@ def space_time(region: AbstractRegion | None = None, /, **bounds: tuple[float, f
     return box_of(bounds)
 
 
-def product(region: AbstractRegion, bounds: Mapping[str, tuple[float, float]], is_time: bool) -> Product:
+def product(region: AbstractRegion, bounds: Mapping[str, tuple[float, float]], is_time: bool) -> Product | Regions:
     """A region times an interval of another axis."""
+    if isinstance(region, Regions):
+        return Regions({name: product(each, bounds, is_time) for name, each in region.named_regions.items()})
     if not isinstance(region, AbstractRegion):
         raise TypeError(f"region is {region!r}; it must be a region, like sngd.disk(...)")
     if len(bounds) != 1:

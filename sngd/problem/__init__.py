@@ -18,10 +18,11 @@ from sngd.problem._conditions import (
 )
 from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._field import Field, FieldAtPoints, HasField
+from sngd.problem._interface import Integral, Interface
 from sngd.problem._laws import Coefficient, Law, values_of
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
 from sngd.problem._parameters import bind
-from sngd.problem._problem import AbstractProblem, Energy, Problem, with_other_points
+from sngd.problem._problem import AbstractProblem, Energy, Frame, Problem, with_other_points
 from sngd.problem._readings import Data
 from sngd.problem._smooth import Smooth
 from sngd.problem._stand_in import in_place_of
@@ -41,8 +42,11 @@ __all__ = [
     "Energy",
     "Field",
     "FieldAtPoints",
+    "Frame",
     "HasField",
     "Initial",
+    "Integral",
+    "Interface",
     "Interior",
     "Law",
     "Neumann",

@@ -53,11 +53,14 @@ class Components:
     - `names`: of the functions. `are_complex`: whether each is complex. A complex one has its real part first.
     - `trials`: for each function the trial function that makes it from its component, or `None`. A function with one is
       real. If it is left out, there are none.
+    - `regions`: for each function the name of the region that it lives on, and its name in conditions there. If it is
+      left out, all functions live on the whole domain.
     """
 
     names: tuple[str, ...] = ("u",)
     are_complex: tuple[bool, ...] = (False,)
     trials: tuple[Callable[[Array, Array], Array] | None, ...] = ()
+    regions: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return sum(2 if each else 1 for each in self.are_complex)
@@ -69,6 +72,26 @@ class Components:
     def of(self, names: Sequence[str]) -> "Components":
         """Those of some of the functions, without trial functions: their values are those of the unknowns already."""
         return Components(tuple(names), tuple(self.are_complex[self.names.index(name)] for name in names))
+
+    def within(self, region: str) -> tuple[tuple[int, ...], "Components"]:
+        """The functions that live on a region, by their numbers, and the components with the names that they have
+        there.
+        """
+        chosen = tuple(number for number, (on, _) in enumerate(self.regions) if on == region)
+        names = tuple(self.regions[number][1] for number in chosen)
+        return chosen, Components(names, tuple(self.are_complex[number] for number in chosen))
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The names that the functions have in every one of the regions, if they are the same in all."""
+        sets = {tuple(name for on, name in self.regions if on == region) for region, _ in self.regions}
+        return next(iter(sets)) if len(sets) == 1 else ()
+
+    def owners(self, names: Sequence[str]) -> Float[np.ndarray, "m r"]:
+        """For each component, and each of these regions, one where it lives there and zero elsewhere."""
+        on = [region for region, _ in self.regions]
+        each = [region for region, is_complex in zip(on, self.are_complex, strict=True) for _ in range(1 + is_complex)]
+        return np.array([[float(region == name) for name in names] for region in each])
 
     @property
     def has_trials(self) -> bool:

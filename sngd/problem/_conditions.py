@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd.geometry import (
+    AbstractPiece,
     AbstractPoints,
     AbstractRegion,
     Box,
@@ -61,6 +62,8 @@ class AbstractCondition(abc.ABC):
     - `data`: the names of the subclass's fields that are numbers or functions of a point. `functions`: those of the
       fields that are functions of unknowns; `None` where the residual reads unknown constants otherwise.
     - `weight`, `quadrature`, `name`: as in the description of this module.
+    - `within`: the name of the region whose unknown functions the condition takes, in a domain that is made of named
+      regions. A problem finds it out.
     """
 
     data: ClassVar[tuple[str, ...]] = ()
@@ -69,6 +72,7 @@ class AbstractCondition(abc.ABC):
     weight: float = 1.0
     quadrature: Quadrature | None = None
     name: str = ""
+    within: str = ""
 
     def __post_init__(self):
         if not (np.isfinite(self.weight) and self.weight > 0):
@@ -84,6 +88,10 @@ class AbstractCondition(abc.ABC):
     def given_points(self) -> AbstractPoints | None:
         """The condition's own points. `None` means that the points of the problem serve."""
         return None if self.quadrature is None else as_points(self.quadrature, f"quadrature of {self.label}")
+
+    def in_regions(self, domain: AbstractRegion) -> "Sequence[AbstractCondition]":
+        """The condition, or several in its place, of which each takes the unknown functions of one region."""
+        return (self,)
 
     @abc.abstractmethod
     def faces(self, domain: AbstractRegion) -> tuple[Piece, ...] | None:
@@ -219,6 +227,19 @@ class Interior(AbstractCondition):
     value: Data | None = None
     on: AbstractRegion | str | None = dataclasses.field(default=None, kw_only=True)
 
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if not isinstance(domain, Regions) or self.within:
+            return (self,)
+        if self.on is None:
+            return [dataclasses.replace(self, on=name, within=name) for name in domain.named_regions]
+        if not isinstance(self.on, str):
+            raise TypeError(
+                f"on of {self.label} is {self.on!r}; in a domain that is made of named regions it is one of the names "
+                f"{', '.join(domain.named_regions)}"
+            )
+        _ = domain.region(self.on)
+        return [dataclasses.replace(self, within=self.on)]
+
     def faces(self, domain: AbstractRegion) -> None:
         return None
 
@@ -255,6 +276,16 @@ class AbstractBoundaryCondition(AbstractCondition):
     """
 
     on: Faces = None
+
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if not isinstance(domain, Regions) or self.within:
+            return (self,)
+        pieces = self.faces(domain)
+        owners = dict.fromkeys(owner_of(piece) for piece in pieces)
+        return [
+            dataclasses.replace(self, on=tuple(each for each in pieces if owner_of(each) == name), within=name)
+            for name in owners
+        ]
 
     def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
         return select_faces(domain, self.on, self.label)
@@ -364,7 +395,14 @@ class Initial(AbstractCondition):
     derivative: int = 0
     of: Of = None
 
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if not isinstance(domain, Regions) or self.within:
+            return (self,)
+        return [dataclasses.replace(self, within=name) for name in domain.named_regions]
+
     def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
+        if isinstance(domain, Regions) and self.within:
+            return (domain.initial_of(self.within),)
         return (domain.initial,)
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
@@ -435,6 +473,11 @@ def _less_value(condition: Interior | Boundary, u: Field, left: Equations, x: Po
 def _require_function(equation: Callable, label: str, arguments: str) -> None:
     if not callable(equation):
         raise TypeError(f"equation of {label} is {equation!r}; it must be a function of {arguments}")
+
+
+def owner_of(piece: Piece) -> str:
+    """The name of the region of a domain made of named ones that a piece of the boundary belongs to."""
+    return piece.owner if isinstance(piece, AbstractPiece) else ""
 
 
 def _time_axis(domain: AbstractRegion) -> str:

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -16,6 +16,7 @@ from sngd.geometry import (
     Face,
     Piece,
     Quadrature,
+    Regions,
     as_points,
     default_quadrature,
     joined,
@@ -30,6 +31,18 @@ from sngd.problem._smooth import Smooth
 from sngd.problem._unknowns import Constant, Unknown
 
 Point = Float[Array, " d"]
+
+
+class Frame(NamedTuple):
+    """Where a function lives, in coordinates in which the box around the domain is [-1, 1]^d.
+
+    - `axes`: that it depends on, by their indices. `center`, `half_sides`: of the box around its region.
+    """
+
+    axes: tuple[int, ...]
+    center: tuple[float, ...]
+    half_sides: tuple[float, ...]
+
 
 AnyProblem = TypeVar("AnyProblem", bound="AbstractProblem")
 
@@ -82,6 +95,7 @@ class AbstractProblem(abc.ABC):
             names=tuple(each.name for each in functions),
             are_complex=tuple(each.complex for each in functions),
             trials=trials if any(each is not None for each in trials) else (),
+            regions=tuple((each.on or "", each.alias) for each in functions) if functions[0].on else (),
         )
 
     @property
@@ -90,6 +104,30 @@ class AbstractProblem(abc.ABC):
         functions = [each for each in self.unknowns if isinstance(each, Unknown)]
         named = [each.inputs or self.domain.axes for each in functions for _ in range(2 if each.complex else 1)]
         return tuple(tuple(at for at, axis in enumerate(self.domain.axes) if axis in names) for names in named)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """For each component of the unknown functions where it lives: the axes that it depends on and a box."""
+        hull, functions = self.domain.hull, [each for each in self.unknowns if isinstance(each, Unknown)]
+        regions = self.domain.named_regions if isinstance(self.domain, Regions) else {}
+        boxes = [regions[each.on].hull if each.on else hull for each in functions for _ in range(1 + each.complex)]
+        found = []
+        for axes, box in zip(self.inputs, boxes, strict=True):
+            center = (box.center - hull.center) / hull.half_sides
+            found.append(Frame(axes, tuple(center.tolist()), tuple((box.half_sides / hull.half_sides).tolist())))
+        return tuple(found)
+
+    def shares(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"] | float:
+        """What squares of the components at points are multiplied by before their mean is taken.
+
+        It is one, but zero outside of the region that a component lives on, and larger inside accordingly.
+        """
+        if not isinstance(self.domain, Regions):
+            return 1.0
+        names, regions = zip(*self.domain.named_regions.items(), strict=True)
+        inside = np.stack([region.contains(points) for region in regions], axis=1).astype(float)
+        owned = inside @ self.components.owners(names).T
+        return owned * len(points) / np.maximum(np.sum(owned, axis=0), 1.0)
 
     @property
     def starts(self) -> np.ndarray:
@@ -216,7 +254,7 @@ class AbstractProblem(abc.ABC):
         if self.exact is not None:
             names_in(self.exact, 1, self.parameters, "exact")
         functions, constants = sorted_unknowns(self.unknowns, self.domain.axes, self.parameters)
-        object.__setattr__(self, "unknowns", (*functions, *constants))
+        object.__setattr__(self, "unknowns", (*_in_regions(functions, self.domain), *constants))
         for name, points, places in (
             ("quadrature", self._points, (self.domain,)),
             ("boundary_quadrature", self._boundary_points, self._places_of_faces),
@@ -242,12 +280,15 @@ class Problem(AbstractProblem):
 
     def __post_init__(self):
         self._check()
-        object.__setattr__(self, "conditions", _sequence(self.conditions))
-        if not self.conditions:
+        given = _sequence(self.conditions)
+        if not given:
             raise ValueError("conditions is empty; give at least one, for instance Interior(equation)")
-        for condition in self.conditions:
+        for condition in given:
             if not isinstance(condition, AbstractCondition):
                 raise TypeError(f"conditions holds {condition!r}; each must be a condition, like Interior or Dirichlet")
+        found = tuple(part for condition in given for part in condition.in_regions(self.domain))
+        object.__setattr__(self, "conditions", found)
+        for condition in found:
             condition.require_fits(self.domain)
         axes = [part.axis for part in self.conditions if isinstance(part, Periodic)]
         for axis in axes:
@@ -379,6 +420,29 @@ def with_other_points(problem: AnyProblem, other: Callable[[AbstractPoints], Abs
             for part in problem.conditions
         ]
     return dataclasses.replace(problem, **changes)
+
+
+def _in_regions(functions: tuple[Unknown, ...], domain: AbstractRegion) -> tuple[Unknown, ...]:
+    """The unknown functions, in a domain that is made of named regions one for each of these."""
+    found = []
+    names = list(domain.named_regions) if isinstance(domain, Regions) else []
+    for each in functions:
+        if each.on is not None and each.on not in names:
+            known = (
+                f"the regions of this domain are {', '.join(names)}" if names else "this domain has no named regions"
+            )
+            raise ValueError(f"on of the unknown {each.name} is {each.on!r}, and {known}")
+        if each.on is not None or not names:
+            found.append(dataclasses.replace(each, alias=each.alias or each.name) if names else each)
+        else:
+            one = lambda name, each=each: dataclasses.replace(
+                each, name=f"{each.name}_{name}", on=name, alias=each.name
+            )
+            found.extend(one(name) for name in names)
+    missing = [name for name in names if not any(each.on == name for each in found)]
+    if missing:
+        raise ValueError(f"unknowns has no function on the region {missing[0]!r}; give one with on={missing[0]!r}")
+    return tuple(found)
 
 
 def _sequence(conditions: Any) -> tuple:

@@ -34,6 +34,10 @@ class Unknown:
       from the value `v` of a network or of features there, such as `lambda v, x: x[0] * (1 - x[0]) * v` for a function
       that is zero at the ends. It is written with `jax.numpy`. If it is left out, the unknown is `v` itself. Conditions
       that all such functions meet are left out of the problem.
+    - `on`: the name of the region that the function lives on, in a domain that is made of named regions. If it is left
+      out, there is one function for each region, named `u_core` for `u` in the region `core`, and conditions in that
+      region take it as `u`.
+    - `alias`: the name by which conditions in the region take the function; left out, that is `name`.
 
     Raises `TypeError` or `ValueError` for values that cannot be used.
     """
@@ -43,9 +47,13 @@ class Unknown:
     start: complex = 0.0
     complex: bool = False
     trial: Callable[..., Any] | None = None
+    on: str | None = None
+    alias: str = ""
 
     def __post_init__(self):
         require_name(self.name, "name of an unknown")
+        if self.on is not None and not isinstance(self.on, str):
+            raise TypeError(f"on of the unknown {self.name} is {shown(self.on)}; it must be the name of a region")
         if not isinstance(self.complex, bool):
             raise TypeError(f"complex of the unknown {self.name} is {shown(self.complex)}; it must be True or False")
         if isinstance(self.start, numbers.Complex) and not isinstance(self.start, numbers.Real) and not self.complex:
