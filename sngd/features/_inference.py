@@ -246,7 +246,7 @@ def _modes(
     points = points_of_norms(problem.domain, network.cells)
     each = lambda found: found.transpose(0, 1, 3, 2).reshape(cells, components * found.shape[3], units)
     values = dataclasses.replace(network, outputs=each(outputs))(points).reshape(len(points), components, count)
-    values = values * problem.components.slopes(points, network(points))[:, :, None]
+    values = problem.components.changes(points, network(points), values)
     deviations = np.sqrt(np.mean(problem.shares(points) * np.sum(values**2, axis=2), axis=0))
     _, sizes, directions = np.linalg.svd(values.reshape(-1, count), full_matrices=False)
     kept = directions[: max(1, min(_MODES, int(np.sum(sizes > _SMALL * sizes[0]))))]

@@ -380,11 +380,17 @@ class Marcher:
                 break
             # In two dimensions and more, cells meet more and more others that wait for their elimination.
             expected = (time.perf_counter() - began) * (len(divided) / len(cells)) ** 2
-            cells = divided
+            cells = self._inside(divided)
             if self._marches:
                 end = cells[0].upper[self._time]
             guess = attempt.fit.network if error <= _CLOSE else None
         return None
+
+    def _inside(self, cells: tuple[Box, ...]) -> tuple[Box, ...]:
+        """The cells that have a part in the domain."""
+        if isinstance(self._domain, Box):
+            return cells
+        return tuple(cell for cell in cells if len(self._problem.interior(part=self._domain.part(cell)).weights))
 
     def _attempt(self, cells: tuple[Box, ...], start: float, pieces: list[Piece], guess: Network | None) -> _Attempt:
         before = pieces[-1] if pieces else None

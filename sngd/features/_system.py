@@ -74,7 +74,10 @@ class System:
         - `problem`: with points for one cell. `start`, `before`: as in `Conditions.rows_in`.
         """
         rows = conditions.rows_in(problem, cells, start, before)
-        return cls(cells, rows, tuple(interfaces(cells, problem.domain.hull, problem.joined_axes)), conditions.orders)
+        found = interfaces(cells, problem.domain.hull, problem.joined_axes)
+        # A face of a cell may be outside of the domain.
+        between = tuple(each for each in found if len(each.points(problem)[0]))
+        return cls(cells, rows, between, conditions.orders)
 
     @property
     def problem(self) -> Problem:

@@ -24,7 +24,7 @@ from sngd.geometry._quadrature import (
     default_quadrature,
 )
 from sngd.geometry._region import AbstractRegion
-from sngd.geometry._shapes import annulus, ball, disk, ellipse, ellipsoid, polygon
+from sngd.geometry._shapes import Polygon, annulus, ball, disk, ellipse, ellipsoid, polygon
 
 __all__ = [
     "AbstractPiece",
@@ -40,6 +40,7 @@ __all__ = [
     "HasRule",
     "Midpoint",
     "Piece",
+    "Polygon",
     "Quadrature",
     "Regions",
     "Sobol",

@@ -16,6 +16,7 @@ from sngd.problem._conditions import (
     Periodic,
     Robin,
 )
+from sngd.problem._corners import corners
 from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._field import Field, FieldAtPoints, HasField
 from sngd.problem._interface import Integral, Interface
@@ -56,6 +57,7 @@ __all__ = [
     "Smooth",
     "Unknown",
     "bind",
+    "corners",
     "directional",
     "divergence",
     "euler_lagrange",

@@ -95,6 +95,7 @@ class AbstractProblem(abc.ABC):
             names=tuple(each.name for each in functions),
             are_complex=tuple(each.complex for each in functions),
             trials=trials if any(each is not None for each in trials) else (),
+            counts=tuple(each.parts for each in functions) if any(each.parts > 1 for each in functions) else (),
             regions=tuple((each.on or "", each.alias) for each in functions) if functions[0].on else (),
         )
 
@@ -102,7 +103,7 @@ class AbstractProblem(abc.ABC):
     def inputs(self) -> tuple[tuple[int, ...], ...]:
         """For each component of the unknown functions the indices of the axes that it depends on."""
         functions = [each for each in self.unknowns if isinstance(each, Unknown)]
-        named = [each.inputs or self.domain.axes for each in functions for _ in range(2 if each.complex else 1)]
+        named = [each.inputs or self.domain.axes for each in functions for _ in range(each.components)]
         return tuple(tuple(at for at, axis in enumerate(self.domain.axes) if axis in names) for names in named)
 
     @property
@@ -110,7 +111,7 @@ class AbstractProblem(abc.ABC):
         """For each component of the unknown functions where it lives: the axes that it depends on and a box."""
         hull, functions = self.domain.hull, [each for each in self.unknowns if isinstance(each, Unknown)]
         regions = self.domain.named_regions if isinstance(self.domain, Regions) else {}
-        boxes = [regions[each.on].hull if each.on else hull for each in functions for _ in range(1 + each.complex)]
+        boxes = [regions[each.on].hull if each.on else hull for each in functions for _ in range(each.components)]
         found = []
         for axes, box in zip(self.inputs, boxes, strict=True):
             center = (box.center - hull.center) / hull.half_sides

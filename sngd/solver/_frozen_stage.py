@@ -127,10 +127,11 @@ class Stage:
     def stability_of(self, problem: Problem) -> tuple[Stability | None, str]:
         """The stability of the linearized problem, and what the conditions lack, where they lack something.
 
-        It is not known in a domain of named regions, for readings, between which functions may oscillate, for functions
-        of some of the axes, and in cells for periodic conditions with a factor.
+        It is not known in a domain of named regions, for trial functions of several parts, of which only the sum is
+        determined, for readings, between which functions may oscillate, for functions of some of the axes, and in cells
+        for periodic conditions with a factor.
         """
-        if isinstance(problem.domain, Regions):
+        if isinstance(problem.domain, Regions) or problem.components.counts:
             return None, ""
         if self.in_cells and any(factor != 1 for factor in problem.joined_axes.values()):
             return None, ""

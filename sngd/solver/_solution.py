@@ -128,7 +128,7 @@ class Solution:
             modes = evaluate_in_chunks(self.modes, points).reshape(len(points), len(components), -1)
             if components.has_trials:
                 here = evaluate_in_chunks(self.network, points).reshape(len(points), -1)
-                modes = modes * components.slopes(points, here)[:, :, None]
+                modes = components.changes(points, here, modes)
             found = np.stack([components.norms(each) for each in np.linalg.norm(modes, axis=2)])
         return found[:, 0] if shape[1] == 1 else found
 
