@@ -7,6 +7,7 @@ with `d` axes.
 from sngd.geometry._algebra import Regions, layers, regions
 from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
 from sngd.geometry._collocation import Collocation, joined
+from sngd.geometry._corners import Corner, corner_at, reentrant_corners
 from sngd.geometry._given import Quadrature, as_points, require_on
 from sngd.geometry._implicit import implicit
 from sngd.geometry._pieces import AbstractPiece
@@ -33,6 +34,7 @@ __all__ = [
     "AbstractRegion",
     "Box",
     "Collocation",
+    "Corner",
     "Face",
     "Faces",
     "GaussLegendre",
@@ -51,6 +53,7 @@ __all__ = [
     "as_points",
     "ball",
     "box",
+    "corner_at",
     "default_quadrature",
     "disk",
     "ellipse",
@@ -62,6 +65,7 @@ __all__ = [
     "joined",
     "layers",
     "polygon",
+    "reentrant_corners",
     "regions",
     "require_on",
     "select_faces",
