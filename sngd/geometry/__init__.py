@@ -9,6 +9,7 @@ from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_fa
 from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._given import Quadrature, as_points, require_on
 from sngd.geometry._implicit import implicit
+from sngd.geometry._meshes import mesh
 from sngd.geometry._pieces import AbstractPiece
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
 from sngd.geometry._products import extrude, space_time
@@ -61,6 +62,7 @@ __all__ = [
     "is_inside",
     "joined",
     "layers",
+    "mesh",
     "polygon",
     "regions",
     "require_on",
