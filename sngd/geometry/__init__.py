@@ -6,6 +6,7 @@ with `d` axes.
 
 from sngd.geometry._algebra import Regions, layers, regions
 from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
+from sngd.geometry._clouds import cloud
 from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._given import Quadrature, as_points, require_on
 from sngd.geometry._implicit import implicit
@@ -52,6 +53,7 @@ __all__ = [
     "as_points",
     "ball",
     "box",
+    "cloud",
     "default_quadrature",
     "disk",
     "ellipse",
