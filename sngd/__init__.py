@@ -16,7 +16,7 @@ import importlib.metadata
 from sngd import descent, display, files, geometry, library, linearize, networks, problem, search, sketch, solver
 from sngd.display import ProgressDisplay
 from sngd.features import Features
-from sngd.files import read_data
+from sngd.files import read_data, read_mesh
 from sngd.geometry import (
     GaussLegendre,
     Midpoint,
@@ -157,6 +157,7 @@ __all__ = [
     "problem",
     "profile",
     "read_data",
+    "read_mesh",
     "regions",
     "save",
     "search",

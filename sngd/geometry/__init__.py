@@ -6,11 +6,11 @@ with `d` axes.
 
 from sngd.geometry._algebra import Regions, layers, regions
 from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
-from sngd.geometry._clouds import cloud
+from sngd.geometry._clouds import Cloud, cloud
 from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._given import Quadrature, as_points, require_on
 from sngd.geometry._implicit import implicit
-from sngd.geometry._meshes import mesh
+from sngd.geometry._meshes import Mesh, mesh
 from sngd.geometry._pieces import AbstractPiece
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
 from sngd.geometry._products import extrude, space_time
@@ -34,12 +34,14 @@ __all__ = [
     "AbstractQuadrature",
     "AbstractRegion",
     "Box",
+    "Cloud",
     "Collocation",
     "Face",
     "Faces",
     "GaussLegendre",
     "GradedGaussLegendre",
     "HasRule",
+    "Mesh",
     "Midpoint",
     "Piece",
     "Polygon",

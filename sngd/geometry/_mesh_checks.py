@@ -29,7 +29,8 @@ def vertices_of(given: Any) -> Float[np.ndarray, "n d"]:
             "and (n, 2) for a region of the plane"
         )
     # Adding zero makes equal what was zero and minus zero.
-    points = array.astype(float) + 0.0
+    with np.errstate(invalid="ignore"):
+        points = array.astype(float) + 0.0
     wrong = ~np.all(np.isfinite(points), axis=1)
     if wrong.any():
         row = int(np.argmax(wrong))
