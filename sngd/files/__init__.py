@@ -1,4 +1,4 @@
-"""Files: archives of arrays, descriptions of PyTrees, checkpoints, the folder of a run, tables of measured data, meshes.
+"""Files: archives of arrays, descriptions of PyTrees, checkpoints, the folder of a run, tables of data, and meshes.
 
 No function here executes code that it reads from a file.
 """
