@@ -79,8 +79,8 @@ MESH_FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "VTK": ("vtk", {"file_format": "vtk42", "binary": True}),
     "VTK of text": ("vtk", {"file_format": "vtk51", "binary": False}),
     "VTU": ("vtu", {}),
-    "Gmsh": ("msh", {"file_format": "gmsh", "binary": True}),
-    "Gmsh of text": ("msh", {"file_format": "gmsh22", "binary": False}),
+    "Gmsh 4.1": ("msh", {"file_format": "gmsh", "binary": False}),
+    "Gmsh 2.2": ("msh", {"file_format": "gmsh22", "binary": False}),
 }
 
 # What numbers in files of meshes are replaced by: in text, and in binary files, with the format for `struct.pack`.

@@ -17,14 +17,17 @@ import numpy as np
 from jaxtyping import Int
 
 from sngd._arguments import shown
+from sngd.files._gmsh import read_gmsh
 from sngd.files._surfaces import Surface, read_obj, read_stl
 from sngd.geometry import Mesh, mesh
 
 # The largest size of a file in bytes.
 _LARGEST = 2**28
 
-_OWN = {".stl": read_stl, ".obj": read_obj}
-_BY_MESHIO = {".ply": "meshio.ply", ".vtk": "meshio.vtk", ".vtu": "meshio.vtu", ".msh": "meshio.gmsh"}
+# The endings of files that this package reads, and of those that a module of meshio reads.
+_SURFACES, _GMSH = {".stl": read_stl, ".obj": read_obj}, ".msh"
+_BY_MESHIO = {".ply": "meshio.ply", ".vtk": "meshio.vtk", ".vtu": "meshio.vtu"}
+_ENDINGS = (*_SURFACES, _GMSH, *_BY_MESHIO)
 
 # What meshio may raise for a damaged file, beside `meshio.ReadError`.
 _UNREADABLE = (
@@ -39,8 +42,8 @@ _FACES = ((0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2))
 def read_mesh(path: str | os.PathLike[str], *, name: str = "boundary", axes: Sequence[str] | None = None) -> Mesh:
     """The solid inside of the closed surface in a file, or the region of the plane that triangles in it cover.
 
-    - `path`: a file whose name ends in `.stl`, `.obj`, `.ply`, `.vtk`, `.vtu` or `.msh`, of at most 256 MiB. The last
-      four need the package `meshio`.
+    - `path`: a file whose name ends in `.stl`, `.obj`, `.msh` (of Gmsh, as text), `.ply`, `.vtk` or `.vtu`, of at most
+      256 MiB. The last three need the package `meshio`.
     - `name`: of the boundary. `axes`: the names of the axes; left out, `x`, `y` and in space `z`.
 
     The surface consists of triangles and quadrilaterals, or it is that of tetrahedra. If all of the third coordinates
@@ -54,11 +57,15 @@ def read_mesh(path: str | os.PathLike[str], *, name: str = "boundary", axes: Seq
     if not isinstance(name, str):
         raise TypeError(f"name is {shown(name)}; it must be a text")
     label, ending = f"path {str(path)!r}", file.suffix.lower()
-    vertices, triangles = (
-        _OWN[ending](file.read_bytes(), label) if ending in _OWN else _read_by_meshio(file, _BY_MESHIO[ending], label)
-    )
+    if ending in _SURFACES:
+        vertices, triangles = _SURFACES[ending](file.read_bytes(), label)
+    else:
+        is_gmsh = ending == _GMSH
+        cells = read_gmsh(file.read_bytes(), label) if is_gmsh else _read_by_meshio(file, _BY_MESHIO[ending], label)
+        vertices, triangles = _surface(*cells, label)
+    is_flat = vertices.shape[1] == 3 and bool(np.all(vertices[:, 2] == vertices[0, 2]))
     try:
-        return mesh(vertices, triangles, name=name, axes=axes)
+        return mesh(vertices[:, :2] if is_flat else vertices, triangles, name=name, axes=axes)
     except ValueError as error:
         raise ValueError(f"{label}: {error}") from error
 
@@ -72,8 +79,8 @@ def _file(path: Any) -> Path:
         raise FileNotFoundError(f"path is {str(path)!r}, which does not exist; give the path of a file")
     if not file.is_file():
         raise ValueError(f"path is {str(path)!r}, which is not a file; give the path of a file")
-    if file.suffix.lower() not in {**_OWN, **_BY_MESHIO}:
-        raise ValueError(f"path is {str(path)!r}; give a file whose name ends in {', '.join({**_OWN, **_BY_MESHIO})}")
+    if file.suffix.lower() not in _ENDINGS:
+        raise ValueError(f"path is {str(path)!r}; give a file whose name ends in {', '.join(_ENDINGS)}")
     size = file.stat().st_size
     if size > _LARGEST:
         raise ValueError(
@@ -85,8 +92,8 @@ def _file(path: Any) -> Path:
     return file
 
 
-def _read_by_meshio(file: Path, module: str, label: str) -> Surface:
-    """The vertices and triangles of a file that meshio reads. Raises `ValueError` for one that it cannot read."""
+def _read_by_meshio(file: Path, module: str, label: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The vertices, and the numbers of the vertices of each kind of cell. Raises `ValueError` for damaged files."""
     reader = _meshio(module, label)
     if module == "meshio.ply" and not re.search(rb"^end_header\s*$", file.read_bytes(), re.MULTILINE):
         # The reader would look for this line forever.
@@ -102,7 +109,7 @@ def _read_by_meshio(file: Path, module: str, label: str) -> Surface:
     except (*_UNREADABLE, importlib.import_module("meshio").ReadError) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ValueError(f"{label} cannot be read ({reason}); write it again") from error
-    return _surface(vertices, cells, label)
+    return vertices, cells
 
 
 def _kinds(found: Any) -> set[str]:
@@ -127,8 +134,7 @@ def _surface(vertices: np.ndarray, cells: dict[str, np.ndarray], label: str) -> 
         return vertices, _around(vertices, cells["tetra"])
     parts = [cells["triangle"]] if "triangle" in cells else []
     parts += [cells["quad"][:, chosen] for chosen in ((0, 1, 2), (0, 2, 3))] if "quad" in cells else []
-    is_flat = vertices.shape[1] == 3 and bool(np.all(vertices[:, 2] == vertices[0, 2]))
-    return vertices[:, :2] if is_flat else vertices, np.concatenate(parts)
+    return vertices, np.concatenate(parts)
 
 
 def _around(vertices: np.ndarray, tetrahedra: Int[np.ndarray, "k 4"]) -> Int[np.ndarray, "m 3"]:
@@ -148,5 +154,5 @@ def _meshio(module: str, label: str) -> ModuleType:
     except ImportError as error:
         raise ImportError(
             f"{label} is read by meshio, which cannot be imported ({error}); install it by "
-            'pip install "sngd[mesh]", or give an STL or OBJ file'
+            'pip install "sngd[mesh]", or give an STL, OBJ or Gmsh file'
         ) from error
