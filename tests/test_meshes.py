@@ -282,7 +282,7 @@ BAD_STL = {
     b"solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 1\n": "ends in line 4 without 'endsolid', so it is cut off",
     b"solid a\nendsolid a\n": "holds no triangles",
     bytes(84): "holds no triangles",
-    bytes(100): "a binary one that announces 0 triangles has 84 bytes, but it has 100",
+    bytes(100): "and has 100 bytes, where a binary one with 0 triangles has 84",
     b"PK": "it does not begin with 'solid'",
     b"": "which is empty; give a file with a surface",
 }
@@ -305,7 +305,7 @@ def test_paths_that_are_no_meshes_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="which is not a file"):
         sngd.read_mesh(tmp_path)
     (tmp_path / "solid.step").write_text("ISO-10303-21;")
-    with pytest.raises(ValueError, match=r"give a file whose name ends in \.stl, \.obj, \.msh, \.ply, \.vtk, \.vtu"):
+    with pytest.raises(ValueError, match=r"give a file whose name ends in \.stl, \.obj, \.msh, \.ply, \.vtk or \.vtu"):
         sngd.read_mesh(tmp_path / "solid.step")
     # The file has no blocks on the disk.
     with (tmp_path / "large.stl").open("wb") as file:

@@ -80,7 +80,9 @@ def _file(path: Any) -> Path:
     if not file.is_file():
         raise ValueError(f"path is {str(path)!r}, which is not a file; give the path of a file")
     if file.suffix.lower() not in _ENDINGS:
-        raise ValueError(f"path is {str(path)!r}; give a file whose name ends in {', '.join(_ENDINGS)}")
+        raise ValueError(
+            f"path is {str(path)!r}; give a file whose name ends in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}"
+        )
     size = file.stat().st_size
     if size > _LARGEST:
         raise ValueError(

@@ -39,10 +39,10 @@ def read_stl(content: bytes, label: str) -> Surface:
     elif content[:1024].lstrip()[:5].lower() == b"solid":
         vertices = np.array(list(_facets(content, label)), dtype=float).reshape(-1, 3)
     else:
-        expected = f"{_HEADER + count * _FACET.itemsize:,}" if len(content) >= _HEADER else f"at least {_HEADER}"
+        size = f"{_HEADER + count * _FACET.itemsize:,}" if len(content) >= _HEADER else f"at least {_HEADER}"
         raise ValueError(
-            f"{label} is no STL file: it does not begin with 'solid', and a binary one that announces {count:,} "
-            f"triangles has {expected} bytes, but it has {len(content):,}; write it again"
+            f"{label} is no STL file: it does not begin with 'solid', and has {len(content):,} bytes, where a binary "
+            f"one with {count:,} triangles has {size}; write it again"
         )
     if not len(vertices):
         raise ValueError(f"{label} holds no triangles; write it again")

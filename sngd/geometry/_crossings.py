@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 # Cells of the grid for each segment or triangle, entries of the cells for each of them and at least, and pairs of a
 # point and a triangle that are compared at once.
-_CELLS, _ENTRIES, _LEAST, _AT_ONCE = 4.0, 40, 2**21, 2**18
+_CELLS, _ENTRIES, _LEAST, _AT_ONCE = 1.0, 16, 2**21, 2**18
 
 # Directions that are tried.
 _DIRECTIONS = 4
@@ -168,11 +168,13 @@ def _grid(flat: Float[np.ndarray, "n k"], corners: Int[np.ndarray, "m d"]) -> tu
         if np.sum(numbers) <= max(_ENTRIES * len(corners), _LEAST) or np.all(count == 1):
             break
         count = np.maximum(count // 2, 1)
-    faces, within = np.repeat(np.arange(len(corners)), numbers), _counted(numbers)
-    cells = np.zeros(len(faces), dtype=np.int64)
-    for axis in range(len(lower)):
-        inner = np.prod(spans[faces, axis + 1 :], axis=1)
-        cells = cells * count[axis] + first[faces, axis] + within // inner % spans[faces, axis]
+    # Small integers, as there are many entries.
+    faces = np.repeat(np.arange(len(corners), dtype=np.int32), numbers)
+    rest, cells = _counted(numbers).astype(np.int32), np.zeros(len(faces), dtype=np.int32)
+    for axis in reversed(range(len(lower))):
+        here = spans[:, axis].astype(np.int32)[faces]
+        cells += (first[:, axis].astype(np.int32)[faces] + rest % here) * np.int32(np.prod(count[axis + 1 :]))
+        rest //= here
     order = np.argsort(cells, kind="stable")
-    starts = np.searchsorted(cells[order], np.arange(int(np.prod(count)) + 1))
+    starts = np.searchsorted(cells[order], np.arange(int(np.prod(count)) + 1, dtype=np.int32))
     return lower, widths, tuple(int(each) for each in count), starts, faces[order]

@@ -17,7 +17,7 @@ _LARGEST = 1e50
 _FLAT = 1e-13
 
 # Triangles at which it is tested whether the surface encloses what is behind them; and their least height, in steps.
-_TESTED, _HIGH = 4096, 20.0
+_TESTED, _HIGH = 4096, 1000.0
 
 
 def vertices_of(given: Any) -> Float[np.ndarray, "n d"]:
@@ -162,8 +162,8 @@ def _require_two_at_each_edge(edges: _Edges) -> None:
     if len(alone):
         (row,) = edges.owners(alone[0])
         raise ValueError(
-            f"triangles leave a hole: the edge {edges.shown(alone[0])} belongs to the triangle of row {row} alone, as "
-            f"do {len(alone) - 1:,} others; close the surface, and make vertices equal that are to be one"
+            f"triangles leave a hole: the edge {edges.shown(alone[0])} belongs to the triangle of row {row} "
+            f"alone, one of {len(alone):,} such edges; close the surface, and make vertices equal that are to be one"
         )
     many = np.flatnonzero(edges.counts > 2)
     if len(many):

@@ -156,7 +156,10 @@ def _parts(groups: Any, count: int, name: str, dimension: int) -> dict[str, Int[
             raise TypeError(f"groups[{group!r}] is {shown(given)}; give the numbers of its triangles")
         if numbers.min() < 0 or numbers.max() >= count:
             wrong = numbers[(numbers < 0) | (numbers >= count)][0]
-            raise ValueError(f"groups[{group!r}] holds {wrong}, and the triangles have the numbers 0 to {count - 1}")
+            raise ValueError(
+                f"groups[{group!r}] holds {wrong}, and the triangles have the numbers 0 to {count - 1}; give some of "
+                "these"
+            )
         if np.any(owner[numbers] >= 0):
             wrong = int(numbers[owner[numbers] >= 0][0])
             raise ValueError(f"groups[{group!r}] holds triangle {wrong}, and so does another one; give it to one")
