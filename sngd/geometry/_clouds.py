@@ -125,7 +125,8 @@ def cloud(
 ) -> Cloud:
     """A region that is known by points inside and by points of its boundary with their normals.
 
-    Conditions are imposed at these points alone. A quarter of them is left out of the fits and serves validation.
+    Conditions are imposed at these points alone; a quarter of them is left out of the fits and serves validation. But
+    combinations with other regions, products with time and parts have quasi-random points, like other regions.
 
     - `points`: inside, shape `(n, d)`, in the user's units. `boundary`: shape `(m, d)`. `normals`: the outward unit
       normals at the boundary points, shape `(m, d)`.
@@ -134,7 +135,7 @@ def cloud(
     - `name`: of the boundary. `names`: one for each boundary point instead; those with the same one are a piece.
     - `axes`: the names of the axes; left out, `x`, `y` and `z`.
 
-    Whether any other point is inside is decided by the nearest boundary point.
+    Any other point is inside if it is behind the tangent plane at the nearest boundary point.
 
     Raises `TypeError` for arrays of other kinds. Raises `ValueError` for other shapes, too few points, numbers that are
     not finite, weights that are not positive, normals that do not have length one or point inwards, and boundary points
