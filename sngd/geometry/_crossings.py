@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from sngd.geometry._patches import cross
+
 # Cells of the grid for each segment or triangle, entries of the cells for each of them and at least, and pairs of a
 # point and a triangle that are compared at once.
 _CELLS, _ENTRIES, _LEAST, _AT_ONCE = 1.0, 16, 2**21, 2**18
@@ -87,7 +89,7 @@ class _Lines:
         turned = (vertices - center) @ turn
         sides, is_reversed = _sides(turned[:, :-1], corners)
         first = turned[corners[:, 0]]
-        normals = _normals(turned[corners])
+        normals = cross(turned[corners[:, 1:]] - first[:, None])
         planes = np.concatenate([normals, np.sum(normals * first, axis=1, keepdims=True)], axis=1)
         return cls(center, turn, sides, is_reversed, planes, *_grid(turned[:, :-1], corners))
 
@@ -132,13 +134,6 @@ class _Lines:
 def _counted(numbers: Int[np.ndarray, " n"]) -> Int[np.ndarray, " k"]:
     """From zero up to each of the numbers, one after the other: `[2, 3]` gives `[0, 1, 0, 1, 2]`."""
     return np.arange(int(np.sum(numbers))) - np.repeat(np.cumsum(numbers) - numbers, numbers)
-
-
-def _normals(corners: Float[np.ndarray, "m d d"]) -> Float[np.ndarray, "m d"]:
-    if corners.shape[2] == 2:
-        along = corners[:, 1] - corners[:, 0]
-        return np.stack([along[:, 1], -along[:, 0]], axis=1)
-    return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
 def _sides(flat: Float[np.ndarray, "n k"], corners: Int[np.ndarray, "m d"]) -> tuple[np.ndarray, np.ndarray]:
