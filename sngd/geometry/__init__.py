@@ -6,10 +6,12 @@ with `d` axes.
 
 from sngd.geometry._algebra import Regions, layers, regions
 from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
+from sngd.geometry._clouds import Cloud, cloud
 from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._corners import Corner, corner_at, reentrant_corners
 from sngd.geometry._given import Quadrature, as_points, require_on
 from sngd.geometry._implicit import implicit
+from sngd.geometry._meshes import Mesh, mesh
 from sngd.geometry._pieces import AbstractPiece
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
 from sngd.geometry._products import extrude, space_time
@@ -33,6 +35,7 @@ __all__ = [
     "AbstractQuadrature",
     "AbstractRegion",
     "Box",
+    "Cloud",
     "Collocation",
     "Corner",
     "Face",
@@ -40,6 +43,7 @@ __all__ = [
     "GaussLegendre",
     "GradedGaussLegendre",
     "HasRule",
+    "Mesh",
     "Midpoint",
     "Piece",
     "Polygon",
@@ -53,6 +57,7 @@ __all__ = [
     "as_points",
     "ball",
     "box",
+    "cloud",
     "corner_at",
     "default_quadrature",
     "disk",
@@ -64,6 +69,7 @@ __all__ = [
     "is_inside",
     "joined",
     "layers",
+    "mesh",
     "polygon",
     "reentrant_corners",
     "regions",
