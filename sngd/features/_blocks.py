@@ -7,6 +7,7 @@ eliminated last. Normal equations are not formed, because they would lose half o
 """
 
 import dataclasses
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,18 @@ class Coupling:
     right: Float[np.ndarray, "n c"]
 
 
+@dataclasses.dataclass(frozen=True)
+class Joint:
+    """Rows that any number of blocks of columns and the border have in common.
+
+    - `blocks`: their numbers. `parts`: what each of them has in the rows. `border`: what the border has.
+    """
+
+    blocks: tuple[int, ...]
+    parts: tuple[Float[np.ndarray, "n c"], ...]
+    border: Float[np.ndarray, "n b"]
+
+
 class Solved(NamedTuple):
     """The solution of a least-squares problem with `r` right-hand sides.
 
@@ -45,21 +58,25 @@ class Blocks:
 
     - `own`: for each block the rows that have no columns of other blocks, shape `(n_k, c)`. `couplings`: rows of two.
     - `border`: the columns of the border in the own rows of each block, shape `(n_k, b)`. Couplings have none.
-    - `last`: rows that have columns of the border alone, shape `(n, b)`.
+    - `last`: rows that have columns of the border alone, shape `(n, b)`. `joints`: rows of many blocks.
     """
 
     own: tuple[Float[np.ndarray, "n c"], ...]
     couplings: tuple[Coupling, ...] = ()
     border: tuple[Float[np.ndarray, "n b"], ...] = ()
     last: Float[np.ndarray, "n b"] = dataclasses.field(default_factory=lambda: np.zeros((0, 0)))
+    joints: tuple[Joint, ...] = ()
 
     def times(self, columns: Float[np.ndarray, "K c"], border: Float[np.ndarray, " b"]) -> list[np.ndarray]:
-        """The product with a vector: an array for the own rows of each block, one for each coupling, and one for the
-        last rows.
+        """The product with a vector: an array for the own rows of each block, for each coupling and for each joint, and
+        one for the last rows.
         """
         own = [matrix @ each for matrix, each in zip(self.own, columns, strict=True)]
         own = [part + matrix @ border for part, matrix in zip(own, self._borders, strict=True)]
         coupled = [part.left @ columns[part.first] + part.right @ columns[part.second] for part in self.couplings]
+        for joint in self.joints:
+            products = [part @ columns[block] for block, part in zip(joint.blocks, joint.parts, strict=True)]
+            coupled.append(np.sum(products, axis=0) + joint.border @ border)
         return [*own, *coupled, self.last @ border]
 
     @property
@@ -76,14 +93,17 @@ class Blocks:
         if not np.any(chosen):
             return self
         border = tuple(np.where(chosen, 0.0, matrix) for matrix in self._borders)
-        return dataclasses.replace(self, border=border, last=np.where(chosen, 0.0, self.last))
+        joints = tuple(dataclasses.replace(each, border=np.where(chosen, 0.0, each.border)) for each in self.joints)
+        return dataclasses.replace(self, border=border, last=np.where(chosen, 0.0, self.last), joints=joints)
 
     def thinned(self) -> "Blocks":
         """The matrix with every other column of the blocks."""
         couplings = [
             dataclasses.replace(part, left=part.left[:, ::2], right=part.right[:, ::2]) for part in self.couplings
         ]
-        return dataclasses.replace(self, own=tuple(part[:, ::2] for part in self.own), couplings=tuple(couplings))
+        joints = [dataclasses.replace(each, parts=tuple(part[:, ::2] for part in each.parts)) for each in self.joints]
+        own = tuple(part[:, ::2] for part in self.own)
+        return dataclasses.replace(self, own=own, couplings=tuple(couplings), joints=tuple(joints))
 
     @property
     def _borders(self) -> tuple[Float[np.ndarray, "n b"], ...]:
@@ -99,12 +119,18 @@ class Blocks:
         """
         count, width, sides = len(self.own), self.own[0].shape[1], right[0].shape[1]
         widths = {**dict.fromkeys(range(count), width), count: self.last.shape[1]}
-        order = _order(count, [(part.first, part.second) for part in self.couplings])
+        pairs = [(part.first, part.second) for part in self.couplings]
+        pairs.extend(pair for joint in self.joints for pair in itertools.combinations(joint.blocks, 2))
+        order = _order(count, pairs)
         place = {number: at for at, number in enumerate(order)}
         waiting: list[list[_Rows]] = [[] for _ in range(count)]
-        for part, side in zip(self.couplings, right[count:-1], strict=True):
-            earlier = min(part.first, part.second, key=lambda number: place[number])
-            waiting[earlier].append(_Rows((part.first, part.second), (part.left, part.right), side))
+        shared: list[tuple[tuple[int, ...], tuple[np.ndarray, ...]]] = [
+            ((part.first, part.second), (part.left, part.right)) for part in self.couplings
+        ]
+        shared.extend(((*joint.blocks, count), (*joint.parts, joint.border)) for joint in self.joints)
+        for (blocks, parts), side in zip(shared, right[count:-1], strict=True):
+            earlier = min(blocks, key=lambda number: place.get(number, count))
+            waiting[earlier].append(_Rows(blocks, parts, side))
         damped, zeros = damping * np.eye(width), np.zeros((width, sides))
         eliminated, last = [], []
         for number in order:
@@ -139,7 +165,8 @@ class Blocks:
         rows = _triangle([*mine, _Rows((0,), (self.last,), last)], [0], {0: border})
         # Constants of small effect are damped as little as others, relative to their effect. Rounding errors move a
         # combination of constants without effect by the inverse of the damping.
-        norms = np.sqrt(sum(np.sum(part**2, axis=0) for part in (*self._borders, self.last)))
+        borders = (*self._borders, self.last, *(joint.border for joint in self.joints))
+        norms = np.sqrt(sum(np.sum(part**2, axis=0) for part in borders))
         shares = np.where(norms > 0, _BORDER * norms / self.scale, 1.0) if border else np.zeros(0)
         damped = _Rows((0,), (damping * np.diag(shares),), np.zeros((border, sides)))
         whole = _triangle([_rows_of(rows, [0], {0: border}), damped], [0], {0: border})

@@ -28,7 +28,7 @@ from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
 from sngd.geometry import Box, Regions, reentrant_corners
-from sngd.problem import Periodic, Problem, with_other_points
+from sngd.problem import Integral, Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1
@@ -171,11 +171,11 @@ def can_march(problem: Problem) -> bool:
     """Whether the problem is an evolution from initial conditions, as far as the faces of the conditions tell.
 
     No condition may hold at the last instant, or at the first one and on other faces together, and time is not
-    periodic. There are no unknown constants and no readings, which couple all times. An equation that reads the
-    solution at other times is noticed when it is evaluated.
+    periodic. There are no unknown constants, no readings and no integrals, which couple all times. An equation that
+    reads the solution at other times is noticed when it is evaluated.
     """
     domain = problem.domain
-    if problem.constants or any(condition.is_of_readings for condition in problem.conditions):
+    if problem.constants or any(each.is_of_readings or isinstance(each, Integral) for each in problem.conditions):
         return False
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.joined_axes:
         return False
