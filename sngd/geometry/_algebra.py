@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sngd.geometry._box import Box, Face, box_of
+from sngd.geometry._box import Box, Face, Piece, box_of
 from sngd.geometry._collocation import Collocation
-from sngd.geometry._pieces import AbstractPiece
-from sngd.geometry._region import STEP, AbstractRegion, quasi_random
+from sngd.geometry._pieces import AbstractPiece, Several
+from sngd.geometry._region import STEP, AbstractRegion, Side, quasi_random
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -172,10 +172,26 @@ class Regions(AbstractRegion):
             raise ValueError(f"region is {name!r}; the regions of this domain are {', '.join(self.named_regions)}")
         return self.named_regions[name]
 
+    def face(self, axis: str, side: Side) -> Piece:
+        if self.time_axis is None or axis != self.time_axis or side not in ("lower", "upper"):
+            return super().face(axis, side)
+        return Several.of([self._instant(name, side) for name in self.named_regions])
+
+    @property
+    def initial(self) -> Piece:
+        return super().initial if self.time_axis is None else self.face(self.time_axis, "lower")
+
     def initial_of(self, name: str) -> AbstractPiece:
         """One of the regions at the first instant. Raises `ValueError` if no axis is time."""
-        initial, region = self.region(name).initial, self.region(name)
-        piece = initial.surface if isinstance(initial, Face) else initial
+        _ = self.initial
+        return self._instant(name, "lower")
+
+    def _instant(self, name: str, side: Side) -> AbstractPiece:
+        """One of the regions at the first or the last instant."""
+        assert self.time_axis is not None
+        region = self.region(name)
+        face = region.face(self.time_axis, side)
+        piece = face.surface if isinstance(face, Face) else face
         return dataclasses.replace(piece.of_region(self), owner=name, frame=region)
 
     def interface(self, first: str, second: str) -> tuple[AbstractPiece, ...]:
