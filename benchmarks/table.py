@@ -154,7 +154,7 @@ def measure(case: Case) -> dict[str, Any]:
         found = {"relative_l2": None, "seconds": time.perf_counter() - start, "result": f"raised {error!r}"}
     rates = {"gflops_before": before, "gflops_after": rate()}
     box = {"stretch": case.map.stretch, "shift": case.map.shift} if case.blind else {}
-    return found | machine() | _revision() | rates | {"seed": case.seed, "changes": case.changes} | box
+    return found | machine() | revision() | rates | {"seed": case.seed, "changes": case.changes} | box
 
 
 def _outcome(solution: Solution, seconds: float, error: float) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def rate() -> float:
 
 
 @functools.cache
-def _revision() -> dict[str, Any]:
+def revision() -> dict[str, Any]:
     """The commit, whether the working tree differs from it elsewhere than in the results, and the version of SciPy."""
 
     def git(*arguments: str) -> str:
