@@ -32,7 +32,7 @@ from sngd import library
 from sngd.features import Chooser, Conditions, FeatureChoice, Features
 from sngd.files import prepare_folder
 from sngd.problem import AbstractCondition, Box, Face, Field, Problem, in_place_of
-from sngd.solver import DEFAULT_NETWORK, Solution, Stopping
+from sngd.solver import DEFAULT_NETWORK, Snapshot, Solution, Stopping
 
 # Features that are handed over, for each component.
 _COUNT = 200
@@ -155,7 +155,7 @@ class Run:
 
     def frozen(self) -> Solution:
         """Frozen features, as `sngd.solve` chooses them, without what is trained after them."""
-        at_training = lambda snapshot, record: hasattr(snapshot, "theta")
+        at_training = lambda snapshot, record: isinstance(snapshot, Snapshot)
         options = {"stopping": Stopping(seconds=self.seconds), "callbacks": at_training}
         return sngd.solve(self.problem, key=self.key, **options)
 

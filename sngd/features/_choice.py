@@ -28,6 +28,11 @@ _EXACT = 1e-14
 # the residual that they lead to at the present rate is at most so many times the one that is asked for.
 _MANY_AXES, _NEAR = 3, 10.0
 
+# On so many axes and more a component has at least so many features in the ranking: fewer do not tell good bandwidths
+# from bad ones. On so many axes the proportions of the bandwidths follow the solution, whose slope along an axis counts
+# as at least this part of the largest one. Bandwidths that differ by less than this factor are not compared.
+_SEVERAL_AXES, _LEAST_FEATURES, _LEAST_SLOPE, _EQUAL = 3, 256, 1 / 32, 1.2
+
 # Where all candidates are poor, the ranking is repeated with up to so many times as many columns. Each axis is tried
 # alone there, if there are at most so many axes.
 _RANKING, _FEW_AXES = 4, 3
@@ -71,8 +76,8 @@ class Candidate:
 class FeatureChoice:
     """How features and their number are chosen.
 
-    - `columns`: of the least-squares problem by which families are ranked: features times components of the solution.
-      `largest`: columns at most.
+    - `columns`: of the least-squares problem by which families are ranked: features times components of the solution;
+      on three and more axes 256 features for each component at least. `largest`: columns at most.
     - `first`, `widest`: the bandwidths, in radians per half side of the domain, between which the ranking doubles that
       of all axes. In one dimension a wave takes fewer columns, and `widest_line` takes the place of `widest`.
     - `patience`: doublings without improvement after which the ranking goes on to single axes.
@@ -82,7 +87,7 @@ class FeatureChoice:
     """
 
     columns: int = 256
-    largest: int = 2048
+    largest: int = 4096
     first: float = 2.0
     widest: float = 128.0
     widest_line: float = 4096.0
@@ -199,13 +204,31 @@ class Chooser:
                 return
 
     def widened(self, features: Features) -> Candidate:
-        """The best candidate with so many features, of those with these bandwidths and wider ones."""
-        found = self.candidate(features)
+        """The best candidate with so many features, of those with these bandwidths, in other proportions, and wider."""
+        found = self._proportioned(self.candidate(features))
         while True:
             other = self.candidate(found.features.scaled(*[self._choice.wider] * self._axes))
             if not other.score < self._choice.better * found.score:
-                return found
+                return self._proportioned(found)
             found = other
+
+    def _proportioned(self, best: Candidate) -> Candidate:
+        """The better one of a candidate on three axes and of as many waves whose bandwidths are like its slopes."""
+        features = best.features
+        if self._axes != _SEVERAL_AXES or features.spread == "layers" or features.coordinates or self.found_nothing:
+            return best
+        slopes = np.maximum(best.fit.network.slopes(2 * points_of_norms(self._axes) - 1), _LEAST_SLOPE)
+        low, high = 0.0, 2 * max(features.bandwidths) / float(np.min(slopes))
+        for _ in range(50):
+            middle = (low + high) / 2
+            waves = waves_of(dataclasses.replace(features, bandwidths=tuple(middle * slopes)))
+            low, high = (middle, high) if waves < waves_of(features) else (low, middle)
+        bandwidths = np.maximum(low * slopes, _NARROW)
+        ratios = bandwidths / np.array(features.bandwidths)
+        if np.max(ratios) < _EQUAL and np.min(ratios) > 1 / _EQUAL:
+            return best
+        other = self.candidate(dataclasses.replace(features, bandwidths=tuple(bandwidths)))
+        return min(best, other, key=lambda found: found.score)
 
     @property
     def outputs(self) -> int:
@@ -292,6 +315,8 @@ class Chooser:
         - `insist`: whether to rank with more columns where all candidates are poor.
         """
         columns = self._choice.columns
+        if self._axes >= _SEVERAL_AXES:
+            columns = max(columns, min(_LEAST_FEATURES, self._choice.columns) * self.outputs)
         if self._axes > _MANY_AXES:
             self._rank(dataclasses.replace(self._slow(columns), coordinates=1))
         best = self._on_axes(self._on_doublings(columns))
