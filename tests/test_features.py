@@ -226,6 +226,17 @@ def test_bandwidths_on_three_axes_follow_the_slopes_of_the_solution():
     assert better.score < chooser.candidate(Family((2.0, x, y), 512)).score / 4
 
 
+def test_more_features_are_tried_only_if_there_is_time():
+    asked = []
+    has_time = lambda expected: asked.append(expected) or len(asked) < 2
+    chooser = Chooser(FeatureChoice(), Conditions.of(POISSON, "sin"), (0,), lambda line: None, goes_on=has_time)
+    # There is time for the second number of features, and none for wider ones.
+    ranked, second = chooser.stages(insist=False)
+    assert second.features == dataclasses.replace(ranked.features, count=512)
+    assert len(asked) == 3
+    assert asked[0] > 0
+
+
 def test_slopes_are_parts_of_the_steepest_one():
     points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
     layer = Family((3.0, 20.0, 5.0), 2).draw(np.random.default_rng(0))

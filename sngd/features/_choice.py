@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -114,7 +115,7 @@ class Chooser:
 
     - `conditions`: of a problem in least-squares form, with the points of its user or without points.
     - `seed`: whole numbers, from which the features are drawn. `report`: takes a line for each candidate.
-    - `memory`: bytes that a fit may take.
+    - `memory`: bytes that a fit may take. `goes_on`: whether there is time for a fit of so many seconds.
     """
 
     def __init__(
@@ -124,8 +125,10 @@ class Chooser:
         seed: tuple[int, ...],
         report: Callable[[str], None],
         memory: float = math.inf,
+        goes_on: Callable[[float], bool] = lambda expected: True,
     ):
         self._choice, self._conditions, self._report, self._memory = choice, conditions, report, memory
+        self._goes_on, self._expected = goes_on, 0.0
         self._problem, self._seed = conditions.problem, seed
         self._units: Units | None = None
         self._linear: bool | None = None
@@ -148,7 +151,9 @@ class Chooser:
         # One step is enough for a linear equation, whatever the limit.
         limit = 0 if self._linear else steps
         if (features, limit) not in self._tried:
+            began = time.perf_counter()
             found = self.made(features, steps)
+            self._expected = time.perf_counter() - began
             limit = 0 if self._linear else steps
             self._tried[features, limit] = found
             self._report(f"{features}: residual {found.score:.1e}, {found.fit.steps} steps")
@@ -195,6 +200,9 @@ class Chooser:
         while most >= _WORTHWHILE * count:
             before, fewer = best.score, count
             count = min(int(self._choice.growth * count), most)
+            # The operations of a fit grow with the cube of the columns.
+            if not self._goes_on(self._expected * (count / fewer) ** 3):
+                return
             best = self.widened(dataclasses.replace(best.features, count=count))
             yield best
             ahead = math.log(most / count) / math.log(count / fewer)
@@ -204,13 +212,16 @@ class Chooser:
                 return
 
     def widened(self, features: Features) -> Candidate:
-        """The best candidate with so many features, of those with these bandwidths, in other proportions, and wider."""
+        """The best candidate with so many features: with these bandwidths, in other proportions, and with wider ones,
+        as long as there is time.
+        """
         found = self._proportioned(self.candidate(features))
-        while True:
+        while self._goes_on(self._expected):
             other = self.candidate(found.features.scaled(*[self._choice.wider] * self._axes))
             if not other.score < self._choice.better * found.score:
                 return self._proportioned(found)
             found = other
+        return found
 
     def _proportioned(self, best: Candidate) -> Candidate:
         """The better one of a candidate on three axes and of as many waves whose bandwidths are like its slopes."""
@@ -225,7 +236,7 @@ class Chooser:
             low, high = (middle, high) if waves < waves_of(features) else (low, middle)
         bandwidths = np.maximum(low * slopes, _NARROW)
         ratios = bandwidths / np.array(features.bandwidths)
-        if np.max(ratios) < _EQUAL and np.min(ratios) > 1 / _EQUAL:
+        if (np.max(ratios) < _EQUAL and np.min(ratios) > 1 / _EQUAL) or not self._goes_on(self._expected):
             return best
         other = self.candidate(dataclasses.replace(features, bandwidths=tuple(bandwidths)))
         return min(best, other, key=lambda found: found.score)

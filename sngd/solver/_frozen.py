@@ -143,7 +143,7 @@ class FrozenRun:
             yield from self._in_cells(conditions, chooser, len(before))
 
     def _chooser(self, conditions: Conditions) -> Chooser:
-        return Chooser(self.policies.features, conditions, self.seed, self.report, memory=self.memory)
+        return Chooser(self.policies.features, conditions, self.seed, self.report, self.memory, self._has_time)
 
     @property
     def _wanted(self) -> float:
