@@ -1,9 +1,9 @@
 """Where frozen features stall: fresh networks, features handed over to a training, and a second network for the rest.
 
-    python -m benchmarks growth [--only front] [--seconds 45]
+    python -m benchmarks growth [--only front] [--seconds 25]
 
-Every way gets the same seconds for each training, in one process; what was compiled is forgotten before each. Results
-are kept in `results/growth.json` after every run, and an interrupted measurement goes on where it was.
+Every way gets the same seconds of the processor for each training, so that other processes do not matter; what was
+compiled is forgotten before each. Results are kept in `results/growth.json` after every run, and an interrupted measurement goes on where it was.
 """
 
 import dataclasses
@@ -27,12 +27,12 @@ import sngd
 from benchmarks.cells import Cells
 from benchmarks.machine import RESULTS, machine
 from benchmarks.rows import Row
-from benchmarks.table import exact_values, rate, revision
+from benchmarks.table import exact_values, revision
 from sngd import library
 from sngd.features import Chooser, Conditions, FeatureChoice, Features
 from sngd.files import prepare_folder
 from sngd.problem import AbstractCondition, Box, Face, Field, Problem, in_place_of
-from sngd.solver import DEFAULT_NETWORK, Snapshot, Solution, Stopping
+from sngd.solver import DEFAULT_NETWORK, Record, Snapshot, Solution
 
 # Features that are handed over, for each component.
 _COUNT = 200
@@ -127,11 +127,17 @@ class Remainder(AbstractCondition):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run of one way: the seed of all randomness and the seconds that each training may take."""
+    """A run of one way.
+
+    - `seed`: of all randomness. `seconds`: of the processor, for each training. `begin`: the clock at the start.
+    - `errors`: seconds of the processor since the start, and the error then.
+    """
 
     row: Row
     seed: int
     seconds: float
+    begin: float = dataclasses.field(default_factory=time.process_time)
+    errors: list[tuple[float, float]] = dataclasses.field(default_factory=list)
 
     @property
     def key(self) -> Array:
@@ -139,8 +145,17 @@ class Run:
 
     def trained(self, network: Any, problem: Problem | None = None) -> Solution:
         """A network that is trained. `problem`: left out, that of the row."""
-        options = {"stopping": Stopping(seconds=self.seconds), "error_every": 5}
-        return sngd.solve(problem or self.problem, network, key=self.key, **options)
+        end = time.process_time() + self.seconds
+
+        def ends(snapshot: Any, record: Record) -> bool:
+            self._observe(record)
+            return time.process_time() > end
+
+        return sngd.solve(problem or self.problem, network, key=self.key, callbacks=ends, error_every=5)
+
+    def _observe(self, record: Record) -> None:
+        if math.isfinite(record.error):
+            self.errors.append((time.process_time() - self.begin, record.error))
 
     @functools.cached_property
     def problem(self) -> Problem:
@@ -155,9 +170,12 @@ class Run:
 
     def frozen(self) -> Solution:
         """Frozen features, as `sngd.solve` chooses them, without what is trained after them."""
-        at_training = lambda snapshot, record: isinstance(snapshot, Snapshot)
-        options = {"stopping": Stopping(seconds=self.seconds), "callbacks": at_training}
-        return sngd.solve(self.problem, key=self.key, **options)
+
+        def ends(snapshot: Any, record: Record) -> bool:
+            self._observe(record)
+            return isinstance(snapshot, Snapshot) or time.process_time() - self.begin > self.seconds
+
+        return sngd.solve(self.problem, key=self.key, callbacks=ends)
 
     def handed_over(self, activation: str) -> Solution:
         """All parameters of the network of the best features, from the fitted output layer."""
@@ -182,52 +200,37 @@ class Run:
 
 WAYS: dict[str, Callable[[Run], Solution | tuple[Solution, Solution]]] = {
     "frozen features": Run.frozen,
-    "fresh network": lambda run: run.trained(run.named),
-    f"fresh 1x{_COUNT}": lambda run: run.trained(f"1x{_COUNT}"),
+    "fresh network, and a second one for the rest": lambda run: run.second(run.trained(run.named)),
     f"{_COUNT} sin features handed over": lambda run: run.handed_over("sin"),
     f"{_COUNT} tanh features handed over": lambda run: run.handed_over("tanh"),
-    "fresh network, then a second one": lambda run: run.second(run.trained(run.named)),
-    "frozen features, then a network for the rest": lambda run: run.second(run.frozen()),
 }
 """Each solves the problem of a run, by one network or by the sum of two."""
 
 
-def measure(run: Run, way: str) -> dict[str, Any]:
+def measure(row: Row, seed: int, budget: float, way: str) -> dict[str, Any]:
     """Error and seconds of one way. One that raises an exception is a run that failed."""
-    points, before = run.row.grid(), rate()
+    points = row.grid()
     gc.collect()
     jax.clear_caches()
-    start = time.perf_counter()
+    run, began = Run(row, seed, budget), time.perf_counter()
     try:
         found = WAYS[way](run)
-        seconds = time.perf_counter() - start
         parts = found if isinstance(found, tuple) else (found,)
-        values = np.sum([part(points) for part in parts], axis=0)
-        error = float(np.max(run.row.errors(values, exact_values(run.problem.exact_solution, points))))
-        # A training begins after what precedes it in its way.
-        offset = seconds - sum(part.seconds for part in parts)
-        made = _outcome(parts, offset) | {"relative_l2": error}
+        exact = exact_values(run.problem.exact_solution, points)
+        errors = lambda values: float(np.max(row.errors(values, exact)))
+        made = {
+            "relative_l2": errors(np.sum([part(points) for part in parts], axis=0)),
+            "first_relative_l2": errors(parts[0](points)),
+            "result": parts[-1].result.value,
+            "optimizer": parts[-1].optimizer,
+            "parameters": sum(part.parameters for part in parts),
+            "processor_seconds": time.process_time() - run.begin,
+            "errors": run.errors,
+        }
     except Exception as raised:
-        made = {"relative_l2": None, "result": f"raised {raised!r}"}
-        seconds = time.perf_counter() - start
-    return made | {"seconds": seconds, "seed": run.seed, "gflops_before": before} | machine() | revision()
-
-
-def _outcome(parts: Sequence[Solution], offset: float) -> dict[str, Any]:
-    last, history = parts[-1], parts[0].history
-    reached = {level: np.flatnonzero(history.error < level)[:1] for level in _LEVELS}
-    return {
-        "error_estimate": last.error_estimate if math.isfinite(last.error_estimate) else None,
-        "result": last.result.value,
-        "optimizer": last.optimizer,
-        "parameters": sum(part.parameters for part in parts),
-        "first_error": float(history.error[0]),
-        **{
-            f"seconds_to_{level:.0e}": offset + float(history.seconds[at[0]])
-            for level, at in reached.items()
-            if len(at)
-        },
-    }
+        made = {"relative_l2": None, "result": f"raised {raised!r}", "errors": run.errors}
+    seconds = time.perf_counter() - began
+    return made | {"seconds": seconds, "seed": seed, "budget": budget} | machine() | revision()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,8 +239,8 @@ class Options:
 
     seeds: int = 1
     """The seeds are 0 to this number less one."""
-    seconds: float = 45.0
-    """The seconds that each training may take."""
+    seconds: float = 25.0
+    """The seconds of the processor that each training may take."""
     only: str = ""
     """Restrict the measurement to problems whose names contain this text."""
     out: Path = RESULTS
@@ -252,39 +255,42 @@ def growth(options: Options, report: Callable[[str], None]) -> str:
     for seed in range(options.seeds):
         for row in ROWS:
             for way in WAYS if options.only in row.name else ():
-                cells.run(
-                    f"{row.name}, {way}, seed {seed}", functools.partial(measure, Run(row, seed, options.seconds), way)
-                )
+                make = functools.partial(measure, row, seed, options.seconds, way)
+                cells.run(f"{row.name}, {way}, seed {seed}", make)
                 text = tabulate(cells.results)
                 path.with_suffix(".md").write_text(text + "\n")
     return text
 
 
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
-    """A Markdown table, a line for each problem and way."""
-    levels = " | ".join(f"seconds to {level:.0e}" for level in _LEVELS)
+    """A Markdown table, a line for each run, and where it was measured."""
+    levels = " | ".join(f"to {level:.0e}" for level in _LEVELS)
     lines = [
-        f"| problem | way | parameters | errors | seconds | {levels} | result |",
-        "|---" * (6 + len(_LEVELS)) + "|",
+        f"| problem | way | seed | parameters | error | of the first part | seconds of the processor | {levels} |",
+        "|---" * (7 + len(_LEVELS)) + "|",
     ]
     for row in ROWS:
         for way in WAYS:
-            found = [run for name, run in results.items() if name.startswith(f"{row.name}, {way}, seed")]
-            if found:
-                lines.append(_line(row.name, way, found))
-    return "\n".join(lines)
+            prefix = f"{row.name}, {way}, seed"
+            lines.extend(_line(row.name, way, run) for name, run in results.items() if name.startswith(prefix))
+    runs = list(results.values())
+    listed = lambda texts: "; ".join(sorted(set(texts)))
+    commits = listed(f"{run['commit'][:7]}{' with changes' if run['dirty'] else ''}" for run in runs)
+    places = listed(f"{run['processor']}, {run['cores']} cores, {run['versions']}" for run in runs)
+    budgets = listed(f"{run['budget']:.0f}" for run in runs)
+    return "\n".join(lines) + (
+        f"\n\n`python -m benchmarks growth --seconds {budgets}`, {places}; commit {commits}; "
+        f"{listed(run['date'] for run in runs)}."
+    )
 
 
-def _line(name: str, way: str, runs: Sequence[dict[str, Any]]) -> str:
-    errors = ", ".join("-" if run["relative_l2"] is None else f"{run['relative_l2']:.1e}" for run in runs)
-    seconds = ", ".join(f"{run['seconds']:.0f}" for run in runs)
-    reached = [
-        ", ".join(f"{run[key]:.0f}" if (key := f"seconds_to_{level:.0e}") in run else "-" for run in runs)
-        for level in _LEVELS
-    ]
-    results = ", ".join(run["result"] for run in runs)
-    parameters = str(runs[0].get("parameters", "-"))
-    return f"| {' | '.join([name, way, parameters, errors, seconds, *reached, results])} |"
+def _line(name: str, way: str, run: dict[str, Any]) -> str:
+    if run["relative_l2"] is None:
+        return f"| {name} | {way} | {run['seed']} | {run['result']} |"
+    first = [next((f"{seconds:.0f} s" for seconds, error in run["errors"] if error < level), "-") for level in _LEVELS]
+    errors = [f"{run['relative_l2']:.1e}", f"{run['first_relative_l2']:.1e}"]
+    numbers = [str(run["seed"]), str(run["parameters"]), *errors, f"{run['processor_seconds']:.0f} s"]
+    return f"| {' | '.join([name, way, *numbers, *first])} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
