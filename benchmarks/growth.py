@@ -3,7 +3,8 @@
     python -m benchmarks growth [--only front] [--seconds 25]
 
 Every way gets the same seconds of the processor for each training, so that other processes do not matter; what was
-compiled is forgotten before each. Results are kept in `results/growth.json` after every run, and an interrupted measurement goes on where it was.
+compiled is forgotten before each. Results are kept in `results/growth.json` after every run, and an interrupted
+measurement goes on where it was.
 """
 
 import dataclasses
@@ -178,8 +179,11 @@ class Run:
         return sngd.solve(self.problem, key=self.key, callbacks=ends)
 
     def handed_over(self, activation: str) -> Solution:
-        """All parameters of the network of the best features, from the fitted output layer."""
-        return self.trained(sngd.solve(self.problem, self._best(activation), key=self.key).network)
+        """All parameters of the network of the best features, from the fitted output layer, on twice as many points as
+        there are parameters: on half as many, the default, it fits its points only.
+        """
+        found = sngd.solve(self.problem, self._best(activation), key=self.key)
+        return self.trained(found.network, self.problem.with_points(2 * found.parameters))
 
     def _best(self, activation: str) -> Features:
         columns = _COUNT * self.problem.outputs
