@@ -12,10 +12,10 @@ import jax
 
 from benchmarks.machine import write
 from sngd.descent import SNGD
+from sngd.geometry import GaussLegendre
 from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.problem import GaussLegendre
 from sngd.search import GridSearch
 from sngd.solver import Optimizer, peak_bytes
 

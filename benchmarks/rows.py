@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from sngd import library
-from sngd.problem import AbstractProblem, Sobol
+from sngd.geometry import Sobol
+from sngd.problem import AbstractProblem
 
 # Points an axis of the grid on which errors are measured, up to dimension three; beyond, that many Sobol points.
 _GRID = {1: 1001, 2: 101, 3: 41}

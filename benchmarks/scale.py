@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 
 from benchmarks.cells import Cells, run_command
 from sngd.descent import SNGD
+from sngd.geometry import GaussLegendre
 from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import MLP, make_network
-from sngd.problem import AbstractProblem, GaussLegendre
+from sngd.problem import AbstractProblem
 from sngd.search import GridSearch
 from sngd.solver import Optimizer, make_plan, peak_bytes, share_cores_with_lapack
 

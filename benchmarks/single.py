@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.machine import write
+from sngd.geometry import GaussLegendre
 from sngd.library import find_network, heat
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.problem import GaussLegendre
 from sngd.solver import Record, Snapshot, Stopping, solve
 
 STEPS, ROUNDS = 30, 7

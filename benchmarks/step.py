@@ -17,10 +17,10 @@ import jax.numpy as jnp
 
 from benchmarks.machine import write
 from sngd.descent import SNGD
+from sngd.geometry import GaussLegendre
 from sngd.library import poisson
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.networks import MLP
-from sngd.problem import GaussLegendre
 from sngd.search import GridSearch, LossAlong
 from sngd.solver import Iterate, Optimizer, share_cores_with_lapack
 

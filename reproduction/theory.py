@@ -25,10 +25,11 @@ from reproduction.measured import Results
 from reproduction.spectrum import gramian_eigenvalues
 from reproduction.table import Table
 from sngd.descent import ENGD, SNGD
+from sngd.geometry import GaussLegendre, interval
 from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.linearize import make_objective
 from sngd.networks import MLP
-from sngd.problem import AbstractProblem, GaussLegendre, Interior, Problem, interval
+from sngd.problem import AbstractProblem, Interior, Problem
 from sngd.sketch import LowRank, gaussian, two_pass
 from sngd.solver import Optimizer, Stopping, solve
 

@@ -20,8 +20,8 @@ import sngd
 from sngd.cli import main
 from sngd.descent import FactorDescent
 from sngd.files import read_archive, write_archive
+from sngd.geometry import GaussLegendre
 from sngd.library import find_problem
-from sngd.problem import GaussLegendre
 from sngd.search import FixedStep, GainRatio, GridSearch
 from sngd.solver import Checkpoints, Optimizer, Result, Stopping, solve
 

@@ -19,10 +19,10 @@ from sngd.descent import (
     SpaceState,
 )
 from sngd.descent._ladder import sketch_size_on_ladder
+from sngd.geometry import GaussLegendre
 from sngd.library import find_problem
 from sngd.linearize import DenseFactor, Limits, Linearization, make_objective
 from sngd.networks import make_network
-from sngd.problem import GaussLegendre
 
 ROWS, PARAMETERS = 80, 120
 EPSILON = np.finfo(float).eps

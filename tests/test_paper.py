@@ -17,10 +17,10 @@ from reproduction.__main__ import main
 from reproduction.cells import is_finished
 from reproduction.figures import decay_fit, descend
 from reproduction.published import LINES, RUNS
+from sngd.geometry import GaussLegendre
 from sngd.library import poisson
 from sngd.linearize import make_objective
 from sngd.networks import make_network
-from sngd.problem import GaussLegendre
 
 
 def result(cell, error, *, seconds=100.0, iterations=None, ended="iterations exhausted", rank=100, final=1e-6):

@@ -9,10 +9,10 @@ import pytest
 
 import sngd
 from sngd.descent import SNGD
+from sngd.geometry import GaussLegendre
 from sngd.library import bvp, find_network, heat
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
-from sngd.problem import GaussLegendre
 from sngd.solver import OPTIMIZERS, Optimizer, Stopping, find_optimizer, make_plan
 from sngd.solver._plan import bytes_of
 

@@ -6,17 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sngd
-from sngd.problem import (
+from sngd.geometry import (
     GaussLegendre,
     GradedGaussLegendre,
-    Interior,
     Midpoint,
-    Problem,
     Sobol,
     UniformGrid,
     UniformRandom,
     default_quadrature,
 )
+from sngd.problem import Interior, Problem
 
 RULES = [sngd.UniformGrid(5), sngd.GaussLegendre(4), sngd.Sobol(50), sngd.UniformRandom(40)]
 LOWER, UPPER = np.array([-1.0, 0.5, 2.0]), np.array([3.0, 0.75, 2.5])
@@ -137,32 +136,37 @@ def test_refined_rules_have_half_as_many_points_more(rule):
 def test_a_rule_has_its_own_number_of_points_on_every_axis_and_a_face_those_of_its_axes():
     domain = sngd.box(x=(0, 1), y=(0, 2), z=(-1, 1))
     rule = GaussLegendre((3, 5, 2))
-    points, weights = rule.on(domain)
+    found = rule.on(domain)
+    points, weights = found.points, found.weights
     assert [len(np.unique(points[:, axis].round(12))) for axis in range(3)] == [3, 5, 2]
     assert weights @ (points[:, 0] ** 5 * points[:, 1] ** 9 * points[:, 2] ** 2) == pytest.approx(
         2**10 / 10 / 6 * 2 / 3
     )
-    points, _ = rule.on(domain.face("y", "upper"))
+    points = rule.on(domain.face("y", "upper")).points
     assert [len(np.unique(points[:, axis].round(12))) for axis in range(3)] == [3, 1, 2]
-    assert len(rule.refined().on(domain)[0]) > 1.5 * 30
+    assert len(rule.refined().on(domain).points) > 1.5 * 30
     with pytest.raises(ValueError, match=r"points_per_axis is \(3, 5, 2\), for 3 axes; give one number, or 2 of them"):
         rule.on(sngd.box(x=(0, 1), y=(0, 1)))
 
 
 def test_a_graded_rule_resolves_a_layer_that_an_even_one_misses():
     rule, width = GradedGaussLegendre(8, halvings=22), 1e-6
-    points, weights = rule.on(sngd.interval(x=(0, 1)))
+    line = sngd.interval(x=(0, 1))
+    points, weights = rule.on(line).points, rule.on(line).weights
     assert weights.sum() == pytest.approx(1, rel=1e-14)
     assert np.all(np.diff(points[:, 0]) > 0)
     layer = lambda x: np.exp((x - 1) / width)
     assert weights @ layer(points[:, 0]) == pytest.approx(width, rel=1e-10)
-    even, even_weights = GaussLegendre(len(points)).on(sngd.interval(x=(0, 1)))
-    assert abs(even_weights @ layer(even[:, 0]) - width) > 1e-4 * width
-    between, others = rule.staggered().on(sngd.interval(x=(0, 1)))
-    assert others @ layer(between[:, 0]) == pytest.approx(width, rel=1e-10)
-    assert not set(between[:, 0]) & set(points[:, 0])
+    even = GaussLegendre(len(points)).on(line)
+    assert abs(even.weights @ layer(even.points[:, 0]) - width) > 1e-4 * width
+    between = rule.staggered().on(line)
+    assert between.weights @ layer(between.points[:, 0]) == pytest.approx(width, rel=1e-10)
+    assert not set(between.points[:, 0]) & set(points[:, 0])
 
 
 def test_default_rules_follow_the_network():
-    counts = [default_quadrature(2, parameters / 2)[0].points_per_axis for parameters in (100, 1341, 5301, 10**6)]
+    counts = [
+        default_quadrature(sngd.box(x=(0, 1), y=(0, 1)), parameters / 2)[0].points_per_axis
+        for parameters in (100, 1341, 5301, 10**6)
+    ]
     assert counts == [16, 24, 40, 40]

@@ -23,7 +23,8 @@ from sngd.cli._output import write_folder
 from sngd.cli._settings import Saved, Settings, command_to_resume, read_settings, way_on
 from sngd.cli._user_file import UserError, blamed, read_problem
 from sngd.files import CHECKPOINTS, SETTINGS, run_folder, write_atomically
-from sngd.problem import AbstractProblem, GaussLegendre
+from sngd.geometry import GaussLegendre
+from sngd.problem import AbstractProblem
 from sngd.solver import (
     AUTO,
     OPTIMIZERS,

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sngd._history import History
-from sngd.problem import Box
+from sngd.geometry import AbstractRegion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ _FEW_RECORDS = 20
 
 def draw(
     function: Callable[[Float[np.ndarray, "n d"]], np.ndarray],
-    domain: Box,
+    domain: AbstractRegion,
     history: History,
     *,
     exact: Callable[[Float[np.ndarray, "n d"]], np.ndarray] | None = None,
@@ -90,7 +90,7 @@ def draw(
     return figure
 
 
-def _positions(domain: Box, axes: Sequence[str] | None) -> list[int]:
+def _positions(domain: AbstractRegion, axes: Sequence[str] | None) -> list[int]:
     """The indices of the axes that vary."""
     if axes is None:
         return list(range(min(domain.dimension, 2)))
@@ -100,7 +100,7 @@ def _positions(domain: Box, axes: Sequence[str] | None) -> list[int]:
     return [domain.index(name) for name in names]
 
 
-def _slice(domain: Box, shown: list[int]) -> tuple[Float[np.ndarray, "n d"], int]:
+def _slice(domain: AbstractRegion, shown: list[int]) -> tuple[Float[np.ndarray, "n d"], int]:
     """The points of a grid along the axes that vary, and the number of points along each of these axes.
 
     The other coordinates are those of the center of the domain.

@@ -250,8 +250,7 @@ class Chooser:
         """The error of a candidate."""
         features = for_correction(candidate.features)
         between = self._between(self._conditions.with_points(features))
-        lower, upper = self._problem.domain.extent
-        points = lower + (upper - lower) * points_of_norms(self._axes)
+        points = points_of_norms(self._problem.domain)
         found = estimates(candidate.fit, (between,), self._drawn(features, 1), points)[0]
         if not candidate.fit.system.has_readings:
             return found
@@ -271,13 +270,13 @@ class Chooser:
             features = next((each for each in wider if waves_of(each) <= each.count), features)
         system = self._system(self._conditions.with_points(features))
         slow = Features((self._choice.first,) * self._axes, features.count, features.activation)
-        at = None if candidate.fit.linear else candidate.fit.network
+        at, domain = None if candidate.fit.linear else candidate.fit.network, self._problem.domain
         return probe(
             (system, self._between(system.problem)),
             self._drawn(features, 2),
             self._drawn(slow, 2),
             at,
-            2 * points_of_norms(self._axes) - 1,
+            (points_of_norms(domain) - domain.center) / domain.half_sides,
         )
 
     def between(self, candidate: Candidate) -> System:
@@ -301,11 +300,11 @@ class Chooser:
         return self._system(with_other_points(problem, lambda points: points.staggered()))
 
     def _system(self, problem: Problem) -> System:
-        return System((problem.domain,), self._conditions.rows(problem))
+        return System((problem.domain.hull,), self._conditions.rows(problem))
 
     def _drawn(self, features: Features, draw: int) -> Layer:
         generator = np.random.default_rng([*self._seed, draw])
-        return features.draw_for(self._problem.inputs, generator, self._problem.periodic_axes)
+        return features.draw_for(self._problem.frames, generator, self._problem.periodic_axes)
 
     def _slow(self, columns: int) -> Features:
         """The features of the first bandwidth."""

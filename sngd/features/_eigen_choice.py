@@ -226,7 +226,9 @@ class EigenChooser(Chooser):
         if most >= self._count or np.max(found.residuals) >= _SHOWN:
             return
         # Periodic features of a narrow band are few different functions.
-        sizes = np.linalg.svd(found.layer(2 * points_of_norms(self._axes) - 1), compute_uv=False)
+        domain = self._problem.domain
+        scaled = (points_of_norms(domain) - domain.center) / domain.half_sides
+        sizes = np.linalg.svd(found.layer(scaled), compute_uv=False)
         if self.outputs * int(np.sum(sizes > _RESOLVED * sizes[0])) > _MANY * most:
             raise ValueError(f"count is {self._count}, and the problem has {most} eigenvalues; ask for at most {most}")
 

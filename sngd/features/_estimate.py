@@ -87,7 +87,8 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
     components = first.problem.components
     norms, here = components.norms, network(points)
     solution = components.at_points(points, here)
-    sizes = norms(_root_mean_square(solution))
+    shares = first.problem.shares(points)
+    sizes = norms(_root_mean_square(solution, shares))
     residuals = first.by_cells([part[:, 0] for part in right])
     if not (blocks.is_finite and all(np.all(np.isfinite(part)) for part in right)):
         return [Estimate(first.zero(layer), np.full_like(sizes, math.inf), sizes, residuals) for _ in systems]
@@ -104,7 +105,7 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
         # as they would for the same residual: by the root mean square of a wave, in units of its response.
         left = float(np.sum(_shares(first) * rest**2)) / 2
         change = components.at_points(points, here + correction(points)) - solution if components.has_trials else None
-        apart = _root_mean_square(correction(points) if change is None else change)
+        apart = _root_mean_square(correction(points) if change is None else change, shares)
         errors = norms(np.sqrt(apart**2 + left + rounding**2))
         found.append(Estimate(correction, errors, sizes, residuals))
     return found
@@ -119,15 +120,13 @@ def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, 
       Gauss-Newton steps at most.
     """
     other = refit(fit.system, layer, steps=steps, linear=fit.linear, start=guess).network
-    extents = np.array([cell.extent for cell in fit.network.cells])
-    lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
-    points = lower + (upper - lower) * points_of_norms(len(lower))
+    points = points_of_norms(fit.system.problem.domain, fit.network.cells)
     numbers = fit.network.numbers - other.numbers
     correction = estimate.correction
     numbers = np.where(np.abs(numbers) > np.abs(correction.numbers), numbers, correction.numbers)
     components = fit.system.problem.components
     both = [components.at_points(points, each(points)) for each in (fit.network, other)]
-    apart = components.norms(_root_mean_square(both[0] - both[1]))
+    apart = components.norms(_root_mean_square(both[0] - both[1], fit.system.problem.shares(points)))
     errors, correction = np.maximum(estimate.errors, apart), dataclasses.replace(correction, numbers=numbers)
     return dataclasses.replace(estimate, errors=errors, correction=correction)
 
@@ -138,5 +137,8 @@ def _shares(system: System) -> Float[np.ndarray, " K"]:
     return measures / np.sum(measures)
 
 
-def _root_mean_square(values: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " m"]:
-    return np.sqrt(np.mean(values**2, axis=0))
+def _root_mean_square(
+    values: Float[np.ndarray, "n m"], shares: Float[np.ndarray, "n m"] | float
+) -> Float[np.ndarray, " m"]:
+    """The root of the mean of the squares times their shares, as `AbstractProblem.shares` has them."""
+    return np.sqrt(np.mean(shares * values**2, axis=0))

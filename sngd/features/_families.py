@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sngd._arguments import require_integer
+from sngd.problem import Frame
 
 _SPREADS = ("uniform", "log-uniform", "layers")
 
@@ -87,6 +88,13 @@ class Layer:
             columns = whole
         return columns.reshape(*columns.shape[:-1], outputs, len(self))
 
+    def scaled(self, center: tuple[float, ...], half_sides: tuple[float, ...]) -> "Layer":
+        """The layer on a box with this center and these half sides, in the coordinates of the layer."""
+        if set(center) == {0.0} and set(half_sides) == {1.0}:
+            return self
+        weights = self.weights / half_sides
+        return dataclasses.replace(self, weights=weights, biases=self.biases - weights @ np.array(center))
+
     @property
     def arrays(self) -> tuple[Float[np.ndarray, "q d"], Float[np.ndarray, " q"]]:
         return self.weights, self.biases
@@ -135,31 +143,38 @@ class Features:
         return dataclasses.replace(self, bandwidths=bandwidths)
 
     def draw_for(
-        self, inputs: Sequence[tuple[int, ...]], generator: np.random.Generator, periodic: tuple[int, ...] = ()
+        self, frames: Sequence[Frame], generator: np.random.Generator, periodic: tuple[int, ...] = ()
     ) -> Layer:
-        """A layer of these features for functions of some of the axes.
+        """A layer of these features for functions of some of the axes, or on parts of the domain.
 
-        - `inputs`: the axes that each function depends on. `periodic`: as in `draw`.
+        - `frames`: where each function lives. `periodic`: as in `draw`.
 
-        Functions of all axes are made of these features, and functions of fewer axes of features of the same bandwidths
-        on these axes alone.
+        Functions of all axes are made of these features, scaled to the box around their part of the domain, and
+        functions of fewer axes of features of the same bandwidths on these axes alone.
         """
-        axes = len(self.bandwidths)
-        layers = {tuple(range(axes)): self.draw(generator, periodic)}
-        for group in sorted(set(inputs) - set(layers)):
-            bandwidths = tuple(self.bandwidths[axis] for axis in group)
-            own = dataclasses.replace(self, bandwidths=bandwidths, count=_count_for(bandwidths), coordinates=0)
-            drawn = own.draw(generator, tuple(at for at, axis in enumerate(group) if axis in periodic))
-            weights = np.zeros((len(drawn), axes))
-            weights[:, list(group)] = drawn.weights
-            layers[group] = dataclasses.replace(drawn, weights=weights)
-        if len(layers) == 1:
-            return layers[tuple(range(axes))]
-        weights, biases = (
-            np.concatenate(parts) for parts in zip(*(each.arrays for each in layers.values()), strict=True)
-        )
-        used = [np.concatenate([np.full(len(each), group == own) for group, each in layers.items()]) for own in inputs]
+        every = tuple(range(len(self.bandwidths)))
+        # The functions of all axes come first.
+        groups = sorted(set(frames), key=lambda frame: (frame.axes != every, frame))
+        drawn = [self._drawn_on(frame.axes, generator, periodic).scaled(*frame[1:]) for frame in groups]
+        if len(drawn) == 1:
+            return drawn[0]
+        weights, biases = (np.concatenate(parts) for parts in zip(*(each.arrays for each in drawn), strict=True))
+        used = [
+            np.concatenate([np.full(len(each), frame == own) for frame, each in zip(groups, drawn, strict=True)])
+            for own in frames
+        ]
         return Layer(weights, biases, self.activation, np.array(used))
+
+    def _drawn_on(self, axes: tuple[int, ...], generator: np.random.Generator, periodic: tuple[int, ...]) -> Layer:
+        """A layer of these features, or of features on some of the axes alone."""
+        if len(axes) == len(self.bandwidths):
+            return self.draw(generator, periodic)
+        bandwidths = tuple(self.bandwidths[axis] for axis in axes)
+        own = dataclasses.replace(self, bandwidths=bandwidths, count=_count_for(bandwidths), coordinates=0)
+        drawn = own.draw(generator, tuple(at for at, axis in enumerate(axes) if axis in periodic))
+        weights = np.zeros((len(drawn), len(self.bandwidths)))
+        weights[:, list(axes)] = drawn.weights
+        return dataclasses.replace(drawn, weights=weights)
 
     def draw(self, generator: np.random.Generator, periodic: tuple[int, ...] = ()) -> Layer:
         """A layer of these features.

@@ -20,7 +20,7 @@ from sngd.features._estimate import relative
 from sngd.features._fit import DAMPING, Fit
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
-from sngd.problem import Components, Smooth
+from sngd.problem import Problem, Smooth
 
 # Changes of readings that are looked at, at most, and the numbers that their responses may take. More readings are
 # changed together, at random.
@@ -175,7 +175,7 @@ def infer(fit: Fit) -> Inference | None:
         units=system.problem.units,
     ).inference()
     outputs = network.layer.outputs_of(columns.transpose(0, 2, 1), network.outputs.shape[1])
-    modes, deviations = _modes(network, outputs.transpose(0, 2, 3, 1), system.problem.components)
+    modes, deviations = _modes(network, outputs.transpose(0, 2, 3, 1), system.problem)
     conditions = [system.problem.conditions[each.number] for each in system.rows]
     units_of_noise = [
         factor * each.noise_unit
@@ -239,17 +239,15 @@ def _noise(
 
 
 def _modes(
-    network: Network, outputs: Float[np.ndarray, "K m q s"], of: Components
+    network: Network, outputs: Float[np.ndarray, "K m q s"], problem: Problem
 ) -> tuple[Network, Float[np.ndarray, " m"]]:
     """The largest independent modes of changes of the output layers, and the norm of the changes of each component."""
     cells, components, units, count = outputs.shape
-    extents = np.array([cell.extent for cell in network.cells])
-    lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
-    points = lower + (upper - lower) * points_of_norms(network.layer.weights.shape[1])
+    points = points_of_norms(problem.domain, network.cells)
     each = lambda found: found.transpose(0, 1, 3, 2).reshape(cells, components * found.shape[3], units)
     values = dataclasses.replace(network, outputs=each(outputs))(points).reshape(len(points), components, count)
-    values = values * of.slopes(points, network(points))[:, :, None]
-    deviations = np.sqrt(np.mean(np.sum(values**2, axis=2), axis=0))
+    values = problem.components.changes(points, network(points), values)
+    deviations = np.sqrt(np.mean(problem.shares(points) * np.sum(values**2, axis=2), axis=0))
     _, sizes, directions = np.linalg.svd(values.reshape(-1, count), full_matrices=False)
     kept = directions[: max(1, min(_MODES, int(np.sum(sizes > _SMALL * sizes[0]))))]
     return dataclasses.replace(network, outputs=each(outputs @ kept.T), numbers=np.zeros(0)), deviations

@@ -27,7 +27,8 @@ from sngd.features._probe import Probe, probe
 from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
-from sngd.problem import Box, Periodic, Problem, with_other_points
+from sngd.geometry import Box, Regions, reentrant_corners
+from sngd.problem import Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1
@@ -57,6 +58,9 @@ _PROBE = 2.0
 # The number of the draw of features that a solution from readings is compared on.
 _COMPARED = 3
 
+# The bandwidth and the numbers of features in graded cells, and how often they are halved in one attempt.
+_GRADED = (4.0, (32, 64, 200), 2)
+
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
 
@@ -72,6 +76,8 @@ class March:
       component of the solution, in domains of one, two and three dimensions.
     - `halvings`: how often an axis is halved at most. `cells`: in one window at most.
     - `steps`: Gauss-Newton steps at most for each attempt.
+    - `grading`: how often cells are halved along all axes towards the point with the largest residual, in each attempt;
+      0 for cells that are halved as a whole.
     - `windows`: instants at which a window ends in any case, such as those at which data jump.
     """
 
@@ -80,6 +86,7 @@ class March:
     halvings: int = 16
     cells: int = 512
     steps: int = 12
+    grading: int = 0
     windows: tuple[float, ...] = ()
 
     def __post_init__(self):
@@ -90,7 +97,8 @@ class March:
             raise ValueError(f"counts is {self.counts}; give one number for each of the dimensions one, two and three")
         for count in self.counts:
             require_integer("counts", count, least=2)
-        require_integer("halvings", self.halvings, least=0)
+        for name in ("halvings", "grading"):
+            require_integer(name, getattr(self, name), least=0)
         for name in ("cells", "steps"):
             require_integer(name, getattr(self, name), least=1)
         if any(not early < late for early, late in itertools.pairwise(self.windows)):
@@ -108,9 +116,14 @@ class March:
                 f"{given}; windows need initial conditions, no condition that couples times, and points that are left "
                 "to the library. Leave them out"
             )
-        first, last = domain.bounds[domain.initial.index]
+        first, last = domain.bounds[domain.index(domain.time_axis)]
         if not first < self.windows[0] <= self.windows[-1] < last:
             raise ValueError(f"{given}; the instants must be between {first} and {last}")
+
+    @property
+    def graded(self) -> "March":
+        """The same for solutions that are singular at points: few features in many cells that crowd there."""
+        return dataclasses.replace(self, bandwidth=_GRADED[0], counts=_GRADED[1], grading=_GRADED[2])
 
     def features(self, dimension: int) -> Features:
         """The features of a cell."""
@@ -141,10 +154,12 @@ class Piece:
 def can_divide(problem: Problem) -> bool:
     """Whether the problem can be solved in cells, as far as its conditions tell.
 
-    It has at most three dimensions and an equation in the interior, leaves the points to the library, and has no
-    correlated readings.
+    It has at most three dimensions, no named regions, and an equation in the interior, leaves the points to the
+    library, and has no correlated readings.
     """
     if any(condition.mixing is not None for condition in problem.conditions):
+        return False
+    if isinstance(problem.domain, Regions):
         return False
     given = (problem.quadrature, problem.boundary_quadrature, *(each.given_points for each in problem.conditions))
     others = [each for each in problem.conditions if not each.is_of_readings]
@@ -164,11 +179,10 @@ def can_march(problem: Problem) -> bool:
         return False
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.joined_axes:
         return False
-    last = domain.face(domain.time_axis, "upper")
     faces = [condition.faces(domain) or () for condition in problem.conditions]
-    starts = [each for each in faces if domain.initial in each]
-    alone = bool(starts) and all(each == (domain.initial,) for each in starts)
-    return can_divide(problem) and alone and not any(last in each for each in faces)
+    starts = [each for each in faces if any(face.is_initial for face in each)]
+    alone = bool(starts) and all(face.is_initial for each in starts for face in each)
+    return can_divide(problem) and alone and not any(face.is_final for each in faces for face in each)
 
 
 def error_of(pieces: list[Piece]) -> tuple[float, float]:
@@ -229,10 +243,10 @@ class Marcher:
         problem = conditions.problem
         self._setting, self._conditions, self._seed, self._linear = setting, conditions, seed, linear
         self._report, self._goes_on, self._like = report, goes_on, like
-        self._domain, self._marches = problem.domain, can_march(problem)
+        self._domain, self._hull, self._marches = problem.domain, problem.domain.hull, can_march(problem)
         self._target = _SHARE * goal if self._marches else goal
         axis = self._time if self._marches else None
-        self._refinement = Refinement(self._domain, axis, setting.halvings, setting.cells)
+        self._refinement = Refinement(self._hull, axis, setting.halvings, setting.cells)
         self._features = setting.features(self._domain.dimension)
         corrections = for_correction(self._features)
         self._layer, self._correction = self._drawn(self._features, 0), self._drawn(corrections, 1)
@@ -248,7 +262,7 @@ class Marcher:
         """
         start, end = arrays["instants"].tolist()
         boxes = arrays["cells"].tolist()
-        cells = tuple(dataclasses.replace(self._domain, lower=low, upper=high) for low, high in _corners(boxes))
+        cells = tuple(dataclasses.replace(self._hull, lower=low, upper=high) for low, high in _corners(boxes))
         shape = (len(cells), self._conditions.problem.outputs)
         numbers, changes = arrays["constants"]
         network = Network(self._layer, cells, arrays["outputs"].reshape(*shape, len(self._layer)), numbers)
@@ -269,11 +283,11 @@ class Marcher:
         if not self._conditions.are_pointwise or not self._meets_periodic_conditions():
             return []
         if not self._marches:
-            cells = (self._domain,) if self._like is None else self._like.cells
+            cells = self._first_cells() if self._like is None else self._like.cells
             found = self._window(cells, (math.nan, math.nan), [], self._like)
             return [] if found is None else [found]
         first, last = self._domain.bounds[self._time]
-        now, length, cells, pieces = first, (last - first) * _FIRST, (self._domain,), list(done)
+        now, length, cells, pieces = first, (last - first) * _FIRST, (self._hull,), list(done)
         if pieces:
             now, length, cells = self._after(pieces[-1])
         while now < last:
@@ -294,19 +308,20 @@ class Marcher:
 
     def probe(self, piece: Piece) -> Probe:
         """The responses to changes of the solution in a window by features on the whole window."""
-        dimension, unit = self._domain.dimension, 2 * points_of_norms(self._domain.dimension) - 1
+        dimension = self._domain.dimension
         wide = self._features.scaled(*[_PROBE] * dimension)
         layer, slow = (
             each.draw_for(
-                self._conditions.problem.inputs,
+                self._conditions.problem.frames,
                 np.random.default_rng([*self._seed, 2]),
                 self._conditions.problem.periodic_axes,
             )
             for each in (wide, self._features.scaled(*[1 / self._setting.bandwidth] * dimension))
         )
-        whole = self._domain
+        whole = self._hull
         if self._marches:
             whole = between(whole, self._time, piece.start, piece.end)
+        unit = (points_of_norms(self._domain, [whole]) - whole.center) / whole.half_sides
         at = None if self._linear else self._projected(piece.fit.network, (whole,), layer)
         problem = self._conditions.with_points(wide)
         others = with_other_points(problem, lambda points: points.staggered())
@@ -320,10 +335,11 @@ class Marcher:
 
     @property
     def _time(self) -> int:
-        return self._domain.initial.index
+        assert self._domain.time_axis is not None
+        return self._domain.index(self._domain.time_axis)
 
     def _drawn(self, features: Features, draw: int) -> Layer:
-        return features.draw_for(self._conditions.problem.inputs, np.random.default_rng([*self._seed, draw]))
+        return features.draw_for(self._conditions.problem.frames, np.random.default_rng([*self._seed, draw]))
 
     def _meets_periodic_conditions(self) -> bool:
         """Whether each periodic condition is for all derivatives below the order of the equation, as interfaces are."""
@@ -351,7 +367,7 @@ class Marcher:
         - `guess`: from which a nonlinear equation is solved first; left out, as in `_first`.
         """
         start, end = window
-        best, vain, expected = None, 0, 0.0
+        best, before, apart, vain, expected = None, None, math.inf, 0, 0.0
         # What the windows before could not go below is not sought in this one.
         floors = [_ALIKE * piece.added for piece in pieces if piece.added > self._target]
         target = max([self._target, *floors])
@@ -361,6 +377,9 @@ class Marcher:
             resolved = attempt.added.error <= target
             if resolved and attempt.fit.system.has_readings:
                 attempt = self._compared(attempt)
+            if self._setting.grading:
+                attempt, before, apart = self._beside(attempt, before, apart)
+                resolved = attempt.added.error <= target
             error, least = attempt.added.error, math.inf if best is None else best.added
             self._report(f"{_named(window[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
             vain = 0 if error <= _GAINS * least else vain + 1
@@ -371,16 +390,64 @@ class Marcher:
             enough = max(target, beside_noise(best.inference, best.estimate.sizes))
             if resolved or error <= enough or (vain > _VAIN and best.added <= _FAIR):
                 return best
-            divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
-            if divided is None or vain > _VAIN + 1:
+            divided = self._divided(attempt)
+            if divided is None or (vain > _VAIN + 1 and not self._setting.grading):
                 break
             # In two dimensions and more, cells meet more and more others that wait for their elimination.
             expected = (time.perf_counter() - began) * (len(divided) / len(cells)) ** 2
-            cells = divided
+            cells = self._inside(divided)
             if self._marches:
                 end = cells[0].upper[self._time]
             guess = attempt.fit.network if error <= _CLOSE else None
-        return None
+        return best if self._setting.grading else None
+
+    def _beside(self, attempt: _Attempt, before: Network | None, apart: float) -> tuple[_Attempt, Network, float]:
+        """An attempt with an error that is not smaller than what a geometric series lets expect; its network; and its
+        distance from the one before.
+
+        - `before`: the network of the attempt before. `apart`: the distance of that one from the one before it.
+
+        A singular solution is not made by the features of the correction either, so that the residual does not tell
+        the whole error.
+        """
+        network, problem = attempt.fit.network, attempt.fit.system.problem
+        if before is None:
+            return attempt, network, math.inf
+        points = points_of_norms(self._domain, network.cells)
+        values = [problem.components.at_points(points, each(points)) for each in (network, before)]
+        errors = problem.components.norms(np.sqrt(np.mean((values[0] - values[1]) ** 2, axis=0)))
+        now = float(np.linalg.norm(errors))
+        errors = errors * (min(now / apart, 1.0) if 0 < apart < math.inf else 1.0)
+        both = (attempt.added, attempt.estimate)
+        added, whole = (dataclasses.replace(each, errors=np.maximum(each.errors, errors)) for each in both)
+        return attempt._replace(added=added, estimate=whole), network, now
+
+    def _divided(self, attempt: _Attempt) -> tuple[Box, ...] | None:
+        """Smaller cells after an attempt, or a shorter window; `None` where there are none."""
+        network, residuals = attempt.fit.network, attempt.added.residuals
+        if not self._setting.grading:
+            return self._refinement.divided(network, residuals)
+        corners = [np.array(corner.at) for corner in reentrant_corners(self._domain)]
+        cells = network.cells
+        for corner in corners:
+            cells = self._refinement.towards(cells, corner, 2 * self._setting.grading)
+        if len(cells) > len(network.cells):
+            return cells
+        worst = attempt.between.worst(network, attempt.fit.units)
+        return self._refinement.graded(network.cells, residuals, worst, self._setting.grading)
+
+    def _first_cells(self) -> tuple[Box, ...]:
+        """The cells of the first attempt. Where cells are graded, they crowd at re-entrant corners of the domain."""
+        cells = (self._hull,)
+        for corner in reentrant_corners(self._domain) if self._setting.grading else ():
+            cells = self._refinement.towards(cells, np.array(corner.at), 2 * self._setting.grading)
+        return self._inside(cells)
+
+    def _inside(self, cells: tuple[Box, ...]) -> tuple[Box, ...]:
+        """The cells that have a part in the domain."""
+        if isinstance(self._domain, Box):
+            return cells
+        return tuple(cell for cell in cells if len(self._problem.interior(part=self._domain.part(cell)).weights))
 
     def _attempt(self, cells: tuple[Box, ...], start: float, pieces: list[Piece], guess: Network | None) -> _Attempt:
         before = pieces[-1] if pieces else None
@@ -393,8 +460,7 @@ class Marcher:
         if before is not None:
             corrected = before.fit.network.plus(before.estimate.correction)
             systems.append(System.of(self._conditions, self._between, cells, start, corrected))
-        lower, upper = (pick([cell.extent[at] for cell in cells], axis=0) for at, pick in enumerate((np.min, np.max)))
-        points = lower + (upper - lower) * points_of_norms(self._domain.dimension)
+        points = points_of_norms(self._domain, cells)
         added, *whole = estimates(found, tuple(systems), self._correction, points)
         # Where the solution has decayed, errors count by its size in the windows before.
         sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
@@ -426,7 +492,7 @@ class Marcher:
 
         - `instant`: at which the network is taken everywhere; left out, it is taken at all times.
         """
-        whole = self._problem.interior().points
+        whole = self._problem.interior(part=self._hull).points
         scaled = (whole - self._domain.center) / self._domain.half_sides
         values = []
         for cell in cells:

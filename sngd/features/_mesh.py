@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
-from sngd.problem import Box, Face, Problem
+from sngd.geometry import Box, Face
+from sngd.problem import Problem
 
 # Faces whose distance is at most this part of the side of the domain are the same.
 _SAME = 1e-12
@@ -35,6 +36,8 @@ class Interface:
     def points(self, problem: Problem) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
         """The points of the boundary rule of a problem, as points of the first and of the second cell."""
         points = problem.on_faces([self.face]).points
+        if not isinstance(problem.domain, Box):
+            points = points[problem.domain.contains(points)]
         there = points.copy()
         there[:, self.axis] += self.shift
         return points, there

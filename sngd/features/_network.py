@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from sngd.features._basis import Basis
 from sngd.features._families import Layer
-from sngd.problem import Box
+from sngd.geometry import Box
 
 
 @dataclasses.dataclass(frozen=True)

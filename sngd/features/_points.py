@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from sngd.features._families import Features
-from sngd.problem import GaussLegendre, GradedGaussLegendre, Problem, Sobol, UniformRandom
+from sngd.geometry import AbstractRegion, Box, GaussLegendre, GradedGaussLegendre, Sobol, Spread, UniformRandom
+from sngd.problem import Problem
 
 # Rows of the interior for each column of a fit, and further points on every axis of a face.
 _OVERSAMPLING, _MORE_ON_FACES = 1.6, 4
@@ -39,14 +41,16 @@ def with_points(problem: Problem, features: Features, equations: int = 1) -> Pro
     Waves of bandwidth `b` need `2 b / pi` points on an axis of length two, and some more for the other directions that
     rounding does not hide. How many more follows from the number of columns. Layers need points that crowd at faces.
     """
-    dimension = problem.domain.dimension
+    dimension, is_box = problem.domain.dimension, isinstance(problem.domain, Box)
     # Each component of the unknown needs points for all features, however many equations there are.
     columns = features.count * problem.outputs / min(equations, problem.outputs)
-    if features.spread == "layers":
+    if features.spread == "layers" and is_box:
         halvings = min(max(math.ceil(math.log2(max(features.bandwidths))), 0), _MOST_HALVINGS)
         panels = (2 * halvings + 2) ** dimension
         each = max(_LEAST_ON_PANEL, math.ceil((_OVERSAMPLING * columns / panels) ** (1 / dimension)))
         interior = faces = GradedGaussLegendre(each, halvings)
+    elif not is_box:
+        interior = faces = Spread(math.ceil((_OVERSAMPLING if dimension <= _TENSOR else _SOBOL_OVERSAMPLING) * columns))
     elif dimension > _TENSOR:
         count = _power_of_two(_SOBOL_OVERSAMPLING * columns)
         interior, faces = Sobol(count), Sobol(_power_of_two(max(_LEAST_ON_FACES, count / (4 * dimension))))
@@ -61,9 +65,21 @@ def with_points(problem: Problem, features: Features, equations: int = 1) -> Pro
     return dataclasses.replace(problem, **changes) if changes else problem
 
 
-def points_of_norms(dimension: int) -> Float[np.ndarray, "n d"]:
-    """Points of [0, 1]^d at which norms of solutions are taken."""
-    return UniformRandom(_OF_NORMS).rule(np.zeros(dimension), np.ones(dimension))[0]
+def points_of_norms(domain: AbstractRegion, cells: Sequence[Box] = ()) -> Float[np.ndarray, "n d"]:
+    """Points at which norms of solutions are taken.
+
+    - `cells`: that fill a part of the domain, such as a window of time. Without any, the points are in all of it.
+    """
+    if cells:
+        extents = np.array([cell.extent for cell in cells])
+        lower, upper = np.min(extents[:, 0], axis=0), np.max(extents[:, 1], axis=0)
+        hull = Box(domain.axes, tuple(lower.tolist()), tuple(upper.tolist()), domain.time_axis)
+        whole = not isinstance(domain, Box) and hull.bounds == domain.bounds
+        domain = domain if whole else domain.part(hull) or hull
+    if isinstance(domain, Box):
+        lower, upper = domain.extent
+        return lower + (upper - lower) * UniformRandom(_OF_NORMS).rule(np.zeros(len(lower)), np.ones(len(lower)))[0]
+    return domain.spread(_OF_NORMS, _OF_NORMS).points
 
 
 def waves_of(features: Features) -> float:

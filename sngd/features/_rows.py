@@ -12,8 +12,9 @@ from sngd.features._direct import FEATURES, jacobian_of, residual_of, trial_of
 from sngd.features._families import Features, Layer
 from sngd.features._network import Network
 from sngd.features._points import with_points
+from sngd.geometry import Box, Spread, UniformRandom, joined
 from sngd.linearize import Pointwise, Term, residual_terms
-from sngd.problem import Box, Collocation, Periodic, Problem, UniformRandom
+from sngd.problem import Periodic, Problem
 
 # Features for whose points conditions are traced, and the points at which it is found out what residuals depend on.
 _FEW, _MANY = 64, UniformRandom(2048)
@@ -76,7 +77,8 @@ class Rows:
         domain = self.problem.domain
         if domain.time_axis is None:
             return False
-        return self.problem.conditions[self.number].faces(domain) == (domain.initial,)
+        faces = self.problem.conditions[self.number].faces(domain)
+        return faces is not None and all(face.is_initial for face in faces)
 
     def _mixed(self, rows: np.ndarray) -> np.ndarray:
         """Rows of readings, in which correlated ones are mixed so that they are independent."""
@@ -163,7 +165,8 @@ class Conditions:
         few = with_points(problem, Features((1.0,) * problem.domain.dimension, _FEW))
         many = problem
         if problem.quadrature is None:
-            many = dataclasses.replace(few, quadrature=_MANY, boundary_quadrature=problem.boundary_quadrature or _MANY)
+            dense = _MANY if isinstance(problem.domain, Box) else Spread(_MANY.points)
+            many = dataclasses.replace(few, quadrature=dense, boundary_quadrature=problem.boundary_quadrature or dense)
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
         terms = residual_terms(few, *trial_of(few, zeros, None, problem.start_numbers))
         pointwise = [
@@ -235,8 +238,9 @@ class Conditions:
             parts = [(at, part) for at, part in enumerate(each) if part is not None]
             if parts:
                 places = _places([(at, cells[at], part.points) for at, part in parts])
-                joined = _joined([part for _, part in parts])
-                rows = Rows(problem, number, term.on(joined), self.pointwise[number], places)
+                rows = Rows(
+                    problem, number, term.on(joined([part for _, part in parts])), self.pointwise[number], places
+                )
                 if before is not None and rows.is_initial:
                     rows = dataclasses.replace(rows, offsets=rows.for_solution(before))
                 found.append(rows)
@@ -257,14 +261,3 @@ def _places(
             known.append(shared := scaled)
         found.append((number, cell.half_sides, shared))
     return tuple(found)
-
-
-def _joined(parts: list[Collocation]) -> Collocation:
-    """The points of several collocations, one after the other."""
-    names = parts[0].tabulated
-    return Collocation(
-        points=np.concatenate([part.points for part in parts]),
-        normals=np.concatenate([part.normals for part in parts]),
-        weights=np.concatenate([part.weights for part in parts]),
-        tabulated={name: np.concatenate([part.tabulated[name] for part in parts]) for name in names},
-    )

@@ -15,7 +15,8 @@ from sngd.features._families import Layer
 from sngd.features._mesh import Interface, interfaces
 from sngd.features._network import Network
 from sngd.features._rows import Conditions, Rows
-from sngd.problem import Box, Problem, priors
+from sngd.geometry import Box
+from sngd.problem import Problem, priors
 
 # Rows of readings with noise, and of priors, are this part of the rows that hold exactly. The latter are violated by
 # its square, so that the equations hold to rounding errors however large the noise is.
@@ -73,7 +74,10 @@ class System:
         - `problem`: with points for one cell. `start`, `before`: as in `Conditions.rows_in`.
         """
         rows = conditions.rows_in(problem, cells, start, before)
-        return cls(cells, rows, tuple(interfaces(cells, problem.domain, problem.joined_axes)), conditions.orders)
+        found = interfaces(cells, problem.domain.hull, problem.joined_axes)
+        # A face of a cell may be outside of the domain.
+        between = tuple(each for each in found if len(each.points(problem)[0]))
+        return cls(cells, rows, between, conditions.orders)
 
     @property
     def problem(self) -> Problem:
@@ -262,6 +266,19 @@ class System:
         for interface, part in zip(coupled, stacked[len(self.cells) : -1], strict=True):
             squares[[interface.first, interface.second]] += np.sum(part**2)
         return np.sqrt(squares)
+
+    def worst(self, network: Network, units: Units) -> Float[np.ndarray, "K d"]:
+        """The point of each cell at which the residual is largest, in units."""
+        found = np.stack([cell.center for cell in self.cells])
+        largest = np.zeros(len(self.cells))
+        places = self._by_cells([[scaled for *_, scaled in each.cells] for each in self.rows])
+        for number, cell in enumerate(zip(self.residual(network), units.own, places, strict=True)):
+            for part, scale, scaled in zip(*cell, strict=True):
+                norms = np.linalg.norm(part.reshape(len(scaled), -1), axis=1) / scale
+                if np.max(norms, initial=0.0) > largest[number]:
+                    largest[number], at = np.max(norms), int(np.argmax(norms))
+                    found[number] = self.cells[number].center + self.cells[number].half_sides * scaled[at]
+        return found
 
     def _jumps(self, network: Network, units: Units) -> list[Float[np.ndarray, " n"]]:
         found = []

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sngd.geometry import space_time
 from sngd.library._point import Point
 from sngd.library._reference import logistic_diffusion
-from sngd.problem import Dirichlet, Field, Initial, Interior, Periodic, Problem, partial, space_time
+from sngd.problem import Dirichlet, Field, Initial, Interior, Periodic, Problem, partial
 
 
 def heat_a(diffusivity: float = 1.0, amplitude_1: float = 1.0, amplitude_3: float = 0.5) -> Problem:

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sngd.geometry import box
 from sngd.library._point import Point
-from sngd.problem import Boundary, Dirichlet, Field, Interior, Problem, box, directional, laplacian
+from sngd.problem import Boundary, Dirichlet, Field, Interior, Problem, directional, laplacian
 
 
 def poisson_a(frequency_x: float = 2.0, frequency_y: float = 1.0, slope: float = 1.0) -> Problem:

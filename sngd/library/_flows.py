@@ -7,8 +7,9 @@ import numpy as np
 from jax.nn import softmax
 from jaxtyping import Array
 
+from sngd.geometry import box, space_time
 from sngd.library._point import Point
-from sngd.problem import Dirichlet, Field, Initial, Interior, Problem, box, gradient, laplacian, partial, space_time
+from sngd.problem import Dirichlet, Field, Initial, Interior, Problem, gradient, laplacian, partial
 
 _HERMITE_NODES = 256
 

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sngd.geometry import Box, box
 from sngd.library._point import Point
-from sngd.problem import Box, Dirichlet, Interior, Problem, box, laplacian
+from sngd.problem import Dirichlet, Interior, Problem, laplacian
 
 # How many waves one problem has, and the seed of their directions.
 _WAVES, _SEED = 10, 0

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sngd.geometry import interval
 from sngd.library._point import Point
 from sngd.library._reference import Slopes, evaluate, initial_value_series
-from sngd.problem import Dirichlet, Field, Initial, Interior, Neumann, Problem, Robin, interval, partial
+from sngd.problem import Dirichlet, Field, Initial, Interior, Neumann, Problem, Robin, partial
 
 
 def boundary_layer_robin(eps: float = 1e-2, force: float = 1.0) -> Problem:

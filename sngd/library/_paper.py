@@ -9,23 +9,9 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sngd.geometry import GaussLegendre, box, interval, space_time
 from sngd.library._point import Point
-from sngd.problem import (
-    Dirichlet,
-    Energy,
-    Field,
-    GaussLegendre,
-    Initial,
-    Interior,
-    Neumann,
-    Periodic,
-    Problem,
-    box,
-    interval,
-    laplacian,
-    partial,
-    space_time,
-)
+from sngd.problem import Dirichlet, Energy, Field, Initial, Interior, Neumann, Periodic, Problem, laplacian, partial
 
 
 @functools.cache

@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sngd.geometry import Sobol, box
 from sngd.library._point import Point
-from sngd.problem import Interior, Problem, Sobol, box
+from sngd.problem import Interior, Problem
 
 _POINTS = 2048
 

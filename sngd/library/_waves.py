@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sngd.geometry import space_time
 from sngd.library._point import Point
-from sngd.problem import Dirichlet, Field, Initial, Interior, Neumann, Periodic, Problem, partial, space_time
+from sngd.problem import Dirichlet, Field, Initial, Interior, Neumann, Periodic, Problem, partial
 
 
 def wave_a(speed: float = 2.0, amplitude_1: float = 1.0, amplitude_4: float = 0.5) -> Problem:

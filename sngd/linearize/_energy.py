@@ -11,12 +11,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sngd.geometry import Collocation
 from sngd.linearize._checks import reads_parameters
 from sngd.linearize._objective import AbstractObjective, Linearization, LossDifference
 from sngd.linearize._storage import Limits, storage_of
 from sngd.linearize._terms import Term, Values, make_term
 from sngd.linearize._trial import TrialFunction
-from sngd.problem import Collocation, Energy, Field, bind, euler_lagrange, in_place_of, natural_flux, second_order_part
+from sngd.problem import Energy, Field, bind, euler_lagrange, in_place_of, natural_flux, second_order_part
 
 # A change of an energy is computed by integration if it is below this part of the sum of the magnitudes of the changes
 # of the density. The update is then so small that changes of first order cancel, and its square is below 1e-6.

@@ -91,14 +91,16 @@ def residual_terms(problem: Problem, trial: TrialFunction, theta: Float[Array, "
 class _ConditionFunction:
     """A condition as the function of a term. Equal conditions give equal objects, so that compiled code is reused.
 
-    - `condition`: what a condition has as `traced`.
+    - `condition`: what a condition has as `traced`. `within`: the region whose unknown functions it takes.
     """
 
     condition: Any
+    within: str = ""
 
     def __call__(self, u: Field, v: Field, x: Array, normal: Array, tabulated: Values) -> Array:
         # Data that JAX cannot trace are replaced by their values at the point.
         condition = dataclasses.replace(self.condition, **tabulated) if tabulated else self.condition
+        v = v.within(self.within)
         rows = condition.residual(v, x, normal)
         if isinstance(rows, Field):
             return rows  # pyright: ignore[reportReturnType] - refused when it is traced
@@ -112,5 +114,5 @@ class _ConditionFunction:
 
 def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
     collocation = problem.collocation(condition)
-    function = _ConditionFunction(condition.traced)
+    function = _ConditionFunction(condition.traced, condition.within)
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)

@@ -17,9 +17,10 @@ from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
 from sngd._compiled import compiled
+from sngd.geometry import AbstractRegion
 from sngd.linearize._rewriting import evaluated
 from sngd.linearize._terms import Term
-from sngd.problem import Box, Components, Constant, Field, Problem, values_of
+from sngd.problem import Components, Constant, Field, Problem, values_of
 
 # The highest order of derivatives that are looked for, by the dimension; in higher dimensions the last one.
 _HIGHEST = (8, 6, 4, 4, 3, 2)
@@ -75,7 +76,7 @@ class Pointwise(eqx.Module):
 
     orders: Orders = eqx.field(static=True)
     highest: Orders = eqx.field(static=True)
-    domain: Box = eqx.field(static=True)
+    domain: AbstractRegion = eqx.field(static=True)
     components: Components = eqx.field(static=True)
     constants: tuple[Constant, ...] = eqx.field(static=True)
     parameters: dict[str, Array]

@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from sngd._arrays import on_device
+from sngd.geometry import Collocation
 from sngd.linearize._checks import trace_residual
 from sngd.linearize._layers import with_fewest_products
 from sngd.linearize._trial import TrialFunction
-from sngd.problem import Collocation, Field
+from sngd.problem import Field
 
 # The values at one point of data that JAX cannot trace, by the names of the arguments of the condition.
 Values = dict[str, Array]

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sngd._arrays import Unflatten, flattened, on_device
+from sngd.geometry import AbstractRegion
 from sngd.networks import WithConstants
-from sngd.problem import AbstractProblem, Box, Components, Constant, Field, values_of
+from sngd.problem import AbstractProblem, Components, Constant, Field, values_of
 
 
 class _Adapted(eqx.Module):
@@ -44,7 +45,7 @@ class TrialFunction(eqx.Module):
 
     unravel: Unflatten = eqx.field(static=True)
     fixed: Any
-    domain: Box = eqx.field(static=True)
+    domain: AbstractRegion = eqx.field(static=True)
     adapt: Callable[[Any], Callable] = eqx.field(static=True)
     parameters: dict[str, Array] = eqx.field(default_factory=dict)
     components: Components = eqx.field(static=True, default=Components())

@@ -1,11 +1,9 @@
-"""What to solve: domains, differential operators, conditions, quadrature, and the two forms of a problem.
+"""What to solve: differential operators, conditions, and the two forms of a problem.
 
 A `Problem` is a set of conditions in the sense of weighted least squares. An `Energy` is an integral to minimize.
-Coordinates, lengths and values are in the user's units; the library assumes none. Points are float64 arrays of shape
-`(n, d)` for `n` points of a domain with `d` axes. A single point has the shape `(d,)`.
+Coordinates, lengths and values are in the user's units; the library assumes none. A single point has the shape `(d,)`.
 """
 
-from sngd.problem._collocation import Collocation
 from sngd.problem._components import Components, real_parts
 from sngd.problem._conditions import (
     AbstractBoundaryCondition,
@@ -18,25 +16,14 @@ from sngd.problem._conditions import (
     Periodic,
     Robin,
 )
+from sngd.problem._corners import corners
 from sngd.problem._data import evaluate_on_host, is_traceable
-from sngd.problem._domain import Box, Face, box, interval, space_time
 from sngd.problem._field import Field, FieldAtPoints, HasField
-from sngd.problem._given import Quadrature
+from sngd.problem._interface import Integral, Interface
 from sngd.problem._laws import Coefficient, Law, values_of
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
 from sngd.problem._parameters import bind
-from sngd.problem._points import AbstractPoints, HasRule
-from sngd.problem._problem import AbstractProblem, Energy, Problem, with_other_points
-from sngd.problem._quadrature import (
-    AbstractQuadrature,
-    GaussLegendre,
-    GradedGaussLegendre,
-    Midpoint,
-    Sobol,
-    UniformGrid,
-    UniformRandom,
-    default_quadrature,
-)
+from sngd.problem._problem import AbstractProblem, Energy, Frame, Problem, with_other_points
 from sngd.problem._readings import Data
 from sngd.problem._smooth import Smooth
 from sngd.problem._stand_in import in_place_of
@@ -46,49 +33,37 @@ from sngd.problem._variation import euler_lagrange, natural_flux, second_order_p
 __all__ = [
     "AbstractBoundaryCondition",
     "AbstractCondition",
-    "AbstractPoints",
     "AbstractProblem",
-    "AbstractQuadrature",
     "Boundary",
-    "Box",
     "Coefficient",
-    "Collocation",
     "Components",
     "Constant",
     "Data",
     "Dirichlet",
     "Energy",
-    "Face",
     "Field",
     "FieldAtPoints",
-    "GaussLegendre",
-    "GradedGaussLegendre",
+    "Frame",
     "HasField",
-    "HasRule",
     "Initial",
+    "Integral",
+    "Interface",
     "Interior",
     "Law",
-    "Midpoint",
     "Neumann",
     "Periodic",
     "Problem",
-    "Quadrature",
     "Robin",
     "Smooth",
-    "Sobol",
-    "UniformGrid",
-    "UniformRandom",
     "Unknown",
     "bind",
-    "box",
-    "default_quadrature",
+    "corners",
     "directional",
     "divergence",
     "euler_lagrange",
     "evaluate_on_host",
     "gradient",
     "in_place_of",
-    "interval",
     "is_traceable",
     "laplacian",
     "natural_flux",
@@ -96,7 +71,6 @@ __all__ = [
     "priors",
     "real_parts",
     "second_order_part",
-    "space_time",
     "values_of",
     "with_other_points",
 ]

@@ -22,12 +22,12 @@ def real_parts(values: Array) -> Array:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _at_points(trial: Callable, values: Float[Array, " n"], points: Float[Array, "n d"]) -> Float[Array, " n"]:
+def _at_points(trial: Callable, values: Float[Array, "n ..."], points: Float[Array, "n d"]) -> Float[Array, " n"]:
     return jax.vmap(trial)(values, points)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _slopes(trial: Callable, values: Float[Array, " n"], points: Float[Array, "n d"]) -> Float[Array, " n"]:
+def _slopes(trial: Callable, values: Float[Array, "n ..."], points: Float[Array, "n d"]) -> Float[Array, "n ..."]:
     return jax.vmap(jax.grad(trial))(values, points)
 
 
@@ -48,19 +48,31 @@ def _made(trial: Callable, number: Array, x: Float[Array, " d"], name: str) -> A
 
 @dataclasses.dataclass(frozen=True)
 class Components:
-    """The `m` real components of unknown functions: one of a real function, two of a complex one.
+    """The `m` real components of unknown functions: one of a real function, two of a complex one, and those of a trial
+    function.
 
     - `names`: of the functions. `are_complex`: whether each is complex. A complex one has its real part first.
     - `trials`: for each function the trial function that makes it from its component, or `None`. A function with one is
       real. If it is left out, there are none.
+    - `regions`: for each function the name of the region that it lives on, and its name in conditions there. If it is
+      left out, all functions live on the whole domain.
+    - `counts`: the number of components that each function takes in its trial function. If it is left out, it is one.
     """
 
     names: tuple[str, ...] = ("u",)
     are_complex: tuple[bool, ...] = (False,)
     trials: tuple[Callable[[Array, Array], Array] | None, ...] = ()
+    regions: tuple[tuple[str, str], ...] = ()
+    counts: tuple[int, ...] = ()
 
     def __len__(self) -> int:
-        return sum(2 if each else 1 for each in self.are_complex)
+        return sum(self.sizes)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of components of each function."""
+        counts = self.counts or (1,) * len(self.names)
+        return tuple(2 if each else count for each, count in zip(self.are_complex, counts, strict=True))
 
     @property
     def any_is_complex(self) -> bool:
@@ -69,6 +81,26 @@ class Components:
     def of(self, names: Sequence[str]) -> "Components":
         """Those of some of the functions, without trial functions: their values are those of the unknowns already."""
         return Components(tuple(names), tuple(self.are_complex[self.names.index(name)] for name in names))
+
+    def within(self, region: str) -> tuple[tuple[int, ...], "Components"]:
+        """The functions that live on a region, by their numbers, and the components with the names that they have
+        there.
+        """
+        chosen = tuple(number for number, (on, _) in enumerate(self.regions) if on == region)
+        names = tuple(self.regions[number][1] for number in chosen)
+        return chosen, Components(names, tuple(self.are_complex[number] for number in chosen))
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The names that the functions have in every one of the regions, if they are the same in all."""
+        sets = {tuple(name for on, name in self.regions if on == region) for region, _ in self.regions}
+        return next(iter(sets)) if len(sets) == 1 else ()
+
+    def owners(self, names: Sequence[str]) -> Float[np.ndarray, "m r"]:
+        """For each component, and each of these regions, one where it lives there and zero elsewhere."""
+        on = [region for region, _ in self.regions]
+        each = [region for region, size in zip(on, self.sizes, strict=True) for _ in range(size)]
+        return np.array([[float(region == name) for name in names] for region in each])
 
     @property
     def has_trials(self) -> bool:
@@ -84,7 +116,7 @@ class Components:
             return self.values(parts)
         divided = self._divided(jnp.ravel(parts))
         made = [
-            each if trial is None else _made(trial, each[0], x, name)
+            each if trial is None else _made(trial, each if len(each) > 1 else each[0], x, name)
             for name, trial, each in zip(self.names, self.trials, divided, strict=True)
         ]
         whole = jnp.concatenate([jnp.ravel(each) for each in made])
@@ -95,54 +127,71 @@ class Components:
         found = parts
         if self.has_trials:
             found = parts.copy()
-            for column, trial in self._columns():
-                found[:, column] = np.asarray(_at_points(trial, parts[:, column], points))
+            for columns, trial in self._columns():
+                given = parts[:, columns] if len(columns) > 1 else parts[:, columns[0]]
+                found[:, columns] = 0.0
+                found[:, columns[0]] = np.asarray(_at_points(trial, given, points))
         return found
 
-    def slopes(self, points: Float[np.ndarray, "n d"], parts: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
-        """The derivatives of the trial functions by the components, at points; one where there is none."""
-        found = np.ones_like(parts)
-        for column, trial in self._columns():
-            found[:, column] = np.asarray(_slopes(trial, parts[:, column], points))
+    def changes(
+        self, points: Float[np.ndarray, "n d"], parts: Float[np.ndarray, "n m"], by: Float[np.ndarray, "n m s"]
+    ) -> Float[np.ndarray, "n m s"]:
+        """What `s` changes of the components change in the functions at points, after the trial functions. A function
+        of several parts has its change in the first of its components, and zeros in the others.
+        """
+        found = by.copy()
+        for columns, trial in self._columns():
+            given = parts[:, columns] if len(columns) > 1 else parts[:, columns[0]]
+            slopes = np.asarray(_slopes(trial, given, points)).reshape(len(points), len(columns), 1)
+            found[:, columns] = 0.0
+            found[:, columns[0]] = np.sum(slopes * by[:, columns], axis=1)
         return found
 
-    def _columns(self) -> list[tuple[int, Callable[[Array, Array], Array]]]:
+    def _columns(self) -> list[tuple[list[int], Callable[[Array, Array], Array]]]:
         """The trial functions, and the numbers of the components that they take."""
-        starts = np.cumsum([0, *(2 if each else 1 for each in self.are_complex)]).tolist()
-        return [(start, trial) for start, trial in zip(starts, self.trials, strict=False) if trial is not None]
+        ends = np.cumsum(self.sizes).tolist()
+        every = [list(range(end - size, end)) for end, size in zip(ends, self.sizes, strict=True)]
+        return [(columns, trial) for columns, trial in zip(every, self.trials, strict=False) if trial is not None]
 
     def values(self, parts: Array) -> Array:
         """The functions at one point, shape `()` for one and `(f,)` for several, from their components there."""
         if not self.any_is_complex:
             return parts
         values = jnp.stack(
-            [jax.lax.complex(*each) if len(each) == 2 else each[0].astype(complex) for each in self._divided(parts)]
+            [
+                jax.lax.complex(*each) if is_complex else each[0].astype(complex)
+                for each, is_complex in zip(self._of_functions(parts), self.are_complex, strict=True)
+            ]
         )
         return values[0] if len(values) == 1 else values
 
     def parts(self, values: np.ndarray) -> Float[np.ndarray, "..."]:
-        """The components, shape `(n, m)`, of functions at `n` points, shape `(n,)` or `(n, f)`.
+        """The components, shape `(n, m)`, of functions at `n` points, shape `(n,)` or `(n, f)`: the first one of a
+        function of several parts, and zeros for the others.
 
-        Values of real functions stay as they are.
+        Values of real functions of one component each stay as they are.
         """
-        if not self.any_is_complex:
+        if not self.any_is_complex and len(self) == len(self.names):
             return values
         parts = []
-        for values_of_one, is_complex in zip(values.reshape(len(values), -1).T, self.are_complex, strict=True):
-            parts.extend([np.real(values_of_one), np.imag(values_of_one)] if is_complex else [np.real(values_of_one)])
+        each = zip(values.reshape(len(values), -1).T, self.are_complex, self.sizes, strict=True)
+        for values_of_one, is_complex, size in each:
+            others = [np.imag(values_of_one)] if is_complex else [np.zeros(len(values))] * (size - 1)
+            parts.extend([np.real(values_of_one), *others])
         return np.stack(parts, axis=1)
 
     def assembled(self, parts: Float[np.ndarray, "n m"]) -> np.ndarray:
         """The functions at `n` points, shape `(n, f)`, from their components."""
-        found = [each[0] + 1j * each[1] if len(each) > 1 else each[0] for each in self._divided(parts.T)]
+        pairs = zip(self._divided(parts.T), self.are_complex, strict=True)
+        found = [each[0] + 1j * each[1] if is_complex else each[0] for each, is_complex in pairs]
         return np.stack(found, axis=1)
 
     def product(self, factor: complex) -> Float[np.ndarray, "m m"]:
         """The matrix by which a number multiplies the components of all functions."""
         number = complex(factor)
         blocks = [
-            np.array([[number.real, -number.imag], [number.imag, number.real]]) if each else np.array([[number.real]])
-            for each in self.are_complex
+            np.array([[number.real, -number.imag], [number.imag, number.real]]) if each else number.real * np.eye(size)
+            for each, size in zip(self.are_complex, self.sizes, strict=True)
         ]
         return np.asarray(scipy.linalg.block_diag(*blocks))
 
@@ -150,8 +199,14 @@ class Components:
         """The norms of the functions, from those of their components."""
         return np.array([np.linalg.norm(each) for each in self._divided(sizes)])
 
+    def _of_functions(self, parts: Any) -> list[Any]:
+        """The values of the functions, of which those with a trial function have one component left."""
+        sizes = [2 if each else 1 for each in self.are_complex]
+        ends = np.cumsum(sizes).tolist()
+        return [parts[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
     def _divided(self, parts: Any) -> list[Any]:
-        ends = np.cumsum([2 if each else 1 for each in self.are_complex]).tolist()
+        ends = np.cumsum(self.sizes).tolist()
         return [parts[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 

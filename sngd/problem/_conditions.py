@@ -27,15 +27,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._collocation import Collocation
+from sngd.geometry import (
+    AbstractPiece,
+    AbstractPoints,
+    AbstractRegion,
+    Box,
+    Collocation,
+    Faces,
+    Piece,
+    Quadrature,
+    Regions,
+    as_points,
+    require_on,
+    select_faces,
+)
 from sngd.problem._data import Data, Point, datum_at, evaluate_on_host, is_traceable
-from sngd.problem._domain import Box, Face, Faces, select_faces
 from sngd.problem._field import Field
-from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._laws import start_values
 from sngd.problem._operators import directional, partial
 from sngd.problem._parameters import bind, call_by_names, names_in, takes
-from sngd.problem._points import AbstractPoints
 from sngd.problem._unknowns import Constant
 
 Equations = Array | Sequence[Array]
@@ -52,6 +62,8 @@ class AbstractCondition(abc.ABC):
     - `data`: the names of the subclass's fields that are numbers or functions of a point. `functions`: those of the
       fields that are functions of unknowns; `None` where the residual reads unknown constants otherwise.
     - `weight`, `quadrature`, `name`: as in the description of this module.
+    - `within`: the name of the region whose unknown functions the condition takes, in a domain that is made of named
+      regions. A problem finds it out.
     """
 
     data: ClassVar[tuple[str, ...]] = ()
@@ -60,6 +72,7 @@ class AbstractCondition(abc.ABC):
     weight: float = 1.0
     quadrature: Quadrature | None = None
     name: str = ""
+    within: str = ""
 
     def __post_init__(self):
         if not (np.isfinite(self.weight) and self.weight > 0):
@@ -76,9 +89,17 @@ class AbstractCondition(abc.ABC):
         """The condition's own points. `None` means that the points of the problem serve."""
         return None if self.quadrature is None else as_points(self.quadrature, f"quadrature of {self.label}")
 
+    def in_regions(self, domain: AbstractRegion) -> "Sequence[AbstractCondition]":
+        """The condition, or several in its place, of which each takes the unknown functions of one region."""
+        return (self,)
+
     @abc.abstractmethod
-    def faces(self, domain: Box) -> tuple[Face, ...] | None:
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...] | None:
         """The faces of `domain` on which the condition holds. `None` means the interior."""
+
+    def region(self, domain: AbstractRegion) -> AbstractRegion:
+        """The region in which a condition of the interior holds: the domain, or a part of it."""
+        return domain
 
     @abc.abstractmethod
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
@@ -132,14 +153,15 @@ class AbstractCondition(abc.ABC):
         """
         return None
 
-    def readings(self, domain: Box, part: Box | None = None) -> Collocation:
+    def readings(self, domain: AbstractRegion, part: Box | None = None) -> Collocation:
         """The points of readings in a part of the domain, or in all of it, for a condition that has them."""
         raise NotImplementedError(f"{type(self).__name__} has no readings")
 
-    def require_fits(self, domain: Box) -> None:
+    def require_fits(self, domain: AbstractRegion) -> None:
         """Raises `ValueError` for points of its own that are not on this domain, or not on its faces."""
         if self.given_points is not None:
-            require_on(self.given_points, self.faces(domain) or (domain,), f"quadrature of {self.label}")
+            places = self.faces(domain) or (self.region(domain),)
+            require_on(self.given_points, places, f"quadrature of {self.label}")
 
     def tabulated(
         self,
@@ -194,6 +216,8 @@ class Interior(AbstractCondition):
       several equations as a vector, a tuple or a list. It is differentiated, so it must be written with `jax.numpy`.
     - `value`: a number, an array of the shape of the equation, or a function of one point. If it is left out, it is
       zero. It may be a function of NumPy or SciPy.
+    - `on`: a region, in the part of the domain in which the equation holds; or the name of one of the regions that the
+      domain is made of. If it is left out, the equation holds in the whole domain.
     """
 
     data: ClassVar[tuple[str, ...]] = ("value",)
@@ -201,9 +225,41 @@ class Interior(AbstractCondition):
 
     equation: Callable[..., Equations]
     value: Data | None = None
+    on: AbstractRegion | str | None = dataclasses.field(default=None, kw_only=True)
 
-    def faces(self, domain: Box) -> None:
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if not isinstance(domain, Regions) or self.within:
+            return (self,)
+        if self.on is None:
+            return [dataclasses.replace(self, on=name, within=name) for name in domain.named_regions]
+        if not isinstance(self.on, str):
+            raise TypeError(
+                f"on of {self.label} is {self.on!r}; in a domain that is made of named regions it is one of the names "
+                f"{', '.join(domain.named_regions)}"
+            )
+        _ = domain.region(self.on)
+        return [dataclasses.replace(self, within=self.on)]
+
+    def faces(self, domain: AbstractRegion) -> None:
         return None
+
+    def region(self, domain: AbstractRegion) -> AbstractRegion:
+        if self.on is None:
+            return domain
+        if isinstance(self.on, str):
+            if not isinstance(domain, Regions):
+                raise ValueError(
+                    f"on of {self.label} is {self.on!r}, and this domain has no named regions; give a region"
+                )
+            return domain.region(self.on)
+        if not isinstance(self.on, AbstractRegion):
+            raise TypeError(f"on of {self.label} is {self.on!r}; it must be a region, or the name of one of the domain")
+        if self.on.dimension != domain.dimension:
+            raise ValueError(
+                f"on of {self.label} is a region with the axes {', '.join(self.on.axes)}; the domain has "
+                f"{', '.join(domain.axes)}"
+            )
+        return self.on if isinstance(domain, Box) and isinstance(self.on, Box) else domain & self.on
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         _require_function(self.equation, self.label, "(u, x)")
@@ -221,7 +277,17 @@ class AbstractBoundaryCondition(AbstractCondition):
 
     on: Faces = None
 
-    def faces(self, domain: Box) -> tuple[Face, ...]:
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if not isinstance(domain, Regions) or self.within:
+            return (self,)
+        pieces = self.faces(domain)
+        owners = dict.fromkeys(owner_of(piece) for piece in pieces)
+        return [
+            dataclasses.replace(self, on=tuple(each for each in pieces if owner_of(each) == name), within=name)
+            for name in owners
+        ]
+
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
         return select_faces(domain, self.on, self.label)
 
 
@@ -329,12 +395,19 @@ class Initial(AbstractCondition):
     derivative: int = 0
     of: Of = None
 
-    def faces(self, domain: Box) -> tuple[Face, ...]:
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if not isinstance(domain, Regions) or self.within:
+            return (self,)
+        return [dataclasses.replace(self, within=name) for name in domain.named_regions]
+
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
+        if isinstance(domain, Regions) and self.within:
+            return (domain.initial_of(self.within),)
         return (domain.initial,)
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         u = chosen(u, self.of, self.label)
-        left = _derivative(u, u.domain.initial.axis, self.derivative, f"derivative of {self.label}")(x)
+        left = _derivative(u, _time_axis(u.domain), self.derivative, f"derivative of {self.label}")(x)
         return left - self.datum(u, "value", x, left, _listed(u))
 
 
@@ -368,11 +441,11 @@ class Periodic(AbstractCondition):
         if not complex(self.factor).imag:
             object.__setattr__(self, "factor", complex(self.factor).real)
 
-    def faces(self, domain: Box) -> tuple[Face, ...]:
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
         return (domain.face(self.axis, "lower"),)
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
-        opposite = x.at[u.domain.index(self.axis)].set(u.domain.face(self.axis, "upper").position)
+        opposite = x.at[u.domain.index(self.axis)].set(u.domain.upper[u.domain.index(self.axis)])
         if not isinstance(self.derivatives, Sequence) or not self.derivatives:
             raise ValueError(
                 f"derivatives of {self.label} is {self.derivatives!r}; give the orders that match, for instance (0, 1)"
@@ -400,6 +473,16 @@ def _less_value(condition: Interior | Boundary, u: Field, left: Equations, x: Po
 def _require_function(equation: Callable, label: str, arguments: str) -> None:
     if not callable(equation):
         raise TypeError(f"equation of {label} is {equation!r}; it must be a function of {arguments}")
+
+
+def owner_of(piece: Piece) -> str:
+    """The name of the region of a domain made of named ones that a piece of the boundary belongs to."""
+    return piece.owner if isinstance(piece, AbstractPiece) else ""
+
+
+def _time_axis(domain: AbstractRegion) -> str:
+    assert domain.time_axis is not None
+    return domain.time_axis
 
 
 def _derivative(u: Field, axis: str, order: int, name: str) -> Field:

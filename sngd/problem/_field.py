@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from sngd.geometry import AbstractRegion
 from sngd.problem._components import Components
-from sngd.problem._domain import Box
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Field:
     """
 
     function: Callable[[Float[Array, " d"]], Array]
-    domain: Box
+    domain: AbstractRegion
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
     components: Components = dataclasses.field(default_factory=Components)
 
@@ -58,6 +59,17 @@ class Field:
         function = Entry(self.function, self.unknowns.index(name), is_real=not chosen.any_is_complex)
         return Field(function, self.domain, self.parameters, chosen)
 
+    def within(self, region: str) -> "Field":
+        """The field of the unknown functions that live on a region of the domain, by the names that they have there."""
+        if not region or not self.components.regions:
+            return self
+        chosen, components = self.components.within(region)
+        if len(chosen) == 1:
+            function = Entry(self.function, chosen[0], is_real=not components.any_is_complex)
+        else:
+            function = Entries(self.function, chosen, is_real=not components.any_is_complex)
+        return Field(function, self.domain, self.parameters, components)
+
     def _wrong_point(self, shape: tuple[int, ...]) -> str:
         axes, dimension = self.domain.axes, self.domain.dimension
         name = self.unknowns[0]
@@ -83,6 +95,25 @@ class Entry:
     def __call__(self, x: Float[Array, " d"]) -> Array:
         value = self.original(x)[self.index]
         return value.real if self.is_real else value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "original"), name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entries:
+    """Some entries of the values of a function, with the attributes of that function.
+
+    - `is_real`: whether these entries are real functions beside complex ones.
+    """
+
+    original: Any
+    indices: tuple[int, ...]
+    is_real: bool = True
+
+    def __call__(self, x: Float[Array, " d"]) -> Array:
+        values = self.original(x)[np.array(self.indices)]
+        return values.real if self.is_real else values
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "original"), name)

@@ -3,25 +3,46 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.problem._collocation import Collocation
+from sngd.geometry import (
+    AbstractPoints,
+    AbstractRegion,
+    Box,
+    Collocation,
+    Face,
+    Piece,
+    Quadrature,
+    Regions,
+    as_points,
+    default_quadrature,
+    joined,
+    require_on,
+)
 from sngd.problem._components import Components
 from sngd.problem._conditions import AbstractCondition, Periodic
-from sngd.problem._domain import Box, Face
 from sngd.problem._field import Field
-from sngd.problem._given import Quadrature, as_points, require_on
 from sngd.problem._laws import Coefficient, Law
 from sngd.problem._parameters import as_pytree, checked, names_in, sorted_unknowns
-from sngd.problem._points import AbstractPoints
-from sngd.problem._quadrature import default_quadrature
 from sngd.problem._smooth import Smooth
 from sngd.problem._unknowns import Constant, Unknown
 
 Point = Float[Array, " d"]
+
+
+class Frame(NamedTuple):
+    """Where a function lives, in coordinates in which the box around the domain is [-1, 1]^d.
+
+    - `axes`: that it depends on, by their indices. `center`, `half_sides`: of the box around its region.
+    """
+
+    axes: tuple[int, ...]
+    center: tuple[float, ...]
+    half_sides: tuple[float, ...]
+
 
 AnyProblem = TypeVar("AnyProblem", bound="AbstractProblem")
 
@@ -30,7 +51,7 @@ AnyProblem = TypeVar("AnyProblem", bound="AbstractProblem")
 class AbstractProblem(abc.ABC):
     """The fields that both forms of a problem share.
 
-    - `domain`: a domain that `interval`, `box` or `space_time` makes.
+    - `domain`: a domain that `interval`, `box` or `space_time` makes, or another region.
     - `quadrature`: the points for the interior: a rule, any object with a method `rule(lower, upper)`, or two arrays
       `(points, weights)` of shapes `(n, d)` and `(n,)`. If it is left out, `default_quadrature` chooses a rule by the
       dimension and the size of the network.
@@ -52,7 +73,7 @@ class AbstractProblem(abc.ABC):
     A field of another type raises `TypeError`. A value that cannot be used raises `ValueError`.
     """
 
-    domain: Box = dataclasses.field(kw_only=False)
+    domain: AbstractRegion = dataclasses.field(kw_only=False)
     quadrature: Quadrature | None = None
     boundary_quadrature: Quadrature | None = None
     exact: Callable[[Point], Any] | None = None
@@ -74,14 +95,40 @@ class AbstractProblem(abc.ABC):
             names=tuple(each.name for each in functions),
             are_complex=tuple(each.complex for each in functions),
             trials=trials if any(each is not None for each in trials) else (),
+            counts=tuple(each.parts for each in functions) if any(each.parts > 1 for each in functions) else (),
+            regions=tuple((each.on or "", each.alias) for each in functions) if functions[0].on else (),
         )
 
     @property
     def inputs(self) -> tuple[tuple[int, ...], ...]:
         """For each component of the unknown functions the indices of the axes that it depends on."""
         functions = [each for each in self.unknowns if isinstance(each, Unknown)]
-        named = [each.inputs or self.domain.axes for each in functions for _ in range(2 if each.complex else 1)]
+        named = [each.inputs or self.domain.axes for each in functions for _ in range(each.components)]
         return tuple(tuple(at for at, axis in enumerate(self.domain.axes) if axis in names) for names in named)
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """For each component of the unknown functions where it lives: the axes that it depends on and a box."""
+        hull, functions = self.domain.hull, [each for each in self.unknowns if isinstance(each, Unknown)]
+        regions = self.domain.named_regions if isinstance(self.domain, Regions) else {}
+        boxes = [regions[each.on].hull if each.on else hull for each in functions for _ in range(each.components)]
+        found = []
+        for axes, box in zip(self.inputs, boxes, strict=True):
+            center = (box.center - hull.center) / hull.half_sides
+            found.append(Frame(axes, tuple(center.tolist()), tuple((box.half_sides / hull.half_sides).tolist())))
+        return tuple(found)
+
+    def shares(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"] | float:
+        """What squares of the components at points are multiplied by before their mean is taken.
+
+        It is one, but zero outside of the region that a component lives on, and larger inside accordingly.
+        """
+        if not isinstance(self.domain, Regions):
+            return 1.0
+        names, regions = zip(*self.domain.named_regions.items(), strict=True)
+        inside = np.stack([region.contains(points) for region in regions], axis=1).astype(float)
+        owned = inside @ self.components.owners(names).T
+        return owned * len(points) / np.maximum(np.sum(owned, axis=0), 1.0)
 
     @property
     def starts(self) -> np.ndarray:
@@ -134,7 +181,7 @@ class AbstractProblem(abc.ABC):
 
         - `points`: about how many points the interior gets, as in `default_quadrature`.
         """
-        interior, boundary = default_quadrature(self.domain.dimension, points)
+        interior, boundary = default_quadrature(self.domain, points)
         changes: dict[str, Any] = {}
         if self.quadrature is None:
             changes["quadrature"] = interior
@@ -142,40 +189,40 @@ class AbstractProblem(abc.ABC):
             changes["boundary_quadrature"] = boundary
         return dataclasses.replace(self, **changes) if changes else self
 
-    def interior(self, own: Quadrature | None = None, part: Box | None = None) -> Collocation:
+    def interior(self, own: Quadrature | None = None, part: AbstractRegion | None = None) -> Collocation:
         """The points in the interior.
 
         - `own`: the quadrature of one condition, if that condition has its own.
-        - `part`: a box in the domain that gets the points. If it is left out, the domain gets them.
+        - `part`: a region in the domain that gets the points. If it is left out, the domain gets them.
 
         If the problem names no rule, the points are the fewest that `default_quadrature` chooses. Raises `ValueError`
         for points or weights that cannot be used.
         """
         given = as_points(own, "quadrature") if own is not None else self._points or self._fewest[0]
-        points, weights = given.on(self.domain if part is None else part)
-        return Collocation(points, np.zeros_like(points), weights)
+        return given.on(self.domain if part is None else part)
 
-    def on_faces(self, faces: Sequence[Face], own: Quadrature | None = None) -> Collocation:
-        """The points on faces of the domain, or of boxes in it.
+    def on_faces(self, faces: Sequence[Piece], own: Quadrature | None = None) -> Collocation:
+        """The points on pieces of the boundary of the domain, or of parts of it.
 
         - `own`: the quadrature of one condition, if that condition has its own.
 
-        Raises `ValueError` for points or weights that cannot be used, and where no point is on any of the faces.
+        Raises `ValueError` for points or weights that cannot be used, and where no point is on any of the pieces.
         """
-        given = as_points(own, "quadrature") if own is not None else self._boundary_points or self._fewest[1]
-        parts = [(face, *given.on(face)) for face in faces]
-        if not sum(len(weights) for *_, weights in parts):
-            names = ", ".join(f"{face.axis} = {face.position}" for face in faces)
+        found = joined([self._points_on(face, own) for face in faces])
+        if not len(found.weights):
+            names = ", ".join(
+                f"{face.axis} = {face.position}" if isinstance(face, Face) else face.label for face in faces
+            )
             raise ValueError(f"boundary_quadrature has no point on the faces {names}; a condition needs one there")
-        return Collocation(
-            points=np.concatenate([points for _, points, _ in parts]),
-            normals=np.concatenate([np.tile(face.normal, (len(weights), 1)) for face, _, weights in parts]),
-            weights=np.concatenate([weights for _, _, weights in parts]),
-        )
+        return found
+
+    def _points_on(self, face: Piece, own: Quadrature | None) -> Collocation:
+        given = as_points(own, "quadrature") if own is not None else self._boundary_points or self._fewest[1]
+        return given.on(face)
 
     @property
     def _fewest(self) -> tuple[AbstractPoints, AbstractPoints]:
-        return default_quadrature(self.domain.dimension, points=0)
+        return default_quadrature(self.domain, points=0)
 
     @property
     def _points(self) -> AbstractPoints | None:
@@ -187,12 +234,20 @@ class AbstractProblem(abc.ABC):
             return as_points(self.boundary_quadrature, "boundary_quadrature")
         return self._points if self._points is not None and self._points.fit_faces else None
 
+    @property
+    def _places_of_faces(self) -> tuple[Piece, ...]:
+        domain = self.domain
+        if isinstance(domain, Box):
+            return domain.faces()
+        instants = () if domain.time_axis is None else domain.faces(domain.time_axis)
+        return (*domain.boundary, *instants)
+
     def _check(self) -> None:
         """Raises `TypeError` or `ValueError` for arguments that cannot be used."""
-        if not isinstance(self.domain, Box):
+        if not isinstance(self.domain, AbstractRegion):
             raise TypeError(
-                f"domain is {self.domain!r}; it must be made by interval, box or space_time, and come first, as "
-                "in Problem(domain, conditions)"
+                f"domain is {self.domain!r}; it must be made by interval, box, space_time or a shape like disk, and "
+                "come first, as in Problem(domain, conditions)"
             )
         if self.exact is not None and not callable(self.exact):
             raise TypeError(f"exact is {self.exact!r}; it must be a function of a point, or left out")
@@ -200,10 +255,10 @@ class AbstractProblem(abc.ABC):
         if self.exact is not None:
             names_in(self.exact, 1, self.parameters, "exact")
         functions, constants = sorted_unknowns(self.unknowns, self.domain.axes, self.parameters)
-        object.__setattr__(self, "unknowns", (*functions, *constants))
+        object.__setattr__(self, "unknowns", (*_in_regions(functions, self.domain), *constants))
         for name, points, places in (
             ("quadrature", self._points, (self.domain,)),
-            ("boundary_quadrature", self._boundary_points, self.domain.faces),
+            ("boundary_quadrature", self._boundary_points, self._places_of_faces),
         ):
             if points is not None:
                 require_on(points, places, name)
@@ -226,12 +281,15 @@ class Problem(AbstractProblem):
 
     def __post_init__(self):
         self._check()
-        object.__setattr__(self, "conditions", _sequence(self.conditions))
-        if not self.conditions:
+        given = _sequence(self.conditions)
+        if not given:
             raise ValueError("conditions is empty; give at least one, for instance Interior(equation)")
-        for condition in self.conditions:
+        for condition in given:
             if not isinstance(condition, AbstractCondition):
                 raise TypeError(f"conditions holds {condition!r}; each must be a condition, like Interior or Dirichlet")
+        found = tuple(part for condition in given for part in condition.in_regions(self.domain))
+        object.__setattr__(self, "conditions", found)
+        for condition in found:
             condition.require_fits(self.domain)
         axes = [part.axis for part in self.conditions if isinstance(part, Periodic)]
         for axis in axes:
@@ -273,9 +331,9 @@ class Problem(AbstractProblem):
         """
         if condition.is_of_readings:
             return condition.readings(self.domain)
-        faces = condition.faces(self.domain)
-        own = condition.quadrature
-        return self._imposed(condition, self.interior(own) if faces is None else self.on_faces(faces, own))
+        faces, own = condition.faces(self.domain), condition.quadrature
+        found = self.interior(own, condition.region(self.domain)) if faces is None else self.on_faces(faces, own)
+        return self._imposed(condition, found)
 
     def collocation_in(self, condition: AbstractCondition, part: Box, start: float | None = None) -> Collocation | None:
         """The points of the rules in a part of the domain at which `condition` is imposed, or `None` for none.
@@ -292,13 +350,13 @@ class Problem(AbstractProblem):
             return found if len(found.points) else None
         faces, own = condition.faces(self.domain), condition.quadrature
         if faces is None:
-            return self._imposed(condition, self.interior(own, part))
-        positions = {face: face.position for face in faces}
-        if start is not None and self.domain.initial in positions:
-            positions[self.domain.initial] = start
-        there = [dataclasses.replace(face, box=part) for face in faces]
-        touched = [mine for face, mine in zip(faces, there, strict=True) if mine.position == positions[face]]
-        return self._imposed(condition, self.on_faces(touched, own)) if touched else None
+            region = condition.region(self.domain).part(part)
+            found = None if region is None else self.interior(own, region)
+        else:
+            there = [face.part(part, start) for face in faces]
+            touched = [face for face in there if face is not None]
+            found = joined([self._points_on(face, own) for face in touched]) if touched else None
+        return self._imposed(condition, found) if found is not None and len(found.weights) else None
 
     def _imposed(self, condition: AbstractCondition, found: Collocation) -> Collocation:
         tabulated = condition.tabulated(found.points, self.parameters, self.constants)
@@ -347,8 +405,8 @@ class Energy(AbstractProblem):
         return ()
 
     def natural_boundary(self) -> Collocation:
-        """The points on all faces, at which the natural boundary conditions hold."""
-        return self.on_faces(self.domain.faces)
+        """The points on the whole boundary, at which the natural boundary conditions hold."""
+        return self.on_faces(self._places_of_faces)
 
 
 def with_other_points(problem: AnyProblem, other: Callable[[AbstractPoints], AbstractPoints]) -> AnyProblem:
@@ -363,6 +421,29 @@ def with_other_points(problem: AnyProblem, other: Callable[[AbstractPoints], Abs
             for part in problem.conditions
         ]
     return dataclasses.replace(problem, **changes)
+
+
+def _in_regions(functions: tuple[Unknown, ...], domain: AbstractRegion) -> tuple[Unknown, ...]:
+    """The unknown functions, in a domain that is made of named regions one for each of these."""
+    found = []
+    names = list(domain.named_regions) if isinstance(domain, Regions) else []
+    for each in functions:
+        if each.on is not None and each.on not in names:
+            known = (
+                f"the regions of this domain are {', '.join(names)}" if names else "this domain has no named regions"
+            )
+            raise ValueError(f"on of the unknown {each.name} is {each.on!r}, and {known}")
+        if each.on is not None or not names:
+            found.append(dataclasses.replace(each, alias=each.alias or each.name) if names else each)
+        else:
+            one = lambda name, each=each: dataclasses.replace(
+                each, name=f"{each.name}_{name}", on=name, alias=each.name
+            )
+            found.extend(one(name) for name in names)
+    missing = [name for name in names if not any(each.on == name for each in found)]
+    if missing:
+        raise ValueError(f"unknowns has no function on the region {missing[0]!r}; give one with on={missing[0]!r}")
+    return tuple(found)
 
 
 def _sequence(conditions: Any) -> tuple:

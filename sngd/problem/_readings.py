@@ -12,13 +12,11 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from sngd._arguments import require_number, shown
-from sngd.problem._collocation import Collocation
+from sngd.geometry import AbstractRegion, Collocation, is_inside
 from sngd.problem._conditions import AbstractCondition, Of, chosen
 from sngd.problem._data import Point
-from sngd.problem._domain import Box
 from sngd.problem._field import Field
 from sngd.problem._parameters import call_by_names
-from sngd.problem._points import is_inside
 
 # The number of axes of a covariance matrix, and the part of its largest entry by which it may differ from its
 # transpose.
@@ -200,10 +198,10 @@ class Data(AbstractCondition):
     def estimates_noise(self) -> bool:
         return self.noise is None
 
-    def faces(self, domain: Box) -> None:
+    def faces(self, domain: AbstractRegion) -> None:
         return None
 
-    def require_fits(self, domain: Box) -> None:
+    def require_fits(self, domain: AbstractRegion) -> None:
         if self.points.shape[1] != domain.dimension:
             raise ValueError(
                 f"points of {self.label} have shape {self.points.shape}; this domain needs (n, {domain.dimension}), "
@@ -216,7 +214,7 @@ class Data(AbstractCondition):
                 f"{domain.bounds}"
             )
 
-    def readings(self, domain: Box, part: Box | None = None) -> Collocation:
+    def readings(self, domain: AbstractRegion, part: AbstractRegion | None = None) -> Collocation:
         """The readings in a part of the domain. One at a face between two parts belongs to the upper one."""
         part = domain if part is None else part
         # Rounding errors may put a reading slightly outside of the domain.

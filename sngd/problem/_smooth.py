@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sngd._arguments import require_integer, require_number, shown
+from sngd.geometry import AbstractRegion
 from sngd.problem._conditions import AbstractCondition
 from sngd.problem._data import Point
-from sngd.problem._domain import Box
 from sngd.problem._field import Field
 from sngd.problem._operators import partial
 
@@ -59,7 +59,7 @@ class Smooth(AbstractCondition):
         """The standard deviation of the derivatives that the penalty stands for."""
         return 1.0 if self.penalty is None else 1 / math.sqrt(self.penalty)
 
-    def faces(self, domain: Box) -> None:
+    def faces(self, domain: AbstractRegion) -> None:
         return None
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd._arguments import require_number, shown
+from sngd._arguments import require_integer, require_number, shown
 
 RESERVED = ("x", "normal")
 """Names of the arguments of a residual that are no unknowns: the point and the outward unit normal."""
@@ -34,6 +34,13 @@ class Unknown:
       from the value `v` of a network or of features there, such as `lambda v, x: x[0] * (1 - x[0]) * v` for a function
       that is zero at the ends. It is written with `jax.numpy`. If it is left out, the unknown is `v` itself. Conditions
       that all such functions meet are left out of the problem.
+    - `parts`: the number of smooth functions that the trial function makes the unknown of. With more than one, `v` is
+      the vector of their values: `lambda v, x: v[0] + jnp.sqrt(x[0]) * v[1]` with `parts=2`. If it is left out, it is
+      the attribute `parts` of the trial function, which those of `sngd.corners` have, or one.
+    - `on`: the name of the region that the function lives on, in a domain that is made of named regions. If it is left
+      out, there is one function for each region, named `u_core` for `u` in the region `core`, and conditions in that
+      region take it as `u`.
+    - `alias`: the name by which conditions in the region take the function; left out, that is `name`.
 
     Raises `TypeError` or `ValueError` for values that cannot be used.
     """
@@ -43,9 +50,14 @@ class Unknown:
     start: complex = 0.0
     complex: bool = False
     trial: Callable[..., Any] | None = None
+    parts: int = 0
+    on: str | None = None
+    alias: str = ""
 
     def __post_init__(self):
         require_name(self.name, "name of an unknown")
+        if self.on is not None and not isinstance(self.on, str):
+            raise TypeError(f"on of the unknown {self.name} is {shown(self.on)}; it must be the name of a region")
         if not isinstance(self.complex, bool):
             raise TypeError(f"complex of the unknown {self.name} is {shown(self.complex)}; it must be True or False")
         if isinstance(self.start, numbers.Complex) and not isinstance(self.start, numbers.Real) and not self.complex:
@@ -63,6 +75,11 @@ class Unknown:
             )
         if self.trial is not None and self.complex:
             raise ValueError(f"the unknown {self.name} is complex and has a trial function; give one of the two")
+        parts = self.parts or getattr(self.trial, "parts", 1)
+        require_integer(f"parts of the unknown {self.name}", parts, least=1)
+        if parts > 1 and self.trial is None:
+            raise ValueError(f"parts of the unknown {self.name} is {parts}; give the trial function that they make up")
+        object.__setattr__(self, "parts", parts)
         if isinstance(self.inputs, str):
             object.__setattr__(self, "inputs", (self.inputs,))
         if self.inputs is None:
@@ -74,6 +91,11 @@ class Unknown:
                 "them out for all axes"
             )
         object.__setattr__(self, "inputs", inputs)
+
+    @property
+    def components(self) -> int:
+        """The number of real functions that it is made of."""
+        return 2 if self.complex else self.parts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sngd.problem import AbstractCondition, AbstractProblem, Face, Field, Problem, real_parts
+from sngd.geometry import Box, Face
+from sngd.problem import AbstractCondition, AbstractProblem, Field, Problem, real_parts
 
 # Derivatives along one axis that are looked for.
 _HIGHEST = 6
@@ -44,14 +45,17 @@ class Axis:
 
 
 def axes_without_conditions(problem: AbstractProblem, field: Field) -> tuple[Axis, ...]:
-    """The axes with fewer conditions than derivatives; none for an energy, whose boundary conditions are natural.
+    """The axes with fewer conditions than derivatives.
+
+    There are none for an energy, whose boundary conditions are natural, and none for a domain that is no box, whose
+    boundary has no axes.
 
     - `field`: any function of the shape of the unknown, such as the solution, at which equations are linearized.
 
     Systems may need fewer conditions than this counts: the pressure of an incompressible flow, for instance. So the
     count explains why a solution is not determined; it does not show that it is not.
     """
-    if not isinstance(problem, Problem):
+    if not isinstance(problem, Problem) or not isinstance(problem.domain, Box):
         return ()
     axes = [_axis(problem, field, name) for name in problem.domain.axes]
     return tuple(axis for axis in axes if axis.lacks)
@@ -59,6 +63,7 @@ def axes_without_conditions(problem: AbstractProblem, field: Field) -> tuple[Axi
 
 def _axis(problem: Problem, field: Field, name: str) -> Axis:
     domain, count = problem.domain, 0
+    assert isinstance(domain, Box)
     both = [domain.face(name, "lower"), domain.face(name, "upper")]
     free = [] if domain.index(name) in problem.joined_axes else both
     orders = np.zeros(problem.outputs, int)
@@ -68,7 +73,7 @@ def _axis(problem: Problem, field: Field, name: str) -> Axis:
         if faces is None:
             orders = np.maximum(orders, _orders(residual, field, x, domain.index(name), problem.outputs))
         else:
-            along = [face for face in faces if face.axis == name]
+            along = [face for face in faces if isinstance(face, Face) and face.axis == name]
             count += len(along) * len(residual(field))
             free = [face for face in free if face not in along]
     return Axis(name, int(np.sum(orders)), count, tuple(free))

@@ -1,7 +1,8 @@
 """Functions at many points, in chunks; and how far two of them are apart."""
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -9,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
+from sngd.geometry import AbstractRegion, Regions
 from sngd.linearize import field_of, function_of_point
-from sngd.problem import AbstractProblem, Box, Components, Field, Sobol, evaluate_on_host, is_traceable
+from sngd.problem import AbstractProblem, Components, Field, evaluate_on_host, is_traceable
 from sngd.solver._step import evaluate
 
 # Points evaluated at once: small enough that a wide network stays within about a gigabyte.
@@ -29,7 +31,7 @@ class FieldOfNetwork(eqx.Module):
 
     network: Callable
     parameters: dict[str, Array]
-    domain: Box = eqx.field(static=True)
+    domain: AbstractRegion = eqx.field(static=True)
     components: Components = eqx.field(static=True)
     operator: Callable[[Field], Field] = eqx.field(static=True)
 
@@ -47,13 +49,69 @@ class FieldOfNetwork(eqx.Module):
         both = lambda field: operator(self.operator(field))
         return FieldOfNetwork(self.network, self.parameters, self.domain, self.components, both)
 
+    def in_regions(self, problem: AbstractProblem) -> "PiecewiseField":
+        """The same at points of the regions of a domain, for the functions that live there."""
+        within = lambda region: lambda field: self.operator(field.within(region))
+        each = {
+            name: FieldOfNetwork(self.network, self.parameters, self.domain, self.components, within(name))
+            for name in regions_of(problem)
+        }
+        return PiecewiseField(each, problem)
+
     def _at(self, x: Float[Array, " d"]) -> Array:
         function = function_of_point(self.network, self.domain.dimension, len(self.components))
         field = Field(self.components.function(function), self.domain, self.parameters, self.components)
         return self.operator(field)(x)
 
 
-def points_of(points: Any, domain: Box) -> Float[np.ndarray, "n d"]:
+@dataclasses.dataclass(frozen=True)
+class PiecewiseField:
+    """A function that is given region by region, in a domain that is made of named regions.
+
+    - `fields`: by the names of the regions. `problem`: in that domain.
+    """
+
+    fields: Mapping[str, FieldOfNetwork]
+    problem: AbstractProblem
+
+    def __call__(self, points: Any) -> np.ndarray:
+        """The values, with a first axis of length `n`: at each point those of the region that it is in.
+
+        Raises `ValueError` for points of another shape.
+        """
+        points = points_of(points, self.problem.domain)
+        return in_regions(self.problem, points, lambda name, own: self.fields[name](own))
+
+    def map_field(self, operator: Callable[[Field], Field]) -> "PiecewiseField":
+        """What a further operator makes of it."""
+        return PiecewiseField({name: each.map_field(operator) for name, each in self.fields.items()}, self.problem)
+
+
+def regions_of(problem: AbstractProblem) -> Mapping[str, AbstractRegion]:
+    """The named regions that the domain is made of, if all of them have the same functions; none otherwise."""
+    domain = problem.domain
+    return domain.named_regions if isinstance(domain, Regions) and problem.components.shared else {}
+
+
+def in_regions(
+    problem: AbstractProblem, points: Float[np.ndarray, "n d"], values: Callable[[str, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Values at points, each from the region that it is in, or that is the last one if it is in none.
+
+    - `values`: of points in the region of this name.
+    """
+    named = regions_of(problem)
+    owners = np.full(len(points), len(named) - 1)
+    for number, region in reversed(list(enumerate(named.values()))):
+        owners[region.contains(points)] = number
+    parts = [values(name, points[owners == number]) for number, name in enumerate(named)]
+    found = np.empty((len(points), *parts[0].shape[1:]), dtype=np.result_type(*parts))
+    for number, part in enumerate(parts):
+        found[owners == number] = part
+    return found
+
+
+def points_of(points: Any, domain: AbstractRegion) -> Float[np.ndarray, "n d"]:
     """Points as an array. Raises `ValueError` where they have not the shape `(n, d)`."""
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or points.shape[1] != domain.dimension:
@@ -73,8 +131,13 @@ def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
 
 def evaluate_unknowns(network: Callable, problem: AbstractProblem, points: np.ndarray) -> np.ndarray:
     """The unknown functions at the `points`, shape `(n,)`, or `(n, f)` for several; complex if one of them is."""
-    function = function_of_point(network, problem.domain.dimension, problem.outputs)
-    return evaluate_in_chunks(problem.components.function(function), points)
+    function = problem.components.function(function_of_point(network, problem.domain.dimension, problem.outputs))
+    if not regions_of(problem):
+        return evaluate_in_chunks(function, points)
+    columns = {name: list(problem.components.within(name)[0]) for name in regions_of(problem)}
+    values = lambda name, own: evaluate_in_chunks(function, own)[:, columns[name]]
+    found = in_regions(problem, points, values)
+    return found[:, 0] if found.shape[1] == 1 else found
 
 
 def exact_at(problem: AbstractProblem, points: np.ndarray) -> np.ndarray:
@@ -102,7 +165,7 @@ def error_points(problem: AbstractProblem) -> np.ndarray:
     domain = problem.domain
     if domain.dimension in _GRID:
         return domain.grid(_GRID[domain.dimension])
-    return Sobol(_SOBOL).rule(np.array(domain.lower), np.array(domain.upper))[0]
+    return domain.spread(_SOBOL).points
 
 
 def relative_difference(values: np.ndarray, exact: np.ndarray) -> float:

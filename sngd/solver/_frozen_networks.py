@@ -60,13 +60,13 @@ def frozen_start(solution: Solution, problem: AbstractProblem) -> Network | None
     """The network of a solution as features with output layers, stretched to the domain of a problem; `None` for a
     network that is none.
     """
-    network, domain, numbers = solution.network, problem.domain, np.zeros(0)
+    network, domain, numbers = solution.network, problem.domain.hull, np.zeros(0)
     if isinstance(network, WithConstants):
         pairs = zip(problem.constants, network.variables, strict=True)
         numbers = np.array([float(constant.value(variable)) / constant.unit for constant, variable in pairs])
         network = network.network
     if isinstance(network, Cells):
-        before = solution.problem.domain
+        before = solution.problem.domain.hull
         boxes = [dataclasses.replace(before, lower=lower, upper=upper) for lower, upper in _bounds(network)]
         layer = Layer(np.asarray(network.weights), np.asarray(network.biases), network.activation)
         cells = tuple(stretched(box, before, domain) for box in boxes)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from sngd._arrays import flattened
 from sngd._history import Record
 from sngd.features import Basis, Fit, Inference, Network, Probe, System, relative
+from sngd.geometry import Regions
 from sngd.linearize import field_of
 from sngd.problem import Problem, Smooth
 from sngd.solver._constants import found_constants
@@ -126,9 +127,12 @@ class Stage:
     def stability_of(self, problem: Problem) -> tuple[Stability | None, str]:
         """The stability of the linearized problem, and what the conditions lack, where they lack something.
 
-        It is not known for readings, between which functions may oscillate, for functions of some of the axes, and in
-        cells for periodic conditions with a factor.
+        It is not known in a domain of named regions, for trial functions of several parts, of which only the sum is
+        determined, for readings, between which functions may oscillate, for functions of some of the axes, and in cells
+        for periodic conditions with a factor.
         """
+        if isinstance(problem.domain, Regions) or problem.components.counts:
+            return None, ""
         if self.in_cells and any(factor != 1 for factor in problem.joined_axes.values()):
             return None, ""
         if any(condition.is_of_readings for condition in problem.conditions) or any(

@@ -40,7 +40,9 @@ def several_networks(
     named = {} if isinstance(given, str) else dict(given)
     rest = given if isinstance(given, str) else default
     groups: dict[Any, list[int]] = {}
-    owners = [name for name, parts in zip(problem.functions, _sizes(problem), strict=True) for _ in range(parts)]
+    owners = [
+        name for name, parts in zip(problem.functions, problem.components.sizes, strict=True) for _ in range(parts)
+    ]
     for place, (name, axes) in enumerate(zip(owners, problem.inputs, strict=True)):
         groups.setdefault((name if name in named else None, axes), []).append(place)
     networks = []
@@ -53,8 +55,3 @@ def several_networks(
             network = make_network(network, bounds, len(places), key=own, periodic=periodic)
         networks.append(network)
     return Several(tuple(networks), tuple(axes for _, axes in groups), tuple(map(tuple, groups.values())))
-
-
-def _sizes(problem: AbstractProblem) -> list[int]:
-    """The number of components of each unknown function."""
-    return [2 if each else 1 for each in problem.components.are_complex]

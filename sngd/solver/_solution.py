@@ -14,15 +14,18 @@ from sngd._history import History
 from sngd._results import Result
 from sngd.display import draw, draw_corner
 from sngd.files import Checkpoints
+from sngd.geometry import AbstractRegion, Regions
 from sngd.problem import AbstractProblem, Coefficient, Field, Problem
 from sngd.solver._constants import FoundConstant, found_laws
 from sngd.solver._evaluation import (
     FieldOfNetwork,
+    PiecewiseField,
     error_points,
     evaluate_exact,
     evaluate_in_chunks,
     evaluate_unknowns,
     points_of,
+    regions_of,
     relative_difference,
 )
 from sngd.solver._residuals import ConditionResidual, residuals_of
@@ -125,13 +128,14 @@ class Solution:
             modes = evaluate_in_chunks(self.modes, points).reshape(len(points), len(components), -1)
             if components.has_trials:
                 here = evaluate_in_chunks(self.network, points).reshape(len(points), -1)
-                modes = modes * components.slopes(points, here)[:, :, None]
+                modes = components.changes(points, here, modes)
             found = np.stack([components.norms(each) for each in np.linalg.norm(modes, axis=2)])
         return found[:, 0] if shape[1] == 1 else found
 
-    def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork:
+    def map_field(self, operator: Callable[[Field], Field]) -> FieldOfNetwork | PiecewiseField:
         """What a differential operator makes of the solution, as in `sngd.partial(solution, "x")(points)`."""
-        return FieldOfNetwork.of(self.network, self.problem, operator)
+        found = FieldOfNetwork.of(self.network, self.problem, operator)
+        return found.in_regions(self.problem) if regions_of(self.problem) else found
 
     def __getitem__(self, name: str) -> Any:
         """One of the unknown functions, as in `solution["v"](points)`; or a law, as in `solution["b"](numbers)`.
@@ -141,9 +145,13 @@ class Solution:
         laws = found_laws(self.problem, self.constants, self.covariance)
         if name in laws:
             return laws[name]
+        shared = self.problem.components.shared if regions_of(self.problem) else ()
+        if name in shared:
+            return self.map_field(lambda field: field.named(name))
         if name not in self.problem.functions:
-            raise KeyError(f"{name} is none of the unknown functions {', '.join([*self.problem.functions, *laws])}")
-        return self.map_field(lambda field: field.named(name))
+            known = ", ".join([*shared, *self.problem.functions, *laws])
+            raise KeyError(f"{name} is none of the unknown functions {known}")
+        return FieldOfNetwork.of(self.network, self.problem, lambda field: field.named(name))
 
     def residuals(self) -> tuple[ConditionResidual, ...]:
         """The residuals of each condition at points between those of the run, in the order of the conditions.
@@ -173,17 +181,28 @@ class Solution:
             )
         )
 
-    def relative_l2(self, exact: Callable | None = None) -> float:
+    def relative_l2(self, exact: Callable | None = None, *, on: AbstractRegion | str | None = None) -> float:
         """The relative L2 error against `exact`, a function of one point; by default the problem's own.
 
         The error is the absolute one, a root mean square, where `exact` is zero everywhere. It is measured on a uniform
         grid of 101 points an axis (1001 in one dimension, 41 in three), or on 32,768 Sobol points in higher dimensions.
-        Raises `ValueError` where no exact solution is known.
+
+        - `on`: a region, or the name of one of those that the domain is made of, in which the error is measured; left
+          out, the whole domain.
+
+        Raises `ValueError` where no exact solution is known, and for a region without points of the grid.
         """
         exact = exact or self.problem.exact_solution
         if exact is None:
             raise ValueError("exact is missing, and this problem has none of its own; give the solution as a function")
         points = error_points(self.problem)
+        if on is not None:
+            named = self.problem.domain.named_regions if isinstance(self.problem.domain, Regions) else {}
+            if isinstance(on, str) and on not in named:
+                raise ValueError(f"on is {on!r}; the regions of this domain are {', '.join(named) or 'not named'}")
+            points = points[(named[on] if isinstance(on, str) else on).contains(points)]
+            if not len(points):
+                raise ValueError(f"on is {on!r}, in which there is no point of the grid; give a larger region")
         return relative_difference(self(points), evaluate_exact(exact, points))
 
 

@@ -22,8 +22,9 @@ from jaxtyping import Array, Float
 
 from sngd._arrays import on_device
 from sngd._compiled import compiled
+from sngd.geometry import Box, UniformRandom
 from sngd.linearize import AbstractFactor, AbstractObjective, TrialFunction
-from sngd.problem import AbstractProblem, UniformRandom, real_parts
+from sngd.problem import AbstractProblem, real_parts
 from sngd.solver._scales import Scales
 from sngd.solver._step import residual_and_factor
 
@@ -97,7 +98,7 @@ def stability_of(
     if not objective.has_residual_factor:
         return None
     domain = problem.domain
-    points, _ = UniformRandom(_POINTS).rule(np.array(domain.lower), np.array(domain.upper))
+    points = UniformRandom(_POINTS).on(domain).points if isinstance(domain, Box) else domain.spread(_POINTS, 1).points
     held = max(1, objective.limits.chunk_bytes // (8 * len(theta)))
     rows = sum(part.rows for part in objectives)
     centers = max(1, min(_CENTERS, rows // _ROWS, len(theta), held) // problem.outputs)

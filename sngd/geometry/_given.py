@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike
 
-from sngd.problem._domain import Box, Face
-from sngd.problem._points import AbstractPoints, HasRule, Place, Rule, is_inside, require_positive, rule_on
-from sngd.problem._quadrature import Sobol
+from sngd.geometry._box import Box, Face, Place
+from sngd.geometry._collocation import Collocation, joined
+from sngd.geometry._pieces import AbstractPiece
+from sngd.geometry._points import AbstractPoints, HasRule, is_inside, require_positive, rule_on
+from sngd.geometry._quadrature import Sobol
+from sngd.geometry._region import AbstractRegion
 
 Quadrature = AbstractPoints | HasRule | tuple[ArrayLike, ArrayLike]
 """How points are chosen: by a rule of this library, by a user's rule, or by arrays `(points, weights)`.
@@ -28,6 +31,9 @@ _CONSTANTS = 1e-6
 # The largest distance of a neighbor, in units of the distance of the nearest point. On a grid, diagonal neighbors are
 # near enough (1.41 in two dimensions), and points two steps away are not.
 _NEAR = 1.5
+
+# Points of arrays are on a piece of a boundary up to this part of the largest side.
+_ON_PIECES = 1e-8
 
 
 def as_points(given: Any, name: str) -> AbstractPoints:
@@ -53,34 +59,38 @@ def as_points(given: Any, name: str) -> AbstractPoints:
 
 
 def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> None:
-    """Check that each point of given arrays lies in one of the boxes or on one of the faces in `places`.
+    """Check that each point of given arrays lies in one of the regions or on one of the pieces in `places`.
 
     Points of a rule are not checked here. Raises `ValueError` for a point in none of the places, and for points of
     another dimension.
     """
     if not isinstance(points, _Given):
         return
-    box = places[0].box if isinstance(places[0], Face) else places[0]
-    dimension = box.dimension
-    if points.points.shape[1] != dimension:
+    domain = _region(places[0])
+    if points.points.shape[1] != domain.dimension:
         raise ValueError(
-            f"points of {name} have shape {points.points.shape}; this domain needs (n, {dimension}), with one column "
-            f"for each of the axes {', '.join(box.axes)}"
+            f"points of {name} have shape {points.points.shape}; this domain needs (n, {domain.dimension}), with one "
+            f"column for each of the axes {', '.join(domain.axes)}"
         )
     missed = ~np.any([_is_on(points.points, place) for place in places], axis=0)
     if missed.any():
-        faces = ", ".join(f"{place.axis} = {place.position}" for place in places if isinstance(place, Face))
-        raise ValueError(
-            f"points of {name} hold {points.points[missed][0].tolist()}, which lies "
-            + (f"on none of the faces {faces}" if faces else f"outside of the domain {box.bounds}")
+        faces = [f"{place.axis} = {place.position}" for place in places if isinstance(place, Face)]
+        pieces = [place.label for place in places if isinstance(place, AbstractPiece)]
+        where = (
+            f"outside of the domain {domain.bounds}" if isinstance(domain, Box) else f"outside of the domain {domain}"
         )
+        if faces:
+            where = f"on none of the faces {', '.join(faces)}"
+        elif pieces:
+            where = f"on none of the pieces {', '.join(dict.fromkeys(pieces))}"
+        raise ValueError(f"points of {name} hold {points.points[missed][0].tolist()}, which lies {where}")
 
 
 class _AbstractSampled(AbstractPoints):
     """Points from which a staggered and a refined set of points are computed."""
 
     @abc.abstractmethod
-    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
+    def between(self, place: Place, found: Collocation) -> Collocation:
         """As many points at other positions, with the same total weight."""
 
     def staggered(self) -> "AbstractPoints":
@@ -101,12 +111,16 @@ class _Given(_AbstractSampled):
     def fit_faces(self) -> bool:
         return False
 
-    def on(self, place: Place) -> Rule:
+    def on(self, place: Place) -> Collocation:
         here = _is_on(self.points, place)
-        return self.points[here], self.weights[here]
+        points = self.points[here]
+        normals = np.zeros_like(points)
+        if not isinstance(place, AbstractRegion) and len(points):
+            normals = place.nearest(points).normals
+        return Collocation(points, normals, self.weights[here])
 
-    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
-        return _midpoints(place, points), weights
+    def between(self, place: Place, found: Collocation) -> Collocation:
+        return _midpoints(place, found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,16 +138,18 @@ class _UserRule(_AbstractSampled):
     def fit_faces(self) -> bool:
         return True
 
-    def on(self, place: Place) -> Rule:
+    def on(self, place: Place) -> Collocation:
         return rule_on(self.rule, place)
 
-    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
+    def between(self, place: Place, found: Collocation) -> Collocation:
+        if not isinstance(place, Box | Face):
+            return _midpoints(place, found)
         lower, upper = place.extent
-        if not np.isclose(weights.sum(), np.prod(upper - lower), rtol=_CONSTANTS):
-            return _midpoints(place, points), weights
+        if not np.isclose(found.weights.sum(), np.prod(upper - lower), rtol=_CONSTANTS):
+            return _midpoints(place, found)
         # Sobol sequences of one seed begin with the same points. The seed is the number of points, so that rules of
         # different sizes have different points.
-        return Sobol(len(weights), seed=len(weights)).on(place)
+        return Sobol(len(found.weights), seed=len(found.weights)).on(place)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,18 +166,19 @@ class _Derived(_AbstractSampled):
     def fit_faces(self) -> bool:
         return self.base.fit_faces
 
-    def on(self, place: Place) -> Rule:
-        points, weights = self.base.on(place)
-        if not len(weights):
-            return points, weights
-        others, other_weights = self.between(place, points, weights)
+    def on(self, place: Place) -> Collocation:
+        found = self.base.on(place)
+        if not len(found.weights):
+            return found
+        others = self.between(place, found)
         if not self.keep:
-            return others, other_weights
-        every, places = np.unique(np.concatenate([points, others]), axis=0, return_inverse=True)
-        return every, np.bincount(places.ravel(), np.concatenate([weights, other_weights]) / 2)
+            return others
+        both = joined([found, others])
+        every, first, places = np.unique(both.points, axis=0, return_index=True, return_inverse=True)
+        return Collocation(every, both.normals[first], np.bincount(places.ravel(), both.weights / 2))
 
-    def between(self, place: Place, points: np.ndarray, weights: np.ndarray) -> Rule:
-        return self.base.between(place, points, weights)
+    def between(self, place: Place, found: Collocation) -> Collocation:
+        return self.base.between(place, found)
 
 
 def _given(points: Any, weights: Any, name: str) -> _Given:
@@ -181,30 +198,52 @@ def _given(points: Any, weights: Any, name: str) -> _Given:
     return _Given(points, weights)
 
 
+def _region(place: Place) -> AbstractRegion:
+    return place if isinstance(place, AbstractRegion) else place.region
+
+
 def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
-    """Whether each of the points, shape `(n, d)`, lies in a box or on a face, up to rounding errors."""
+    """Whether each of the points, shape `(n, d)`, lies in a region or on a piece, up to rounding errors."""
     if isinstance(place, Box):
         return is_inside(points, *place.extent)
-    lower, upper = (np.array(bound) for bound in (place.box.lower, place.box.upper))
-    lower[place.index] = upper[place.index] = place.position
-    return is_inside(points, lower, upper)
+    if isinstance(place, Face):
+        lower, upper = (np.array(bound) for bound in (place.box.lower, place.box.upper))
+        lower[place.index] = upper[place.index] = place.position
+        return is_inside(points, lower, upper)
+    near = _ON_PIECES * float(np.max(_region(place).half_sides))
+    if isinstance(place, AbstractRegion):
+        return place.contains(points, near)
+    found = place.nearest(points)
+    kept = np.linalg.norm(points - found.points, axis=1) <= near
+    for cut in place.cuts:
+        kept &= cut(found.points, found.normals)
+    return kept
 
 
-def _midpoints(place: Place, points: np.ndarray) -> np.ndarray:
-    """The midpoint between each point and one of its neighbors, shape `(n, d)`.
+def _midpoints(place: Place, found: Collocation) -> Collocation:
+    """The midpoint between each point and one of its neighbors, moved to the piece, with the weight of the point.
 
     The neighbor is drawn at random, so that midpoints lie along all axes. A single point has no neighbor and is
-    returned itself. Faces are flat, so the midpoint of two points on a face lies on the face.
+    returned itself, as is one whose midpoint is outside of the region.
     """
     from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which rules of this library do not need
 
-    count = min(2 * len(place.extent[0]), len(points) - 1)
+    points, region = found.points, _region(place)
+    dimension = region.dimension - (not isinstance(place, AbstractRegion))
+    count = min(2 * dimension, len(points) - 1)
     if not count:
-        return points
-    box = place.box if isinstance(place, Face) else place
-    scaled = points / np.subtract(box.upper, box.lower)
-    distances, neighbors = (np.asarray(found)[:, 1:] for found in KDTree(scaled).query(scaled, k=count + 1))
+        return found
+    scaled = points / np.subtract(region.upper, region.lower)
+    distances, neighbors = (np.asarray(each)[:, 1:] for each in KDTree(scaled).query(scaled, k=count + 1))
     # Half way to a point that is two steps away there may be another point.
     near = distances <= _NEAR * distances[:, :1]
     chosen = np.argmax(np.where(near, np.random.default_rng(0).random(near.shape), -1.0), axis=1)
-    return (points + points[neighbors[np.arange(len(points)), chosen]]) / 2
+    middles = (points + points[neighbors[np.arange(len(points)), chosen]]) / 2
+    if isinstance(place, AbstractRegion):
+        middles = np.where(place.contains(middles)[:, None], middles, points) if not isinstance(place, Box) else middles
+        return dataclasses.replace(found, points=middles)
+    if isinstance(place, Face):
+        # Faces are flat.
+        return dataclasses.replace(found, points=middles)
+    there = place.nearest(middles)
+    return dataclasses.replace(found, points=there.points, normals=there.normals)

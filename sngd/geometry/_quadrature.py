@@ -10,8 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sngd.problem._domain import Face
-from sngd.problem._points import AbstractPoints, Place, Rule, rule_on
+from sngd.geometry._box import Box, Face, Place
+from sngd.geometry._collocation import Collocation
+from sngd.geometry._points import AbstractPoints, Rule, rule_on
+from sngd.geometry._region import AbstractRegion, quasi_random
 
 
 class AbstractQuadrature(AbstractPoints):
@@ -32,7 +34,7 @@ class AbstractQuadrature(AbstractPoints):
     def fit_faces(self) -> bool:
         return True
 
-    def on(self, place: Place) -> Rule:
+    def on(self, place: Place) -> Collocation:
         return rule_on(self.without_axis(place.index) if isinstance(place, Face) else self, place)
 
     def without_axis(self, index: int) -> "AbstractQuadrature":
@@ -155,6 +157,10 @@ class GradedGaussLegendre(_AbstractTensorRule):
         return self.refined()
 
 
+# Points in a region that is no box, by the number of its axes.
+_FEWEST = (64, 1024, 2048, 4096)
+
+
 def _require_count(name: str, count: int, least: int) -> None:
     if isinstance(count, bool) or not isinstance(count, int) or count < least:
         raise ValueError(f"{name} is {count!r}; it must be an integer of at least {least}")
@@ -179,12 +185,7 @@ class Sobol(AbstractQuadrature):
         _require_count("points", self.points, least=1)
 
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
-        from scipy.stats import qmc  # noqa: PLC0415 - takes a second, which no other rule needs
-
-        sampler = qmc.Sobol(len(lower), scramble=True, rng=np.random.default_rng(self.seed))
-        # Drawing a power of two and keeping the first points avoids SciPy's balance warning and keeps the sequence.
-        unit = sampler.random_base2((self.points - 1).bit_length())[: self.points]
-        return _equal_weights(unit, lower, upper)
+        return _equal_weights(quasi_random(self.points, len(lower), self.seed), lower, upper)
 
     def staggered(self) -> "Sobol":
         return Sobol(self.points, self.seed + 1)
@@ -218,18 +219,52 @@ class UniformRandom(AbstractQuadrature):
         return UniformRandom(_more(self.points), self.seed)
 
 
-def default_quadrature(dimension: int, points: float) -> tuple[AbstractQuadrature, AbstractQuadrature]:
-    """The default rules for the interior and for the faces.
+@dataclasses.dataclass(frozen=True)
+class Spread(AbstractPoints):
+    """Points that are spread evenly over a region, and at the same distance over the pieces of its boundary.
 
-    Up to three dimensions both are Gauss-Legendre rules, which suit smooth functions: they have the highest degree of
-    exactness for their number of points. In more dimensions a tensor product has too many points, so both are Sobol
+    - `points`: the number of points in the region. Anything but an integer of at least 1 raises `ValueError`.
+    - `seed`: another one gives other points.
+
+    Disks, balls and rings have product rules in polar coordinates, curves have Gauss-Legendre rules, and all else has
+    quasi-random points.
+    """
+
+    points: int
+    seed: int = 0
+
+    def __post_init__(self):
+        _require_count("points", self.points, least=1)
+
+    @property
+    def fit_faces(self) -> bool:
+        return True
+
+    def on(self, place: Place) -> Collocation:
+        return place.spread(self.points, self.seed)
+
+    def staggered(self) -> "Spread":
+        return Spread(self.points, self.seed + 1)
+
+    def refined(self) -> "Spread":
+        return Spread(_more(self.points), self.seed)
+
+
+def default_quadrature(domain: AbstractRegion, points: float) -> tuple[AbstractPoints, AbstractPoints]:
+    """The default rules for the interior and for the boundary.
+
+    In a region that is no box, points are spread evenly. In a box of up to three dimensions both rules are
+    Gauss-Legendre rules, which suit smooth functions: they have the highest degree of exactness for their number of
+    points. In more dimensions a tensor product has too many points, so both are Sobol
     points.
 
-    - `dimension`: the number of axes of the domain.
     - `points`: about how many points the interior has in two dimensions (between 256 and 1,600) and in three dimensions
       (between 512 and 2,744). The interior has 64 points in one dimension, and 4,096 in more than three.
     """
-    match dimension:
+    if not isinstance(domain, Box):
+        fewest = Spread(_FEWEST[min(domain.dimension, len(_FEWEST)) - 1])
+        return fewest, fewest
+    match domain.dimension:
         case 1:
             return GaussLegendre(64), GaussLegendre(1)
         case 2:
