@@ -32,7 +32,8 @@ from benchmarks.table import exact_values, revision
 from sngd import library
 from sngd.features import Chooser, Conditions, FeatureChoice, Features
 from sngd.files import prepare_folder
-from sngd.problem import AbstractCondition, Box, Face, Field, Problem, in_place_of
+from sngd.geometry import Box, Face
+from sngd.problem import AbstractCondition, Field, Problem, in_place_of
 from sngd.solver import DEFAULT_NETWORK, Record, Snapshot, Solution
 
 # Features that are handed over, for each component.

@@ -13,18 +13,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
+from sngd.geometry import Box, Face, Quadrature
 from sngd.problem import (
     AbstractCondition,
     AbstractProblem,
-    Box,
     Constant,
     Data,
     Energy,
-    Face,
     Field,
     Periodic,
     Problem,
-    Quadrature,
     Smooth,
     Unknown,
     in_place_of,
