@@ -32,7 +32,7 @@ from benchmarks.table import exact_values, revision
 from sngd import library
 from sngd.features import Chooser, Conditions, FeatureChoice, Features
 from sngd.files import prepare_folder
-from sngd.geometry import Box, Face
+from sngd.geometry import AbstractRegion, Piece
 from sngd.problem import AbstractCondition, Field, Problem, in_place_of
 from sngd.solver import DEFAULT_NETWORK, Record, Snapshot, Solution
 
@@ -120,7 +120,7 @@ class Remainder(AbstractCondition):
     original: AbstractCondition
     first: Callable[[Array], Array]
 
-    def faces(self, domain: Box) -> tuple[Face, ...] | None:
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...] | None:
         return self.original.faces(domain)
 
     def residual(self, u: Field, x: Float[Array, " d"], normal: Float[Array, " d"]) -> Array:

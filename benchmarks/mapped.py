@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array, Float
 
-from sngd.geometry import Box, Face, Quadrature
+from sngd.geometry import AbstractRegion, Box, Face, Piece, Quadrature
 from sngd.problem import (
     AbstractCondition,
     AbstractProblem,
@@ -100,9 +100,13 @@ class MappedCondition(AbstractCondition):
     value: Any = None
     coefficient: Any = None
 
-    def faces(self, domain: Box) -> tuple[Face, ...] | None:
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...] | None:
         faces = self.original.faces(self.by.domain)
-        return None if faces is None else tuple(dataclasses.replace(face, box=domain) for face in faces)
+        if faces is None:
+            return None
+        if not isinstance(domain, Box) or not all(isinstance(face, Face) for face in faces):
+            raise ValueError(f"{self.label} holds on a part that is no face of a box, and cannot be mapped")
+        return tuple(Face(domain, face.axis, face.side) for face in faces if isinstance(face, Face))
 
     def residual(self, u: Field, x: Float[Array, " d"], normal: Float[Array, " d"]) -> Array:
         tabulated = {name: getattr(self, name) for name in _DATA if getattr(self, name) is not None}

@@ -37,6 +37,7 @@ from benchmarks.machine import RESULTS, machine
 from benchmarks.mapped import AffineMap, mapped
 from benchmarks.rows import ROWS, Row
 from sngd.files import prepare_folder
+from sngd.geometry import Box
 from sngd.solver import Solution
 
 # Rows that are allowed more seconds than this take fewer seeds, and no other parameters.
@@ -107,7 +108,9 @@ class Case:
     @property
     def map(self) -> AffineMap:
         """The random map to the box of a blind run, from the seed and the number of the row."""
-        return AffineMap.random(self.row.problem().domain, np.random.default_rng((self.seed, ROWS.index(self.row))))
+        domain = self.row.problem().domain
+        assert isinstance(domain, Box)
+        return AffineMap.random(domain, np.random.default_rng((self.seed, ROWS.index(self.row))))
 
 
 def cases(options: Options) -> Iterator[Case]:

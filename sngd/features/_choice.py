@@ -228,7 +228,9 @@ class Chooser:
         features = best.features
         if self._axes != _SEVERAL_AXES or features.spread == "layers" or features.coordinates or self.found_nothing:
             return best
-        slopes = np.maximum(best.fit.network.slopes(2 * points_of_norms(self._axes) - 1), _LEAST_SLOPE)
+        domain = self._problem.domain
+        scaled = (points_of_norms(domain) - domain.center) / domain.half_sides
+        slopes = np.maximum(best.fit.network.slopes(scaled), _LEAST_SLOPE)
         low, high = 0.0, 2 * max(features.bandwidths) / float(np.min(slopes))
         for _ in range(50):
             middle = (low + high) / 2
