@@ -43,8 +43,12 @@ from sngd.solver.policies import Policies
 _GAINS, SMALL = 0.5, 1e-10
 
 # An evolution is solved in cells after so many numbers of columns on the whole domain, if the last one has not made the
-# estimate smaller by this factor.
-_BEFORE_CELLS, _FAST = 2, 1e-2
+# estimate smaller by this factor. On three axes twice as many columns resolve each axis less finely than on two, and
+# cells have more neighbors.
+_BEFORE_CELLS, _FAST = 2, (1e-2, 1e-2, 0.3)
+
+# On so many axes a nonlinear equation is solved on the whole domain first.
+_MANY_NEIGHBORS = 3
 
 # The relative error for which features and cells are made where the caller names none.
 _FLOOR = 1e-12
@@ -122,7 +126,8 @@ class FrozenRun:
         if like is not None and cells is None:
             other = self._chooser(Conditions.of(problem, like.layer.activation))
             yield self._stage(other, other.refitted(like), len(before))
-        if divisible and (cells is not None or not chooser.linear):
+        few = problem.domain.dimension < _MANY_NEIGHBORS
+        if divisible and (cells is not None or (few and not chooser.linear)):
             # Each fit of a nonlinear equation takes several steps, so that few large ones take longer than many small
             # ones.
             yield from self._in_cells(conditions, chooser, len(before), cells)
@@ -143,7 +148,7 @@ class FrozenRun:
             yield from self._in_cells(conditions, chooser, len(before), graded=graded)
 
     def _chooser(self, conditions: Conditions) -> Chooser:
-        return Chooser(self.policies.features, conditions, self.seed, self.report, memory=self.memory)
+        return Chooser(self.policies.features, conditions, self.seed, self.report, self.memory, self._has_time)
 
     @property
     def _wanted(self) -> float:
@@ -158,7 +163,8 @@ class FrozenRun:
         """Whether more features on the whole domain are not likely to be enough, by the errors of the stages before."""
         if self.problem.domain.dimension == 1 or (not errors and can_march(self.problem)):
             return True
-        return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > _FAST * errors[-2]
+        fast = _FAST[min(self.problem.domain.dimension, len(_FAST)) - 1]
+        return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > fast * errors[-2]
 
     def _in_cells(
         self,
