@@ -84,6 +84,14 @@ class AbstractPiece(abc.ABC):
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
         """The nearest point of the piece to each of the points, with the normal there. The weights are ones."""
 
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        """Whether each of the points is at most this far from the piece."""
+        found = self.nearest(points)
+        near = np.linalg.norm(points - found.points, axis=1) <= margin
+        for cut in self.cuts:
+            near &= cut(found.points, found.normals)
+        return near
+
     def where(self: AnyPiece, predicate: Callable[[Any], Any], name: str | None = None) -> AnyPiece:
         """The part of the piece in which a predicate holds.
 
@@ -104,7 +112,12 @@ class AbstractPiece(abc.ABC):
 
     def flipped(self: AnyPiece) -> AnyPiece:
         """The piece with its normals reversed."""
-        return dataclasses.replace(self, inward=not self.inward)
+        return dataclasses.replace(self, inward=not self.inward, cuts=self._flipped_cuts)
+
+    @property
+    def _flipped_cuts(self) -> tuple[Cut, ...]:
+        """The cuts for reversed normals."""
+        return tuple(lambda points, normals, cut=cut: cut(points, -normals) for cut in self.cuts)
 
     def of_region(self: AnyPiece, region: "AbstractRegion") -> AnyPiece:
         """The piece as one of the boundary of another region."""
@@ -326,6 +339,9 @@ class Several(AbstractPiece):
 
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
         return nearest_of([part.nearest(points) for part in self.parts], points)
+
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        return np.any([part.holds(points, margin) for part in self.parts], axis=0)
 
 
 def nearest_of(found: list[Collocation], points: Float[np.ndarray, "n d"]) -> Collocation:
