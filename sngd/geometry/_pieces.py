@@ -82,7 +82,10 @@ class AbstractPiece(abc.ABC):
 
     @abc.abstractmethod
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
-        """The nearest point of the piece to each of the points, with the normal there. The weights are ones."""
+        """The nearest point of the piece to each of the points, with the normal there. The weights are ones.
+
+        On curved pieces it may be another point that is close, but points of the piece are nearest to themselves.
+        """
 
     def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
         """Whether each of the points is at most this far from the piece."""
@@ -259,6 +262,9 @@ class Surface(AbstractPiece):
     def _nearest_on(self, patch: AbstractPatch, points: Float[np.ndarray, "n d"]) -> Collocation:
         from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which other points do not need
 
+        known = patch.inverse(points)
+        if known is not None:
+            return self._at(patch, known, np.ones(len(points)))
         count = patch.parameters
         starts = quasi_random(_MEASURED, count, 0) if count > 1 else np.linspace(0, 1, _SEEN)[:, None][:, :count]
         unit = starts[np.asarray(KDTree(patch.at(starts)[0]).query(points)[1])]

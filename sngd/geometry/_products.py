@@ -108,9 +108,7 @@ class Wall(AbstractPiece):
         return np.insert(rows, self.place, value, axis=1)
 
     def flipped(self) -> "Wall":
-        return dataclasses.replace(
-            self, piece=self.piece.flipped(), inward=not self.inward, cuts=self._flipped_cuts
-        )
+        return dataclasses.replace(self, piece=self.piece.flipped(), inward=not self.inward, cuts=self._flipped_cuts)
 
     def part(self, cell: Box, start: float | None = None) -> "Wall | None":
         lower, upper = max(self.lower, cell.lower[self.place]), min(self.upper, cell.upper[self.place])
