@@ -11,6 +11,10 @@ from sngd.geometry import AbstractRegion
 # Axes of space have one scale unless a side is so many times shorter than the longest one.
 _MOST_OBLONG = 6.0
 
+# An axis in space has fewer numbers if its side is shorter than this part of the longest one; and the size of a figure
+# in space in that which Matplotlib gives it.
+_SHORT, _ZOOM = 0.6, 0.95
+
 # The free room around a domain in a plane, in parts of its longest side.
 _ROOM = 0.03
 
@@ -51,8 +55,11 @@ def frame_space(place: Any, domain: AbstractRegion, shown: Sequence[int]) -> Non
     """Sets the limits, the names and the scale of three axes."""
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    for name, axis in zip("xyz", shown, strict=True):
+    drawn = 2 * domain.half_sides[list(shown)] / units(domain, shown)
+    for name, axis, side in zip("xyz", shown, drawn, strict=True):
         getattr(place, f"set_{name}lim")(*domain.bounds[axis])
         getattr(place, f"set_{name}label")(domain.axes[axis])
-        getattr(place, f"{name}axis").set_major_locator(MaxNLocator(4, prune="both"))
-    place.set_box_aspect(2 * domain.half_sides[list(shown)] / units(domain, shown))
+        # The first and the last of the numbers are where those of other axes are.
+        numbers = MaxNLocator(4 if side > _SHORT else 3, prune="both")
+        getattr(place, f"{name}axis").set_major_locator(numbers)
+    place.set_box_aspect(drawn, zoom=_ZOOM)

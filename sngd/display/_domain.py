@@ -55,8 +55,8 @@ def draw_domain(problem: AbstractProblem, *, axes: Sequence[str] | None = None, 
     draw_in = {1: draw_line, 2: draw_plane, 3: draw_space}[len(shown)]
     place = draw_in(figure, domain, shown, dict(_interior(problem)), list(zip(drawn, styles_of(drawn), strict=True)))
     for label, points in _readings(problem):
-        flat = [0.0] if len(shown) == 1 else []
-        place.scatter(*points[:, shown].T, *flat, marker="x", color="black", s=25, zorder=5, label=label)
+        flat = [np.zeros(len(points))] if len(shown) == 1 else []
+        place.plot(*points[:, shown].T, *flat, "x", color="black", markersize=5, zorder=5, label=label)
     for label in _left_out([part for part in parts if part not in drawn]):
         place.plot([], [], " ", label=label)
     if len(shown) < domain.dimension:

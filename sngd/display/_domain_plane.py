@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # How many arrows there are on all curves together, about, and at least on each; their length, and the free room around
 # the domain for them, in parts of the longest side.
-_ARROWS, _LEAST, _LENGTH, _ROOM = 40, 2, 0.055, 0.08
+_ARROWS, _LEAST, _LENGTH, _ROOM = 40, 2, 0.045, 0.07
 
 _WIDTH, _LOWEST, _HIGHEST = 7.0, 2.6, 6.0
 

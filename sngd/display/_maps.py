@@ -21,9 +21,9 @@ Values = Callable[[Float[np.ndarray, "n d"]], Mapping[str, Float[np.ndarray, " n
 # error.
 _SMALLEST_SHOWN = 1e-3
 
-# The width of a panel and its least and largest height, and of one of several ones in a row; and what the names of
-# axes and the title take, in inches.
-_WIDTH, _SEVERAL, _LOWEST, _HIGHEST, _WORDS = 4.2, 3.3, 1.2, 4.2, 0.75
+# The width of a panel that is alone or one of several in a row, and what its scale of colors and the names of its axes
+# take of it; the least and the largest height of a map, and what the title and the name of an axis take. All in inches.
+_WIDTH, _SEVERAL, _BESIDE, _LOWEST, _HIGHEST, _WORDS = 4.2, 3.3, 1.35, 1.2, 3.2, 0.75
 
 _HEIGHT_OF_HISTORY = 2.4
 
@@ -52,13 +52,16 @@ def draw_maps(
     outlines = [_outlines(each) for each in slices]
     for name, row in zip(names, panels, strict=True):
         every = [part[name] for part in found] + ([at_boundary[name]] if surface else [])
-        colors = ScalarMappable(norm_of(name, np.concatenate(every)), "viridis")
+        norm = norm_of(name, np.concatenate(every))
+        colors = ScalarMappable(norm, "viridis")
+        # Errors of zero have the color of the smallest that are shown.
+        every = [np.maximum(each, norm.vmin) for each in every]
         for place, part, image, outline in zip(row, slices, every, outlines, strict=False):
             _draw_map(place, part, image, colors, outline)
             place.set_title(f"{name}, {part.place}" if part.place else name)
         if on_boundary is not None:
-            _draw_surface(row[-1], domain, on_boundary, colors.to_rgba(at_boundary[name]))
-            row[-1].set_title(f"{name} on the boundary")
+            _draw_surface(row[-1], domain, on_boundary, colors.to_rgba(every[-1]))
+            row[-1].set_title(f"{name} on the boundary", y=0.97)
         figure.colorbar(colors, ax=row, shrink=0.9)
     return figure, last
 
@@ -70,13 +73,13 @@ def _places(
     heights = [1 / side_ratio(each.domain, each.shown) for each in slices]
     if len(slices) == 1 and not surface:
         rows = (len(names) + 2) // 2
-        height = float(np.clip(_WIDTH * heights[0], _LOWEST, _HIGHEST)) + _WORDS
+        height = _height(_WIDTH, heights[0])
         figure.set_size_inches(2 * _WIDTH, rows * height)
         grid = figure.add_gridspec(rows, 2)
         places = [figure.add_subplot(grid[number // 2, number % 2]) for number in range(len(names) + 1)]
         return [[place] for place in places[:-1]], places[-1]
     columns = len(slices) + surface
-    height = float(np.clip(_SEVERAL * max(*heights, 0.8 * surface), _LOWEST, _HIGHEST)) + _WORDS
+    height = _height(_SEVERAL, max(*heights, 1.0 * surface))
     figure.set_size_inches(_SEVERAL * columns + 0.6, len(names) * height + _HEIGHT_OF_HISTORY)
     ratios = [height] * len(names) + [_HEIGHT_OF_HISTORY]
     grid = figure.add_gridspec(len(names) + 1, columns, height_ratios=ratios)
@@ -86,6 +89,11 @@ def _places(
         for row in range(len(names))
     ]
     return panels, figure.add_subplot(grid[-1, :])
+
+
+def _height(width: float, ratio: float) -> float:
+    """The height of a row of panels with this width, in which maps have this ratio of the height to the width."""
+    return float(np.clip((width - _BESIDE) * ratio, _LOWEST, _HIGHEST)) + _WORDS
 
 
 def norm_of(name: str, values: np.ndarray) -> Any:

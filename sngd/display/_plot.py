@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from sngd._history import History
 from sngd.display._maps import Values, draw_maps, norm_of
@@ -125,11 +125,12 @@ def _draw_curves(values: Values, part: Slice, title: str | None) -> "tuple[Figur
     return figure, places[-1]
 
 
-def _regions_along(part: Slice) -> list[np.ndarray]:
-    """Which points of a line are in each of the regions that the domain is made of."""
+def _regions_along(part: Slice) -> list[Bool[np.ndarray, " n"]]:
+    """Which points of a line are in each of the regions that the domain is made of, the first one that they are in."""
     if not isinstance(part.domain, Regions):
         return [np.ones(len(part.points), dtype=bool)]
-    return [region.contains(part.points) for region in part.domain.named_regions.values()]
+    inside = np.stack([region.contains(part.points) for region in part.domain.named_regions.values()])
+    return list(inside & (np.cumsum(inside, axis=0) == 1))
 
 
 def _draw_box(values: Values, part: Slice, title: str | None, *, held: bool) -> "tuple[Figure, Any]":
@@ -178,5 +179,9 @@ def _draw_history(place: Any, history: History) -> None:
     measured = np.isfinite(history.error)
     if measured.any():
         place.semilogy(history.iteration[measured], history.error[measured], marker, label="relative $L^2$ error")
+    if len(history) == 1:
+        # Marks at the one iteration, away from the legend.
+        place.set_xticks(history.iteration)
+        place.margins(y=0.4)
     if positive.any() or measured.any():
         place.legend()

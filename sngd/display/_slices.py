@@ -168,9 +168,7 @@ def _given(domain: AbstractRegion, axes: Sequence[str] | str, held: Mapping[int,
     found = tuple(domain.index(name) for name in names)
     for axis in found:
         if axis in held:
-            raise ValueError(
-                f"at holds {domain.axes[axis]!r}, along which axes asks to draw; leave it out of one of both"
-            )
+            raise ValueError(f"at holds {domain.axes[axis]!r}, which axes names too; leave it out of one of them")
     return found
 
 

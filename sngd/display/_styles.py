@@ -7,8 +7,9 @@ from typing import Any
 from sngd.display._coverage import Part
 from sngd.geometry import AbstractRegion, Regions
 
-# Colors that are told apart with any color vision (Okabe and Ito, 2008), and lines for more parts than colors.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Colors that are told apart with any color vision (Okabe and Ito, 2008; the last three by Tol, 2021), and lines for
+# more parts than colors.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#999933", "#332288")
 _LINES = ("-", "-.", ":")
 
 # What has no condition is gray and dashed.

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from sngd.geometry import AbstractRegion, Collocation, joined
 
 # The area of a hexagon in that of its point, so that neighbors overlap and the surface has no gaps.
-_OVERLAP = 3.0
+_OVERLAP = 4.5
 
 # The distance of points on a boundary in coordinates scaled to half sides of length one, without and with time: the
 # points of all instants are moved to one.
-_DISTANCE, _DISTANCE_OF_ALL = 0.05, 0.2
+_DISTANCE, _DISTANCE_OF_ALL = 0.04, 0.15
 
 # Where the light comes from, and how bright the darkest surface is.
 _LIGHT, _DARKEST = np.array([0.4, -0.7, 0.6]) / 1.005, 0.55

@@ -7,9 +7,9 @@ with `d` axes.
 from sngd.geometry._algebra import Regions, layers, regions
 from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
 from sngd.geometry._collocation import Collocation, joined
-from sngd.geometry._given import Quadrature, as_points, require_on
+from sngd.geometry._given import Quadrature, as_points, is_on, require_on
 from sngd.geometry._implicit import implicit
-from sngd.geometry._pieces import AbstractPiece
+from sngd.geometry._pieces import AbstractPiece, SinglePoint
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
 from sngd.geometry._products import extrude, space_time
 from sngd.geometry._quadrature import (
@@ -43,6 +43,7 @@ __all__ = [
     "Polygon",
     "Quadrature",
     "Regions",
+    "SinglePoint",
     "Sobol",
     "Spread",
     "UniformGrid",
@@ -59,6 +60,7 @@ __all__ = [
     "implicit",
     "interval",
     "is_inside",
+    "is_on",
     "joined",
     "layers",
     "polygon",

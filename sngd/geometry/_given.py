@@ -72,7 +72,7 @@ def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> No
             f"points of {name} have shape {points.points.shape}; this domain needs (n, {domain.dimension}), with one "
             f"column for each of the axes {', '.join(domain.axes)}"
         )
-    missed = ~np.any([_is_on(points.points, place) for place in places], axis=0)
+    missed = ~np.any([is_on(points.points, place) for place in places], axis=0)
     if missed.any():
         faces = [f"{place.axis} = {place.position}" for place in places if isinstance(place, Face)]
         pieces = [place.label for place in places if isinstance(place, AbstractPiece)]
@@ -112,7 +112,7 @@ class _Given(_AbstractSampled):
         return False
 
     def on(self, place: Place) -> Collocation:
-        here = _is_on(self.points, place)
+        here = is_on(self.points, place)
         points = self.points[here]
         normals = np.zeros_like(points)
         if not isinstance(place, AbstractRegion) and len(points):
@@ -202,7 +202,7 @@ def _region(place: Place) -> AbstractRegion:
     return place if isinstance(place, AbstractRegion) else place.region
 
 
-def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
+def is_on(points: np.ndarray, place: Place) -> np.ndarray:
     """Whether each of the points, shape `(n, d)`, lies in a region or on a piece, up to rounding errors."""
     if isinstance(place, Box):
         return is_inside(points, *place.extent)

@@ -70,15 +70,23 @@ def _draw_solution(solution: Solution, of: str | None, **options: Any) -> "Figur
     exact, names = problem.exact_solution, problem.components.shared if regions_of(problem) else problem.functions
     known = None if exact is None else lambda points: evaluate_exact(exact, points)
     spread = None if solution.modes is None else _deviation_of(solution)
-    name, domain = names[0] if of is None else of, problem.domain
+    function, name, domain = solution, names[0] if of is None else of, problem.domain
     if name not in names and name not in problem.functions:
         every = dict.fromkeys((*names, *problem.functions))
         raise ValueError(f"of is {of!r}; the unknown functions are {', '.join(every)}")
     if isinstance(domain, Regions) and name in problem.functions:
         region, alias = problem.components.regions[problem.functions.index(name)]
-        domain, name = domain.named_regions[region], name if name in names else alias
-    options |= {"exact": known, "deviation": spread, "component": names.index(name)}
-    return draw(solution, domain, solution.history, **options)
+        function, domain, name = solution[name], domain.named_regions[region], name if name in names else alias
+    column = names.index(name)
+    given = {"exact": known, "deviation": spread}
+    columns = {key: each and _column(each, column) for key, each in given.items()}
+    values = _column(function, column) if function is solution else function
+    return draw(values, domain, solution.history, **columns, **options)
+
+
+def _column(function: Callable[[np.ndarray], np.ndarray], column: int) -> Callable[[np.ndarray], np.ndarray]:
+    """One of the columns of a function, whose values may have one alone."""
+    return lambda points: function(points).reshape(len(points), -1)[:, column]
 
 
 def _deviation_of(solution: Solution) -> Callable[[np.ndarray], np.ndarray]:
