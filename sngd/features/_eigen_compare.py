@@ -131,7 +131,11 @@ class _Functions:
             np.einsum("nq,pmq->nmp", roots[at : at + _AT_ONCE, None] * found.layer(scaled[at : at + _AT_ONCE]), outputs)
             for at in range(0, len(scaled), _AT_ONCE)
         ]
-        return cls(np.real(found.ritz.values), columns, np.concatenate(parts).reshape(-1, columns.shape[1]))
+        there, components = np.concatenate(parts), found.system.problem.components
+        if components.has_trials:
+            # An eigenvalue problem is linear, and so are its trial functions: they need no point of linearization.
+            there = components.changes(rule.points, np.zeros(there.shape[:2]), there)
+        return cls(np.real(found.ritz.values), columns, there.reshape(-1, columns.shape[1]))
 
     def basis(self, chosen: Int[np.ndarray, " s"]) -> tuple[Float[np.ndarray, "k s"], Float[np.ndarray, "N s"]]:
         """The output weights and the values of orthonormal real functions with the same span as the chosen ones."""

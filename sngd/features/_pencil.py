@@ -68,7 +68,13 @@ class Pencil:
         points = system.problem.interior()
         (cell,) = system.cells
         features = layer((points.points - cell.center) / cell.half_sides)
-        return np.kron(np.eye(system.problem.outputs), np.sqrt(points.weights)[:, None] * features)
+        products = np.kron(np.eye(system.problem.outputs), np.sqrt(points.weights)[:, None] * features)
+        components = system.problem.components
+        if not components.has_trials:
+            return products
+        by = products.reshape(len(components), len(features), -1).transpose(1, 0, 2)
+        changes = components.changes(points.points, np.zeros(by.shape[:2]), by)
+        return changes.transpose(1, 0, 2).reshape(products.shape)
 
     def residuals(self, values: Inexact[np.ndarray, " p"], columns: Inexact[np.ndarray, "k p"]) -> np.ndarray:
         """The norms of the residuals of eigenpairs, shape `(p,)`."""

@@ -267,6 +267,19 @@ class System:
             squares[[interface.first, interface.second]] += np.sum(part**2)
         return np.sqrt(squares)
 
+    def worst(self, network: Network, units: Units) -> Float[np.ndarray, "K d"]:
+        """The point of each cell at which the residual is largest, in units."""
+        found = np.stack([cell.center for cell in self.cells])
+        largest = np.zeros(len(self.cells))
+        places = self._by_cells([[scaled for *_, scaled in each.cells] for each in self.rows])
+        for number, cell in enumerate(zip(self.residual(network), units.own, places, strict=True)):
+            for part, scale, scaled in zip(*cell, strict=True):
+                norms = np.linalg.norm(part.reshape(len(scaled), -1), axis=1) / scale
+                if np.max(norms, initial=0.0) > largest[number]:
+                    largest[number], at = np.max(norms), int(np.argmax(norms))
+                    found[number] = self.cells[number].center + self.cells[number].half_sides * scaled[at]
+        return found
+
     def _jumps(self, network: Network, units: Units) -> list[Float[np.ndarray, " n"]]:
         found = []
         for interface, scales in zip(self.interfaces, units.jumps, strict=True):

@@ -6,9 +6,12 @@ with `d` axes.
 
 from sngd.geometry._algebra import Regions, layers, regions
 from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_faces
+from sngd.geometry._clouds import Cloud, cloud
 from sngd.geometry._collocation import Collocation, joined
+from sngd.geometry._corners import Corner, corner_at, reentrant_corners
 from sngd.geometry._given import Quadrature, as_points, is_on, require_on
 from sngd.geometry._implicit import implicit
+from sngd.geometry._meshes import Mesh, mesh
 from sngd.geometry._pieces import AbstractPiece, SinglePoint
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
 from sngd.geometry._products import extrude, space_time
@@ -32,12 +35,15 @@ __all__ = [
     "AbstractQuadrature",
     "AbstractRegion",
     "Box",
+    "Cloud",
     "Collocation",
+    "Corner",
     "Face",
     "Faces",
     "GaussLegendre",
     "GradedGaussLegendre",
     "HasRule",
+    "Mesh",
     "Midpoint",
     "Piece",
     "Polygon",
@@ -52,6 +58,8 @@ __all__ = [
     "as_points",
     "ball",
     "box",
+    "cloud",
+    "corner_at",
     "default_quadrature",
     "disk",
     "ellipse",
@@ -63,7 +71,9 @@ __all__ = [
     "is_on",
     "joined",
     "layers",
+    "mesh",
     "polygon",
+    "reentrant_corners",
     "regions",
     "require_on",
     "select_faces",

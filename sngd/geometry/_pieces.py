@@ -241,6 +241,12 @@ class Surface(AbstractPiece):
         states = [kept[0], *kept[changes + 1]]
         return [pair for pair, state in zip(itertools.pairwise(ends), states, strict=True) if state]
 
+    def ends(self) -> list[Float[np.ndarray, " d"]]:
+        """The ends of the curves that it is made of; none for surfaces."""
+        curves = [patch for patch in self.patches if patch.parameters == 1]
+        along = [(patch, np.array(ends)[:, None]) for patch in curves for ends in self._intervals(patch)]
+        return [point for patch, ends in along for point in patch.at(ends)[0]]
+
     def _keeps(self, patch: AbstractPatch, along: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         found = self._at(patch, along[:, None], np.arange(1.0, len(along) + 1))
         kept = np.ones(len(along), dtype=bool)

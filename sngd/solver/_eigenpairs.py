@@ -144,11 +144,6 @@ def _require_eigenvalue_problem(problem: Problem) -> None:
                 f"conditions holds the readings {condition.label}, which an eigenvalue problem has not; leave them out"
             )
     for each in problem.unknowns:
-        if isinstance(each, Unknown) and each.trial is not None:
-            raise ValueError(
-                f"the unknown {each.name} has a trial function, which eigenfunctions have not; state its boundary "
-                "conditions in its place"
-            )
         if isinstance(each, Unknown) and each.inputs is not None:
             raise ValueError(
                 f"the unknown {each.name} depends on some of the axes; an eigenvalue problem has functions of all axes"

@@ -25,6 +25,7 @@ from sngd.features import (
     infer,
 )
 from sngd.files import Checkpoints
+from sngd.geometry import reentrant_corners
 from sngd.problem import Problem
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._constants import name_of
@@ -134,8 +135,12 @@ class FrozenRun:
             if divisible and self._is_slow([stage.error for stage in before]):
                 yield from self._in_cells(conditions, chooser, len(before))
                 divisible = False
-        if divisible:
-            yield from self._in_cells(conditions, chooser, len(before))
+        may_be_graded = can_divide(problem) and problem.domain.dimension > 1 and not can_march(problem)
+        kinds = [
+            graded for graded, is_tried in ((False, divisible), (True, may_be_graded and chooser.linear)) if is_tried
+        ]
+        for graded in reversed(kinds) if reentrant_corners(problem.domain) else kinds:
+            yield from self._in_cells(conditions, chooser, len(before), graded=graded)
 
     def _chooser(self, conditions: Conditions) -> Chooser:
         return Chooser(self.policies.features, conditions, self.seed, self.report, memory=self.memory)
@@ -156,15 +161,22 @@ class FrozenRun:
         return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > _FAST * errors[-2]
 
     def _in_cells(
-        self, conditions: Conditions, chooser: Chooser, number: int, like: Network | None = None
+        self,
+        conditions: Conditions,
+        chooser: Chooser,
+        number: int,
+        like: Network | None = None,
+        graded: bool = False,
     ) -> Iterator[Stage]:
-        """The solution in cells; none where they do not reach the end of the time axis."""
-        marcher = Marcher(
-            self.policies.march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time, like
-        )
+        """The solution in cells; none where they do not reach the end of the time axis.
+
+        - `graded`: whether cells crowd at points where the solution is singular.
+        """
+        march = self.policies.march.graded if graded else self.policies.march
+        marcher = Marcher(march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time, like)
         kept = None
         if self.checkpoints is not None:
-            setting = repr(self.policies.march)
+            setting = repr(march)
             kept = WindowCheckpoints(self.checkpoints, self.problem, self.seed, self._wanted, setting)
         done, keep = ([], None) if kept is None else (kept.read(marcher), kept.write)
         pieces = marcher.solve(done, keep)
