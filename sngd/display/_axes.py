@@ -13,7 +13,7 @@ _MOST_OBLONG = 6.0
 
 # An axis in space has fewer numbers if its side is shorter than this part of the longest one; and the size of a figure
 # in space in that which Matplotlib gives it.
-_SHORT, _ZOOM = 0.6, 0.95
+_SHORT, _ZOOM = 0.6, 0.85
 
 # The free room around a domain in a plane, in parts of its longest side.
 _ROOM = 0.03

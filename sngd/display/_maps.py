@@ -61,7 +61,7 @@ def draw_maps(
             place.set_title(f"{name}, {part.place}" if part.place else name)
         if on_boundary is not None:
             _draw_surface(row[-1], domain, on_boundary, colors.to_rgba(every[-1]))
-            row[-1].set_title(f"{name} on the boundary", y=0.97)
+            row[-1].set_title(f"{name} on the boundary", y=1.0)
         figure.colorbar(colors, ax=row, shrink=0.9)
     return figure, last
 
