@@ -9,10 +9,10 @@ from sngd.geometry._box import Box, Face, Faces, Piece, box, interval, select_fa
 from sngd.geometry._clouds import Cloud, cloud
 from sngd.geometry._collocation import Collocation, joined
 from sngd.geometry._corners import Corner, corner_at, reentrant_corners
-from sngd.geometry._given import Quadrature, as_points, require_on
+from sngd.geometry._given import Quadrature, as_points, is_on, require_on
 from sngd.geometry._implicit import implicit
 from sngd.geometry._meshes import Mesh, mesh
-from sngd.geometry._pieces import AbstractPiece
+from sngd.geometry._pieces import AbstractPiece, SinglePoint
 from sngd.geometry._points import AbstractPoints, HasRule, is_inside
 from sngd.geometry._products import extrude, space_time
 from sngd.geometry._quadrature import (
@@ -49,6 +49,7 @@ __all__ = [
     "Polygon",
     "Quadrature",
     "Regions",
+    "SinglePoint",
     "Sobol",
     "Spread",
     "UniformGrid",
@@ -67,6 +68,7 @@ __all__ = [
     "implicit",
     "interval",
     "is_inside",
+    "is_on",
     "joined",
     "layers",
     "mesh",

@@ -14,6 +14,9 @@ from sngd.geometry._collocation import Collocation
 from sngd.geometry._pieces import AbstractPiece, Several
 from sngd.geometry._region import STEP, AbstractRegion, Side, quasi_random
 
+# Boundaries of two regions are the same where they are closer than this part of the largest side.
+_SAME = 1e-12
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Combination(AbstractRegion):
@@ -56,7 +59,12 @@ class _Combination(AbstractRegion):
     @functools.cached_property
     def _pieces(self) -> tuple[AbstractPiece, ...]:
         second = [piece.flipped() for piece in self.second.pieces] if self._removes else list(self.second.pieces)
-        return not_empty(on_boundary(piece, self) for piece in (*self.first.pieces, *second))
+        found = [on_boundary(piece, self) for piece in (*self.first.pieces, *second)]
+        # Where the boundaries of both parts are the same, it is that of the first one.
+        step, first = _SAME * float(np.max(self.half_sides)), self.first
+        is_new = lambda points, normals: ~_is_boundary(first, points, normals, step)
+        count = len(self.first.pieces)
+        return not_empty([*found[:count], *(piece.kept(is_new) for piece in found[count:])])
 
     _removes = False
 
@@ -250,10 +258,14 @@ def on_boundary(piece: AbstractPiece, whole: AbstractRegion) -> AbstractPiece:
     """The part of a piece of the boundary of a part that is on the boundary of the whole."""
     step = STEP * float(np.max(whole.half_sides))
 
-    def is_there(points: Float[np.ndarray, "n d"], normals: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
-        return whole.contains(points - step * normals) & ~whole.contains(points + step * normals)
+    return piece.of_region(whole).kept(lambda points, normals: _is_boundary(whole, points, normals, step))
 
-    return piece.of_region(whole).kept(is_there)
+
+def _is_boundary(
+    region: AbstractRegion, points: Float[np.ndarray, "n d"], normals: Float[np.ndarray, "n d"], step: float
+) -> Bool[np.ndarray, " n"]:
+    """Whether points are on the boundary of a region that has these outward normals, up to a step along them."""
+    return region.contains(points - step * normals) & ~region.contains(points + step * normals)
 
 
 def regions(**named: AbstractRegion) -> Regions:
