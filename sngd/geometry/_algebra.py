@@ -18,6 +18,11 @@ from sngd.geometry._region import STEP, AbstractRegion, Side, quasi_random
 _SAME = 1e-12
 
 
+# A part of a region has at least this part of the points of a full box, if so many times as many as those are enough to
+# find them.
+_LEAST, _MOST = 0.5, 64
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Combination(AbstractRegion):
     """A region that is made of two others with the same number of axes.
@@ -111,7 +116,7 @@ class Difference(_Combination):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Part(AbstractRegion):
-    """The part of a region in a box with the same axes. Its points are as dense as in a full box."""
+    """The part of a region in a box with the same axes."""
 
     whole: AbstractRegion
     cell: Box
@@ -131,10 +136,17 @@ class Part(AbstractRegion):
         return self.whole.contains(points, margin) & self.cell.contains(points, margin)
 
     def spread(self, count: int, seed: int = 0) -> Collocation:
+        """Points as dense as `count` of them in a full box; denser where the part is small, so that it has enough."""
         lower, upper = self.extent
-        points = lower + (upper - lower) * quasi_random(count, self.dimension, seed)
-        inside = points[self.whole.contains(points)]
-        return Collocation(inside, np.zeros_like(inside), np.full(len(inside), self.measure / count))
+        drawn = count
+        while True:
+            points = lower + (upper - lower) * quasi_random(drawn, self.dimension, seed)
+            inside = points[self.whole.contains(points)]
+            if len(inside) >= _LEAST * count or drawn >= _MOST * count:
+                measure = self.measure * len(inside) / drawn
+                inside = inside[:count]
+                return Collocation(inside, np.zeros_like(inside), np.full(len(inside), measure / max(len(inside), 1)))
+            drawn *= 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
