@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sngd.geometry._box import Box, Face, box_of
+from sngd.geometry._box import Box, Face, Piece, box_of
 from sngd.geometry._collocation import Collocation
-from sngd.geometry._pieces import AbstractPiece
+from sngd.geometry._pieces import AbstractPiece, Several
 from sngd.geometry._region import STEP, AbstractRegion, quasi_random
 
 # Boundaries of two regions are the same where they are closer than this part of the largest side.
@@ -180,11 +180,15 @@ class Regions(AbstractRegion):
             raise ValueError(f"region is {name!r}; the regions of this domain are {', '.join(self.named_regions)}")
         return self.named_regions[name]
 
+    @property
+    def instants(self) -> tuple[AbstractPiece, ...]:
+        every = zip(*(each.instants for each in self._all), strict=True)
+        return tuple(Several.of([_as_piece(each).of_region(self) for each in same]) for same in every)
+
     def initial_of(self, name: str) -> AbstractPiece:
         """One of the regions at the first instant. Raises `ValueError` if no axis is time."""
-        initial, region = self.region(name).initial, self.region(name)
-        piece = initial.surface if isinstance(initial, Face) else initial
-        return dataclasses.replace(piece.of_region(self), owner=name, frame=region)
+        region = self.region(name)
+        return dataclasses.replace(_as_piece(region.initial).of_region(self), owner=name, frame=region)
 
     def interface(self, first: str, second: str) -> tuple[AbstractPiece, ...]:
         """The pieces of the boundary of the first region that are also on that of the second one.
@@ -231,6 +235,10 @@ class Named(AbstractRegion):
     @property
     def pieces(self) -> tuple[AbstractPiece, ...]:
         return tuple(dataclasses.replace(piece.of_region(self), name=self.name) for piece in self.given.pieces)
+
+
+def _as_piece(piece: Piece) -> AbstractPiece:
+    return piece.surface if isinstance(piece, Face) else piece
 
 
 def not_empty(pieces: Iterable[AbstractPiece]) -> tuple[AbstractPiece, ...]:

@@ -75,11 +75,8 @@ class Box(AbstractRegion):
         return tuple(face.surface for face in self.boundary)
 
     @property
-    def initial(self) -> "Face":
-        """The face at the first instant. Raises `ValueError` if no axis is time."""
-        if self.time_axis is None:
-            raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
-        return Face(self, self.time_axis, "lower")
+    def instants(self) -> tuple["Face", ...]:
+        return () if self.time_axis is None else self.faces(self.time_axis)
 
     @property
     def hull(self) -> "Box":

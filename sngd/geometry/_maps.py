@@ -113,8 +113,8 @@ class Mapped(AbstractRegion):
         return self._image(self.base.face(axis, side))
 
     @property
-    def initial(self) -> Piece:
-        return self._image(self.base.initial)
+    def instants(self) -> tuple[Piece, ...]:
+        return tuple(self._image(piece) for piece in self.base.instants)
 
     def _image(self, piece: Piece) -> "Image":
         return Image(name=piece.name, region=self, piece=piece, mapped=self)

@@ -239,8 +239,7 @@ class AbstractProblem(abc.ABC):
         domain = self.domain
         if isinstance(domain, Box):
             return domain.faces()
-        instants = () if domain.time_axis is None else domain.faces(domain.time_axis)
-        return (*domain.boundary, *instants)
+        return (*domain.boundary, *domain.instants)
 
     def _check(self) -> None:
         """Raises `TypeError` or `ValueError` for arguments that cannot be used."""
