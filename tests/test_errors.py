@@ -61,6 +61,10 @@ NAMES = {
     "np": np,
     "jnp": jnp,
     "square": SQUARE,
+    "disk": sngd.disk(),
+    "plate": SQUARE - sngd.disk((0.5, 0.5), 0.2, name="hole"),
+    "slab": sngd.layers("y", lower=(0, 1), upper=(1, 2), x=(0, 1)),
+    "apart": sngd.regions(left=sngd.disk(), right=sngd.disk((3, 0), 1)),
     "key": jax.random.key(0),
     "solve": solve,
     "equation": EQUATION,
@@ -110,7 +114,7 @@ def run(command):
 
 
 def test_the_tables_are_complete():
-    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (182, 24, 21)
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (295, 24, 21)
 
 
 @pytest.mark.parametrize(("source", "stated"), IN_PYTHON)

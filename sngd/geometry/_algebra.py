@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sngd._arguments import require_text
 from sngd.geometry._box import Box, Face, Piece, box_of
 from sngd.geometry._collocation import Collocation
 from sngd.geometry._pieces import AbstractPiece, Several
@@ -297,7 +298,8 @@ def layers(axis: str, /, **bounds: tuple[float, float]) -> Regions:
     others = {name: pair for name, pair in bounds.items() if len(name) == 1}
     if axis in others:
         raise ValueError(f"axis {axis!r} is given bounds of its own; its bounds are those of the layers")
-    pairs = list(names.values())
+    require_text("axis", axis)
+    pairs = [box_of({name: pair}).bounds[0] for name, pair in names.items()]
     for (_, end), (start, _) in itertools.pairwise(pairs):
         if end != start:
             raise ValueError(f"layers along {axis!r} have the bounds {pairs}; each must begin where the last one ends")

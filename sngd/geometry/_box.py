@@ -235,14 +235,13 @@ def _all_faces(domain: AbstractRegion, side: str | None, label: str) -> tuple[Pi
     """The whole boundary in space, or the faces of a box on the given side."""
     if side is None and not isinstance(domain, Box):
         return domain.boundary
-    if side not in (None, "lower", "upper") or not isinstance(domain, Box):
+    if not isinstance(domain, Box):
         known = ", ".join(dict.fromkeys(repr(piece.name) for piece in domain.pieces))
-        way = (
-            f"domain.face({domain.axes[0]!r}, 'lower')" if isinstance(domain, Box) else f"domain.piece(...) of {known}"
-        )
+        raise ValueError(f"on of {label} is {side!r}; give domain.piece(name) with one of the names {known}")
+    if side not in (None, "lower", "upper"):
         raise ValueError(
-            f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes of a box, or a "
-            f"face like {way}"
+            f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes, or a face like "
+            f"domain.face({domain.axes[0]!r}, 'lower')"
         )
     if not domain.space_axes:
         time = domain.axes[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sngd._arguments import require_text
 from sngd.geometry._collocation import Collocation
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class AbstractRegion(abc.ABC):
         """The same region, whose whole boundary is one piece with this name."""
         from sngd.geometry._algebra import Named  # noqa: PLC0415 - combinations are regions
 
+        require_text("name", name)
         return Named(self, name)
 
     def mapped(self, function: Callable[[Any], Any]) -> "AbstractRegion":

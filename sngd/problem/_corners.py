@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -105,12 +105,17 @@ def corners(
         at = [corner for corner in domain.corners if _corner(domain, corner).opening > math.pi * (1 + 1e-6)]
         if not at:
             raise ValueError("at is left out, and the polygon has no re-entrant corner; leave the trial function out")
+    if isinstance(at, str) or not isinstance(at, Iterable):
+        raise TypeError(f"at is {shown(at)}; give points, as in at=[(0, 0)]")
     return CornerTrial(tuple(_corner(domain, corner) for corner in at), order, sides)
 
 
 def _corner(domain: AbstractRegion, at: Any) -> Corner:
     """The corner at a point. Raises `ValueError` for a point that is none."""
-    point = np.array(at, dtype=float)
+    try:
+        point = np.array(at, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"at holds {shown(at)}; give the two coordinates of each corner") from error
     if point.shape != (2,) or not np.all(np.isfinite(point)):
         raise ValueError(f"at holds {shown(at)}; give the two coordinates of each corner")
     distance = _NEAR * float(np.max(domain.half_sides))
