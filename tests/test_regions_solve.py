@@ -440,7 +440,7 @@ def test_a_file_with_a_region_on_the_command_line(tmp_path, capsys):
         "problem = sngd.Problem(plate, [laplace, sngd.Dirichlet(exact)], exact=exact)\n"
     )
     out = tmp_path / "out"
-    arguments = ["run", str(tmp_path / "plate.py"), "--network", "1x8", "--iterations", "3", "--out", str(out)]
+    arguments = ["solve", str(tmp_path / "plate.py"), "--network", "1x8", "--iterations", "3", "--out", str(out)]
     assert main(arguments) == 0
     assert "iterations exhausted" in capsys.readouterr().out
     assert json.loads((out / "result.json").read_text())["relative_l2"] > 0
