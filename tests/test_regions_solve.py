@@ -357,6 +357,59 @@ def test_singular_functions_at_a_corner(sides, angle):
     assert solution.relative_l2() < 1e-4 < 1e-3 < smooth.relative_l2()
 
 
+def test_readings_in_two_regions():
+    """Each reading is one of the function that lives where it was taken; the source in the core is found."""
+    points = np.concatenate([DISKS.region(name).spread(60).points[::20] for name in ("core", "shell")])
+    readings = sngd.Data(points, np.array([of_two_materials(point) for point in points]), noise=0.0)
+    conditions = [
+        sngd.Interior(lambda u, x, f: sngd.laplacian(u)(x) - f, on="core"),
+        sngd.Interior(lambda u, x: sngd.laplacian(u)(x), 4.0, on="shell"),
+        sngd.Interface("core", "shell", flux=flux),
+        sngd.Dirichlet(of_two_materials),
+        readings,
+    ]
+    problem = sngd.Problem(DISKS, conditions, unknowns=["u", sngd.Constant("f")])
+    assert [part.within for part in problem.conditions][-2:] == ["core", "shell"]
+    assert sum(part.weight for part in problem.conditions[-2:]) == pytest.approx(1)
+    solution = sngd.solve(problem, features(DISKS, 120, 3.0), key=KEY)
+    assert solution.constants["f"].value == pytest.approx(4, abs=0.05)
+
+
+def test_readings_that_are_correlated_across_regions_are_refused():
+    slab = sngd.layers("x", left=(0, 1), right=(1, 2))
+    readings = lambda noise: sngd.Data([[0.5], [1.5]], [0.0, 0.0], noise=noise)
+    equation = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))
+    assert len(sngd.Problem(slab, [equation, readings(np.diag([1.0, 2.0]))]).conditions) == 4
+    with pytest.raises(ValueError, match="correlates readings in the region 'left' with others"):
+        sngd.Problem(slab, [equation, readings([[1.0, 0.5], [0.5, 1.0]])])
+
+
+def test_images_of_named_regions_keep_their_names():
+    slab = sngd.layers("x", left=(0, 1), right=(1, 2)).mapped(lambda p: (2 * p[0],))
+    assert list(slab.named_regions) == ["left", "right"]
+    (seam,) = slab.interface("left", "right")
+    assert seam.spread(10).points == pytest.approx(np.array([[2.0]]), abs=1e-9)
+    conditions = [
+        sngd.Interior(lambda u, x: sngd.laplacian(u)(x)),
+        sngd.Interface(
+            "left", "right", flux=lambda u, v, x, n: 2 * sngd.directional(u, n)(x) - sngd.directional(v, n)(x)
+        ),
+        sngd.Dirichlet(lambda x: x[0]),
+    ]
+    exact = lambda x: jnp.where(x[0] < 2, x[0] * 2 / 3, 4 / 3 + (x[0] - 2) * 4 / 3)
+    solution = sngd.solve(sngd.Problem(slab, conditions, exact=exact), sngd.Features((1.0,), 10), key=KEY)
+    assert solution.relative_l2() < 1e-6
+
+
+def test_a_picture_shows_the_region_alone():
+    solution = sngd.solve(laplace(sngd.disk()), features(sngd.disk(), 40), key=KEY)
+    figure = sngd.plot(solution)
+    image = np.asarray(figure.axes[0].images[0].get_array().filled(np.nan))
+    place = np.linspace(-1, 1, len(image))
+    inside = np.add.outer(place**2, place**2) <= 1 + 1e-9
+    np.testing.assert_array_equal(np.isfinite(image), inside)
+
+
 def test_eigenvalues_of_a_disk():
     """Squares of the zeros of the Bessel functions J0 and J1, the second of them twice."""
     equation = sngd.Interior(lambda u, x, E: -sngd.laplacian(u)(x) - E * u(x))

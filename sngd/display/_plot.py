@@ -22,6 +22,9 @@ _SMALLEST_SHOWN = 1e-3
 # Within so many standard deviations a normal distribution has 95 % of its probability.
 _QUANTILE = 1.96
 
+# Points of a map that are outside of a region by this part of its largest side are in it.
+_ROUNDING = 1e-9
+
 # A history of at most so many records has a mark for each.
 _FEW_RECORDS = 20
 
@@ -69,6 +72,9 @@ def draw(
     spread = None if deviation is None else _component(deviation(points), component)
     if spread is not None and len(shown) > 1:
         panels["standard deviation"] = spread
+    outside = ~domain.contains(points, _ROUNDING * float(np.max(domain.half_sides)))
+    if not outside.all():
+        panels = {name: np.where(outside, np.nan, values) for name, values in panels.items()}
     figure = Figure(figsize=(4 * (len(panels) + 1), 3.4), layout="constrained")
     if title is not None:
         figure.suptitle(title)
@@ -126,7 +132,7 @@ def _component(values: np.ndarray, component: int) -> np.ndarray:
 def _draw_map(figure: "Figure", place: Any, image: np.ndarray, bounds: Sequence, name: str) -> None:
     from matplotlib.colors import LogNorm  # noqa: PLC0415
 
-    top = image.max()
+    top = np.nanmax(image)
     logarithmic = name == "absolute error" and top > 0
     norm = LogNorm(max(top * _SMALLEST_SHOWN, np.finfo(float).tiny), top) if logarithmic else None
     extent = (*bounds[0], *bounds[1])

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -174,6 +174,10 @@ class Regions(AbstractRegion):
     @property
     def measure(self) -> float:
         return sum(each.measure for each in self._all)
+
+    def mapped(self, function: Callable[[Any], Any]) -> "Regions":
+        """The images of the regions under a map, with their names."""
+        return Regions({name: each.mapped(function) for name, each in self.named_regions.items()})
 
     def region(self, name: str) -> AbstractRegion:
         """The region with this name. Raises `ValueError` for an unknown one."""

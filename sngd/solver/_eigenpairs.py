@@ -13,6 +13,7 @@ from jaxtyping import Float, PRNGKeyArray
 from sngd._arguments import require_integer, require_number, shown
 from sngd._results import Result
 from sngd.features import Conditions, EigenChooser
+from sngd.geometry import Regions
 from sngd.problem import Problem, Unknown
 from sngd.solver._checks import LEAST_TOLERANCE, require_float64, require_key, require_options, require_tolerance
 from sngd.solver._eigen_search import Search
@@ -126,6 +127,11 @@ def _report(line: str) -> None:
 
 def _require_eigenvalue_problem(problem: Problem) -> None:
     """Raises `ValueError` for unknowns and conditions that an eigenvalue problem does not have."""
+    if isinstance(problem.domain, Regions):
+        raise ValueError(
+            f"domain is made of the regions {', '.join(problem.domain.named_regions)}; eigenpairs takes one region, "
+            "whose coefficients are functions of the point"
+        )
     names = ", ".join(constant.name for constant in problem.constants) or "none"
     if len(problem.constants) != 1:
         raise ValueError(
