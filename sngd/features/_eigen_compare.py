@@ -125,13 +125,17 @@ class _Functions:
     @classmethod
     def of(cls, found: Found, rule: Collocation) -> "_Functions":
         columns, (cell,) = found.ritz.columns, found.system.cells
-        outputs = found.layer.outputs_of(columns.T, found.system.problem.outputs)
+        problem = found.system.problem
+        outputs = found.layer.outputs_of(columns.T, problem.outputs)
         scaled, roots = (rule.points - cell.center) / cell.half_sides, np.sqrt(rule.weights)
         parts = [
             np.einsum("nq,pmq->nmp", roots[at : at + _AT_ONCE, None] * found.layer(scaled[at : at + _AT_ONCE]), outputs)
             for at in range(0, len(scaled), _AT_ONCE)
         ]
-        return cls(np.real(found.ritz.values), columns, np.concatenate(parts).reshape(-1, columns.shape[1]))
+        there = np.concatenate(parts)
+        if problem.components.has_trials:
+            there = problem.components.linear(rule.points, there)
+        return cls(np.real(found.ritz.values), columns, there.reshape(-1, columns.shape[1]))
 
     def basis(self, chosen: Int[np.ndarray, " s"]) -> tuple[Float[np.ndarray, "k s"], Float[np.ndarray, "N s"]]:
         """The output weights and the values of orthonormal real functions with the same span as the chosen ones."""

@@ -175,7 +175,8 @@ class Search:
         if not components.any_is_complex:
             return dict(enumerate(functions))
         rule = stage.candidate.fit.system.problem.interior()
-        values = lambda network: np.sqrt(rule.weights)[:, None] * components.assembled(network(rule.points))
+        at_points = lambda network: components.at_points(rule.points, network(rule.points))
+        values = lambda network: np.sqrt(rule.weights)[:, None] * components.assembled(at_points(network))
         kept: dict[int, Network] = {}
         for number, function in enumerate(functions):
             for other, before in kept.items():

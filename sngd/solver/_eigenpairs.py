@@ -81,7 +81,7 @@ def eigenpairs(
     """The `count` lowest eigenvalues of `problem` with their eigenfunctions.
 
     - `problem`: of linear equations without data, with one `Constant`, the eigenvalue, which enters equations and
-      boundary conditions affinely: `A u = E B u`.
+      boundary conditions affinely: `A u = E B u`. Trial functions are linear in the values of features.
     - `key`: the source of all randomness, from `jax.random.key(seed)`.
     - `near`: a number; then the eigenvalues nearest to it are found, and not the lowest ones.
     - `tolerance`: the relative error of all values and functions, as estimated, that ends the search. Left out, it goes
@@ -144,11 +144,6 @@ def _require_eigenvalue_problem(problem: Problem) -> None:
                 f"conditions holds the readings {condition.label}, which an eigenvalue problem has not; leave them out"
             )
     for each in problem.unknowns:
-        if isinstance(each, Unknown) and each.trial is not None:
-            raise ValueError(
-                f"the unknown {each.name} has a trial function, which eigenfunctions have not; state its boundary "
-                "conditions in its place"
-            )
         if isinstance(each, Unknown) and each.inputs is not None:
             raise ValueError(
                 f"the unknown {each.name} depends on some of the axes; an eigenvalue problem has functions of all axes"
