@@ -15,7 +15,6 @@ import gc
 import math
 import re
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -33,7 +32,7 @@ from rich.console import Console
 import sngd
 from benchmarks.cells import Cells
 from benchmarks.collocation import EQUATIONS, collocate
-from benchmarks.machine import RESULTS, machine
+from benchmarks.machine import RESULTS, machine, revision
 from benchmarks.rows import ROWS, Row
 from sngd.files import prepare_folder
 from sngd.solver import Solution
@@ -147,7 +146,7 @@ def measure(case: Case) -> dict[str, Any]:
     except Exception as error:
         found = {"relative_l2": None, "seconds": time.perf_counter() - start, "result": f"raised {error!r}"}
     rates = {"gflops_before": before, "gflops_after": rate()}
-    return found | machine() | _revision() | rates | {"seed": case.seed, "changes": case.changes}
+    return found | machine() | revision() | rates | {"seed": case.seed, "changes": case.changes}
 
 
 def _outcome(solution: Solution, seconds: float, error: float) -> dict[str, Any]:
@@ -215,18 +214,6 @@ def rate() -> float:
     start = time.perf_counter()
     _ = left @ right
     return round(2 * _SIDE**3 / (time.perf_counter() - start) / 1e9, 1)
-
-
-@functools.cache
-def _revision() -> dict[str, Any]:
-    """The commit, whether the working tree differs from it elsewhere than in the results, and the version of SciPy."""
-
-    def git(*arguments: str) -> str:
-        found = subprocess.run(["git", *arguments], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
-        return found.stdout.strip()
-
-    changed = git("status", "--porcelain", "--", ".", ":!results")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed), "scipy": scipy.__version__}
 
 
 @dataclasses.dataclass(frozen=True)
