@@ -26,7 +26,7 @@ MEASUREMENTS: dict[str, Callable[..., str]] = {
 """Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
 
 _FOLDER = Path(__file__).parent
-_OTHERS = {"__init__", "__main__", "alternatives", "cells", "collocation", "machine", "rows", *MEASUREMENTS}
+_OTHERS = {"__init__", "__main__", "alternatives", "cells", "collocation", "machine", "mapped", "rows", *MEASUREMENTS}
 
 
 @dataclasses.dataclass(frozen=True)

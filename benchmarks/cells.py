@@ -5,6 +5,7 @@ import datetime
 import itertools
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -64,11 +65,20 @@ def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str,
     With `step_seconds`, the median of the steps after the first two, or the last where there are no more, and its
     `history`, seconds and errors, thinned.
 
-    A process of its own, so that it compiles all it needs and is not in the way of the next.
+    A process of its own, without the compilation cache of the command line, so that it compiles all it needs and is not
+    in the way of the next.
     """
+    environment = os.environ | {"SNGD_CACHE": "off"}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sngd.cli", *arguments, "--out", folder]
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=_PATIENCE)
+        ended = subprocess.run(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=_PATIENCE,
+            env=environment,
+        )
         if not (Path(folder) / "result.json").exists():
             raise ValueError(f"sngd {' '.join(arguments)} left no result: {ended.stderr.strip()[-500:]}")
         summary = json.loads((Path(folder) / "result.json").read_text())

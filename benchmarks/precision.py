@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.cells import Cells, run_command
-from sngd.solver import DEFAULT_NETWORK
+from sngd.solver import AUTO, DEFAULT_NETWORK
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A problem with a network, and what is asked of it: errors for every seed and the median, and seconds."""
+    """A problem with a network, and what is asked of it: errors for every seed and the median, and seconds.
+
+    - `network`: as an option of the command line. `AUTO` leaves the choice of features or of a network to the library.
+    """
 
     problem: str
     network: str
@@ -22,6 +25,11 @@ class Row:
 
 
 ROWS = (
+    Row("poisson", AUTO, 1e-12, 3e-14, 20),
+    Row("heat", AUTO, 1e-12, 3e-14, 20),
+    Row("bvp", AUTO, 1e-13, 5e-15, 10),
+    Row("bvp-energy", AUTO, 1e-10, 1e-12, 30),
+    Row("transport", AUTO, 1e-9, 1e-11, 180),
     Row("poisson", DEFAULT_NETWORK, 1e-12, 3e-14, 20),
     Row("heat", DEFAULT_NETWORK, 1e-12, 3e-14, 20),
     Row("bvp", DEFAULT_NETWORK, 1e-13, 5e-15, 10),

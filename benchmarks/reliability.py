@@ -1,6 +1,6 @@
 """Runs that are killed, files that are damaged, problems that are wrong: what survives, and what is claimed.
 
-    python -m benchmarks reliability [kills] [identity] [files] [tables] [claims] [soak]
+    python -m benchmarks reliability [kills] [identity] [files] [tables] [meshes] [claims] [soak]
 
 All parts take about two hours, half of it the soak. Each one is kept in `results/reliability.json` as soon as it is
 done, with a table in `results/reliability.md`; without a name, those that are missing are run.
@@ -11,10 +11,13 @@ import dataclasses
 import functools
 import io
 import json
+import math
 import os
 import random
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import meshio
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -32,7 +36,7 @@ import pyarrow.parquet
 from benchmarks.machine import RESULTS, machine
 from sngd.cli import main as command_line
 from sngd.descent import FactorDescent
-from sngd.files import read_data, write_atomically
+from sngd.files import read_data, read_mesh, write_atomically
 from sngd.geometry import GaussLegendre
 from sngd.library import PAPER_PROBLEMS, find_problem
 from sngd.problem import AbstractProblem, Dirichlet, Initial, Neumann, Problem
@@ -58,11 +62,31 @@ PARTS = {
     "identity": "runs of every optimizer and search, stopped and resumed",
     "files": "damaged files of every kind, read",
     "tables": "damaged CSV and Parquet files of measured data, read",
+    "meshes": "damaged STL, OBJ, PLY, VTK and Gmsh files, read",
     "claims": "problems with too few points, too small a network, a wrong condition or contradictory ones",
     "soak": "memory of one run over an hour",
 }
 
-KILLS, MUTATIONS, TABLE_MUTATIONS, SOAK_SECONDS = 30, 10_000, 2_000, 3600.0
+KILLS, MUTATIONS, TABLE_MUTATIONS, MESH_MUTATIONS, SOAK_SECONDS = 30, 10_000, 2_000, 2_000, 3600.0
+
+# The files of meshes: their ending, and how meshio writes them.
+MESH_FILES: dict[str, tuple[str, dict[str, Any]]] = {
+    "STL": ("stl", {"binary": True}),
+    "STL of text": ("stl", {"binary": False}),
+    "OBJ": ("obj", {}),
+    "PLY": ("ply", {"binary": True}),
+    "PLY of text": ("ply", {"binary": False}),
+    "VTK": ("vtk", {"file_format": "vtk42", "binary": True}),
+    "VTK of text": ("vtk", {"file_format": "vtk51", "binary": False}),
+    "VTU": ("vtu", {}),
+    "Gmsh 4.1": ("msh", {"file_format": "gmsh", "binary": False}),
+    "Gmsh 2.2": ("msh", {"file_format": "gmsh22", "binary": False}),
+}
+
+# What numbers in files of meshes are replaced by: in text, and in binary files, with the format for `struct.pack`.
+SPOILED_TEXT = (b"nan", b"inf", b"-1e300", b"1e-300", b"warm", b"", b"-1", b"0", b"4294967295", b"1e3")
+SPOILED = [("<f", each) for each in (math.nan, math.inf, 3e38)] + [("<d", each) for each in (math.nan, 1e300)]
+SPOILED += [("<i", -1), ("<i", 0), ("<i", 1000), ("<I", 2**32 - 1), ("<q", 2**62)]
 
 # Results with which a run says that it has found the solution.
 CONVERGED = (Result.FLOOR_REACHED, Result.TARGET_REACHED)
@@ -80,6 +104,7 @@ def main() -> None:
         "identity": identity,
         "files": files,
         "tables": tables,
+        "meshes": meshes,
         "claims": claims,
         "soak": soak,
     }
@@ -111,7 +136,7 @@ def _said(name: str, found: dict[str, Any]) -> str:
             )
         case "identity":
             return f"{found['identical']} of {found['optimizers']} identical to the last bit"
-        case "files" | "tables":
+        case "files" | "tables" | "meshes":
             counts: dict[str, int] = {}
             for outcomes in found["outcomes"].values():
                 for outcome, count in outcomes.items():
@@ -256,6 +281,47 @@ def tables() -> dict[str, Any]:
     return {"mutations": TABLE_MUTATIONS, "outcomes": found, "pyarrow": pyarrow.__version__}
 
 
+def meshes() -> dict[str, Any]:
+    """Damage files of one surface in 2,000 ways, and read them. A file that is read encloses a volume."""
+    source, found = random.Random(0), {}
+    vertices, triangles = ring(12, 8)
+    each = MESH_MUTATIONS // len(MESH_FILES)
+    with tempfile.TemporaryDirectory() as name:
+        for kind, (ending, written) in MESH_FILES.items():
+            path = Path(name, f"surface.{ending}")
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                meshio.write(path, meshio.Mesh(vertices, [("triangle", triangles)]), **written)
+            content, read = path.read_bytes(), functools.partial(read_surface, path)
+            damages = [(mutated, spoiled_numbers)[at % 2] for at in range(each - 1)]
+            outcomes = [outcome(read, damage(content, source)) for damage in damages] + [outcome(read, b"")]
+            found[kind] = {said: outcomes.count(said) for said in sorted(set(outcomes))}
+    return {"mutations": MESH_MUTATIONS, "outcomes": found, "meshio": meshio.__version__}
+
+
+def ring(around: int, across: int) -> tuple[np.ndarray, np.ndarray]:
+    """The vertices and triangles of a torus with the radii 1 and 0.4."""
+    one, two = (each.ravel() for each in np.meshgrid(np.arange(around), np.arange(across), indexing="ij"))
+    angle, turn = 2 * np.pi * one / around, 2 * np.pi * two / across
+    distance = 1 + 0.4 * np.cos(turn)
+    vertices = np.stack([distance * np.cos(angle), distance * np.sin(angle), 0.4 * np.sin(turn)], axis=1)
+    number = lambda i, j: i % around * across + j % across
+    corners = [number(one + i, two + j) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    return vertices, np.concatenate([np.stack([corners[at] for at in each], axis=1) for each in ((0, 1, 2), (0, 2, 3))])
+
+
+def spoiled_numbers(content: bytes, source: random.Random) -> bytes:
+    """The content with one to four of its numbers replaced by others, or by what is no number."""
+    for _ in range(source.randint(1, 4)):
+        places = [place.span() for place in re.finditer(rb"(?<=\s)[-+.\deE]+(?=\s)", content)]
+        if content.isascii() and places:
+            (start, end), new = source.choice(places), source.choice(SPOILED_TEXT)
+        else:
+            new, start = struct.pack(*source.choice(SPOILED)), source.randrange(len(content))
+            end = start + len(new)
+        content = content[:start] + new + content[end:]
+    return content
+
+
 def mutated(content: bytes, source: random.Random) -> bytes:
     """The content, cut, overwritten, or with something put in between, in one to four places."""
     for _ in range(source.randint(1, 4)):
@@ -294,6 +360,11 @@ def read_solution(path: Path, content: bytes, problem: AbstractProblem) -> None:
 def read_table(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     read_data(path, points=("t", "x"), values="u", noise="s")
+
+
+def read_surface(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert 0 < read_mesh(path).measure < np.inf
 
 
 def read_checkpoint(folder: Path, content: bytes, problem: AbstractProblem) -> None:

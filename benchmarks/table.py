@@ -33,8 +33,10 @@ import sngd
 from benchmarks.cells import Cells
 from benchmarks.collocation import EQUATIONS, collocate
 from benchmarks.machine import RESULTS, machine, revision
+from benchmarks.mapped import AffineMap, mapped
 from benchmarks.rows import ROWS, Row
 from sngd.files import prepare_folder
+from sngd.geometry import Box
 from sngd.solver import Solution
 
 # Rows that are allowed more seconds than this take fewer seeds, and no other parameters.
@@ -62,7 +64,7 @@ class Options:
     quick: bool = False
     """Take seed 0 only."""
     blind: bool = False
-    """Take seed 0 only, of problems that do not know their exact solutions."""
+    """Take seed 0 only, of problems that do not know their exact solutions, on boxes that are shifted and stretched."""
     moved: int = 0
     """Take this many draws of the parameters of each row that has some and is allowed 60 seconds at most."""
     only: str = ""
@@ -102,6 +104,13 @@ class Case:
         """The parameters that the run has in place of those of its row."""
         return self.row.moved(np.random.default_rng(self.seed)) if self.moved else {}
 
+    @property
+    def map(self) -> AffineMap:
+        """The random map to the box of a blind run, from the seed and the number of the row."""
+        domain = self.row.problem().domain
+        assert isinstance(domain, Box)
+        return AffineMap.random(domain, np.random.default_rng((self.seed, ROWS.index(self.row))))
+
 
 def cases(options: Options) -> Iterator[Case]:
     """The runs, all rows for one seed after the other. Raises `ValueError` where no row is meant."""
@@ -132,8 +141,8 @@ def table(options: Options, report: Callable[[str], None]) -> str:
 
 def measure(case: Case) -> dict[str, Any]:
     """One run, with what it was measured with. One that raises an exception is a run that failed."""
-    problem, before = case.row.problem(**case.changes), rate()
-    given = dataclasses.replace(problem, exact=None) if case.blind else problem
+    problem, before, points = case.row.problem(**case.changes), rate(), case.row.grid()
+    given, places = (mapped(problem, case.map), case.map.forward(points)) if case.blind else (problem, points)
     options = {"tolerance": case.row.bar / 2, "stopping": sngd.Stopping(seconds=_SLACK * case.row.seconds)}
     gc.collect()
     jax.clear_caches()
@@ -141,12 +150,13 @@ def measure(case: Case) -> dict[str, Any]:
     try:
         solution = sngd.solve(given, key=jax.random.key(case.seed), **options)
         seconds = time.perf_counter() - start
-        errors = case.row.errors(solution(case.row.grid()), exact_values(problem.exact_solution, case.row.grid()))
+        errors = case.row.errors(solution(places), exact_values(problem.exact_solution, points))
         found = _outcome(solution, seconds, float(np.max(errors)))
     except Exception as error:
         found = {"relative_l2": None, "seconds": time.perf_counter() - start, "result": f"raised {error!r}"}
     rates = {"gflops_before": before, "gflops_after": rate()}
-    return found | machine() | revision() | rates | {"seed": case.seed, "changes": case.changes}
+    box = {"stretch": case.map.stretch, "shift": case.map.shift} if case.blind else {}
+    return found | machine() | revision() | rates | {"seed": case.seed, "changes": case.changes} | box
 
 
 def _outcome(solution: Solution, seconds: float, error: float) -> dict[str, Any]:
@@ -356,7 +366,13 @@ def _notes(results: Mapping[str, dict[str, Any]], options: Options) -> str:
     places = listed(
         f"{run['processor']}, {run['cores']} cores, {run['versions']}, scipy {run['scipy']}" for run in runs
     )
-    return (
+    mapped_boxes = (
+        "Exact solutions are left out, and each axis of the box is mapped by y = stretch x + shift: sides are "
+        "multiplied by random factors between 0.5 and 2, and the lower corner is shifted by up to one side of the new "
+        "box (`benchmarks/mapped.py`; NumPy's default_rng((0, number of the row)); the numbers stand beside each run). "
+        "Collocation is on the original box. "
+    )
+    return (mapped_boxes if options.blind else "") + (
         f"A run reaches its bar if its error is at most the bar in at most {_SLACK} times the seconds allowed. One "
         "least squares of that size is `scipy.linalg.lstsq` (gelsd) on a random matrix with as many rows and columns "
         "as the fit that gave the solution; compilation is not in the ratio; a dash is for cells and for networks "

@@ -16,7 +16,7 @@ import importlib.metadata
 from sngd import descent, display, files, geometry, library, linearize, networks, problem, search, sketch, solver
 from sngd.display import ProgressDisplay
 from sngd.features import Features
-from sngd.files import read_data
+from sngd.files import read_data, read_mesh
 from sngd.geometry import (
     GaussLegendre,
     Midpoint,
@@ -27,6 +27,7 @@ from sngd.geometry import (
     annulus,
     ball,
     box,
+    cloud,
     disk,
     ellipse,
     ellipsoid,
@@ -34,6 +35,7 @@ from sngd.geometry import (
     implicit,
     interval,
     layers,
+    mesh,
     polygon,
     regions,
     space_time,
@@ -125,6 +127,7 @@ __all__ = [
     "annulus",
     "ball",
     "box",
+    "cloud",
     "corners",
     "descent",
     "directional",
@@ -145,6 +148,7 @@ __all__ = [
     "library",
     "linearize",
     "load",
+    "mesh",
     "networks",
     "partial",
     "plot",
@@ -153,6 +157,7 @@ __all__ = [
     "problem",
     "profile",
     "read_data",
+    "read_mesh",
     "regions",
     "save",
     "search",

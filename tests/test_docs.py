@@ -40,6 +40,27 @@ def test_the_readme_solves_poissons_equation_in_fifteen_lines(capsys):
     assert 0 < float(capsys.readouterr().out) < 1e-10
 
 
+@pytest.mark.parametrize("page", ["regions", "interfaces"])
+def test_the_code_of_a_page_runs(page):
+    """The blocks of a page are one program, whose assertions hold."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), f"{page}.md", "exec"), {})
+
+
+def test_the_sums_of_the_coverage_are_those_of_its_rows():
+    sections = re.split(r"^## ", (ROOT / "docs" / "coverage.md").read_text(), flags=re.MULTILINE)[1:]
+    verdicts = ("plainly", "with a trick", "not")
+    found = {}
+    for section in sections[:-1]:
+        given = [row.split(" | ")[1] for row in section.splitlines() if row.startswith("| ") and "verdict" not in row]
+        assert set(given) <= set(verdicts)
+        found[section.splitlines()[0]] = [len(given), *map(given.count, verdicts)]
+    found["all"] = [sum(column) for column in zip(*found.values(), strict=True)]
+    rows = [row.strip("| ").split(" | ") for row in sections[-1].splitlines() if re.search(r"\d \|$", row)]
+    assert {name: list(map(int, numbers)) for name, *numbers in rows} == found
+
+
 def test_examples_run():
     for path in sorted((ROOT / "examples").glob("*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -93,7 +114,7 @@ def test_examples_on_regions_hold_with_their_exact_solutions():
     for path in paths:
         found = runpy.run_path(str(path))
         problem = found["problem"]
-        if problem.exact is None:
+        if not isinstance(problem, sngd.Problem) or problem.exact is None:
             continue
         # The exact solution is that of the unknowns, and not of what a trial function makes them of.
         unknowns = [

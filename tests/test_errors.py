@@ -61,6 +61,7 @@ NAMES = {
     "np": np,
     "jnp": jnp,
     "square": SQUARE,
+    "tetrahedron": np.array([[0, 1, 2], [1, 0, 3], [2, 1, 3], [0, 2, 3]]),
     "key": jax.random.key(0),
     "solve": solve,
     "equation": EQUATION,
@@ -110,7 +111,7 @@ def run(command):
 
 
 def test_the_tables_are_complete():
-    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (182, 24, 21)
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (192, 24, 30)
 
 
 @pytest.mark.parametrize(("source", "stated"), IN_PYTHON)

@@ -1,6 +1,7 @@
 """Frozen features, their least-squares problem, the choice between them, cells, and the estimate of the error."""
 
 import dataclasses
+import itertools
 import math
 
 import jax
@@ -18,6 +19,7 @@ from sngd.features import (
     Coupling,
     FeatureChoice,
     March,
+    Network,
     System,
     can_march,
     fit,
@@ -195,6 +197,54 @@ def test_features_that_are_too_few_say_how_far_they_came():
     assert solution.result is sngd.Result.STAGNATED
     assert "the features leave an estimated error of" in solution.detail
     assert solution.error_estimate > 1e-6
+
+
+def decaying():
+    """Two functions of three variables that hardly change along one of them, with an equation that is not linear."""
+
+    def exact(z):
+        t, x, y = z
+        return jnp.exp(-t / 20) * jnp.stack([jnp.sin(3 * x) * jnp.cos(3 * y), jnp.cos(3 * x) * jnp.sin(3 * y)])
+
+    def equations(u, v, x):
+        a, b = exact(x)
+        return u(x) + u(x) ** 3 - a - a**3, v(x) * (1 + u(x) ** 2) - b * (1 + a**2)
+
+    domain = sngd.space_time(t=(0, 1), x=(-1, 1), y=(-1, 1))
+    return sngd.Problem(domain, [sngd.Interior(equations)], unknowns=["u", "v"], exact=exact)
+
+
+def test_bandwidths_on_three_axes_follow_the_slopes_of_the_solution():
+    problem = decaying()
+    chooser = Chooser(FeatureChoice(), Conditions.of(problem, "sin"), (0,), lambda line: None)
+    ranked, better = itertools.islice(chooser.stages(insist=False), 2)
+    assert ranked.features.count == 256
+    assert better.features.count == 512
+    t, x, y = better.features.bandwidths
+    assert t < x / 4
+    assert x == pytest.approx(y, rel=0.1)
+    assert better.score < chooser.candidate(Family((2.0, x, y), 512)).score / 4
+
+
+def test_more_features_are_tried_only_if_there_is_time():
+    asked = []
+    has_time = lambda expected: asked.append(expected) or len(asked) < 2
+    chooser = Chooser(FeatureChoice(), Conditions.of(POISSON, "sin"), (0,), lambda line: None, goes_on=has_time)
+    # There is time for the second number of features, and none for wider ones.
+    ranked, second = chooser.stages(insist=False)
+    assert second.features == dataclasses.replace(ranked.features, count=512)
+    assert len(asked) == 3
+    assert asked[0] > 0
+
+
+def test_slopes_are_parts_of_the_steepest_one():
+    points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
+    layer = Family((3.0, 20.0, 5.0), 2).draw(np.random.default_rng(0))
+    box = sngd.box(x=(0, 7), y=(0, 1), z=(0, 1))
+    network = Network(layer, (box,), np.array([[[1.0, 2.0], [0.0, 0.0]]]))
+    steep = np.abs(layer.weights[1])
+    np.testing.assert_allclose(network.slopes(points), steep / np.max(steep))
+    np.testing.assert_array_equal(network.moved(-network.outputs, np.zeros(0)).slopes(points), np.ones(3))
 
 
 def test_a_component_that_vanishes_is_measured_against_the_largest_one():

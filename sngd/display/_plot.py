@@ -1,23 +1,20 @@
-"""A figure of a function on a box, as curves or maps, with the history of the run that found it."""
+"""A figure of a function on a region, as curves or maps, with the history of the run that found it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from sngd._history import History
-from sngd.geometry import AbstractRegion
+from sngd.display._maps import Values, draw_maps, norm_of
+from sngd.display._slices import Slice, slices
+from sngd.geometry import AbstractRegion, Box, Regions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The numbers of points along each axis, for a curve and for a map.
-_CURVE, _MAP = 401, 121
-
-# The color scale of an error is logarithmic, to show the structure of the error. It begins at this part of the largest
-# error.
-_SMALLEST_SHOWN = 1e-3
+DEVIATION = "standard deviation"
 
 # Within so many standard deviations a normal distribution has 95 % of its probability.
 _QUANTILE = 1.96
@@ -34,13 +31,15 @@ def draw(
     exact: Callable[[Float[np.ndarray, "n d"]], np.ndarray] | None = None,
     deviation: Callable[[Float[np.ndarray, "n d"]], np.ndarray] | None = None,
     axes: Sequence[str] | None = None,
+    at: Mapping[str, float] | None = None,
+    surface: bool = False,
     component: int = 0,
     title: str | None = None,
 ) -> "Figure":
-    """A figure with one panel each for the function, the exact solution, the absolute error and the history.
+    """A figure with panels for the function, the exact solution, the absolute error and the history.
 
-    With one axis the panels are curves, with two axes they are maps. The other coordinates are those of the center of
-    the domain. The figure does not use the state of pyplot.
+    With one axis the panels are curves, with two axes they are maps. Outside of the domain they are empty. The figure
+    does not use the state of pyplot.
 
     - `function`: a function from points, shape `(n, d)`, to values, shape `(n,)` or `(n, m)`. Of complex values the
       modulus is drawn.
@@ -50,66 +49,101 @@ def draw(
       not drawn.
     - `deviation`: the standard deviation of the function, a function like `function`. Around a curve it makes a band
       of 95 % probability, and a map has a panel of it. If it is left out, it is not drawn.
-    - `axes`: the names of the one or two axes that vary. By default they are the first one or two axes of the domain.
+    - `axes`: the names of the one or two axes that vary. By default they are the first one or two axes of a box. Of
+      another region they are the axes of space; if there are three, there are three slices.
+    - `at`: the values of axes that do not vary, by their names. The other ones are those of the center of the domain.
+    - `surface`: whether the values on the boundary surface are drawn too, for a domain with three axes of space.
     - `component`: the index of the output to draw, from 0 to `m - 1`.
     - `title`: the title of the whole figure.
 
-    Raises `ValueError` for an unknown axis, for no axis or more than two, and for a component that does not exist.
+    Raises `TypeError` or `ValueError` for an unknown axis, for no axis or more than two, for values of axes that are
+    outside of their bounds, for a slice outside of the domain, for a surface in less than three dimensions, and for a
+    component that does not exist.
     """
-    # The import of Matplotlib takes a second, and a run needs Matplotlib only at its end.
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    chosen = slices(domain, axes, at)
+    if surface:
+        _require_surface(domain, chosen)
 
-    shown = _positions(domain, axes)
-    points, count = _slice(domain, shown)
-    found = _component(function(points), component)
-    panels = {"solution": _drawn(found)}
-    if exact is not None:
-        known = _component(exact(points), component)
-        panels |= {"exact": _drawn(known), "absolute error": np.abs(found - known)}
-    spread = None if deviation is None else _component(deviation(points), component)
-    if spread is not None and len(shown) > 1:
-        panels["standard deviation"] = spread
-    figure = Figure(figsize=(4 * (len(panels) + 1), 3.4), layout="constrained")
-    if title is not None:
-        figure.suptitle(title)
-    places = figure.subplots(1, len(panels) + 1)
-    for place, (name, values) in zip(places, panels.items(), strict=False):
-        place.set_title(name)
-        place.set_xlabel(domain.axes[shown[0]])
-        if len(shown) == 1:
-            place.plot(points[:, shown[0]], values)
-            if name == "solution" and spread is not None:
-                ends = values + _QUANTILE * np.array([[-1.0], [1.0]]) * spread
-                place.fill_between(points[:, shown[0]], *ends, alpha=0.3, label="95 %")
-                place.legend()
-            place.set_yscale("log" if name == "absolute error" else "linear")
-        else:
-            place.set_ylabel(domain.axes[shown[1]])
-            _draw_map(figure, place, values.reshape(count, count).T, [domain.bounds[axis] for axis in shown], name)
-    _draw_history(places[-1], history)
+    def values(points: Float[np.ndarray, "n d"]) -> dict[str, Float[np.ndarray, " n"]]:
+        found = _component(function(points), component)
+        named = {"solution": _drawn(found)}
+        if exact is not None:
+            known = _component(exact(points), component)
+            named |= {"exact": _drawn(known), "absolute error": np.abs(found - known)}
+        if deviation is not None:
+            named[DEVIATION] = _component(deviation(points), component)
+        return named
+
+    if len(chosen[0].shown) == 1:
+        figure, last = _draw_curves(values, chosen[0], title)
+    elif isinstance(domain, Box) and not surface:
+        figure, last = _draw_box(values, chosen[0], title, held=bool(at))
+    else:
+        figure, last = draw_maps(values, domain, chosen, surface, title)
+    _draw_history(last, history)
     return figure
 
 
-def _positions(domain: AbstractRegion, axes: Sequence[str] | None) -> list[int]:
-    """The indices of the axes that vary."""
-    if axes is None:
-        return list(range(min(domain.dimension, 2)))
-    names = [axes] if isinstance(axes, str) else list(axes)
-    if not 1 <= len(names) <= 2 or len(set(names)) < len(names):
-        raise ValueError(f"axes is {axes!r}; give one or two different axes of {', '.join(domain.axes)}")
-    return [domain.index(name) for name in names]
+def _require_surface(domain: AbstractRegion, chosen: Sequence[Slice]) -> None:
+    if len(domain.space_axes) != 3:
+        raise ValueError(
+            f"surface is True, and the axes of space of this domain are {', '.join(domain.space_axes) or 'none'}; a "
+            "surface needs three of them, so leave it out"
+        )
+    if len(chosen[0].shown) == 1:
+        raise ValueError(f"surface is True, and axes names {chosen[0].names[0]!r} alone; name two axes or none")
 
 
-def _slice(domain: AbstractRegion, shown: list[int]) -> tuple[Float[np.ndarray, "n d"], int]:
-    """The points of a grid along the axes that vary, and the number of points along each of these axes.
+def _panels(count: int, title: str | None) -> "tuple[Figure, Any]":
+    """A figure with panels in a row."""
+    # The import of Matplotlib takes a second, and a run needs Matplotlib only at its end.
+    from matplotlib.figure import Figure  # noqa: PLC0415
 
-    The other coordinates are those of the center of the domain.
-    """
-    count = _CURVE if len(shown) == 1 else _MAP
-    grid = np.meshgrid(*[np.linspace(*domain.bounds[axis], count) for axis in shown], indexing="ij")
-    points = np.tile(np.mean(domain.bounds, axis=1), (grid[0].size, 1))
-    points[:, shown] = np.stack(grid, axis=-1).reshape(-1, len(shown))
-    return points, count
+    figure = Figure(figsize=(4 * count, 3.4), layout="constrained")
+    if title is not None:
+        figure.suptitle(title)
+    return figure, figure.subplots(1, count)
+
+
+def _draw_curves(values: Values, part: Slice, title: str | None) -> "tuple[Figure, Any]":
+    """Curves of each quantity along an axis, and a place for the history."""
+    found = {name: part.filled(each) for name, each in values(part.points[part.inside]).items()}
+    spread = found.pop(DEVIATION, None)
+    figure, places = _panels(len(found) + 1, title)
+    (along,), regions = part.along, _regions_along(part)
+    for place, (name, each) in zip(places, found.items(), strict=False):
+        place.set_title(name)
+        place.set_xlabel(part.names[0])
+        for inside in regions:
+            # Functions may jump between regions, and have one color in all of them.
+            place.plot(along[inside], each[inside], color="C0")
+        if name == "solution" and spread is not None:
+            ends = each + _QUANTILE * np.array([[-1.0], [1.0]]) * spread
+            place.fill_between(along, *ends, alpha=0.3, label="95 %")
+            place.legend()
+        place.set_yscale("log" if name == "absolute error" else "linear")
+    return figure, places[-1]
+
+
+def _regions_along(part: Slice) -> list[Bool[np.ndarray, " n"]]:
+    """Which points of a line are in each of the regions that the domain is made of, the first one that they are in."""
+    if not isinstance(part.domain, Regions):
+        return [np.ones(len(part.points), dtype=bool)]
+    inside = np.stack([region.contains(part.points) for region in part.domain.named_regions.values()])
+    return list(inside & (np.cumsum(inside, axis=0) == 1))
+
+
+def _draw_box(values: Values, part: Slice, title: str | None, *, held: bool) -> "tuple[Figure, Any]":
+    """Maps of each quantity on a rectangle, and a place for the history."""
+    found = values(part.points)
+    figure, places = _panels(len(found) + 1, title)
+    for place, (name, each) in zip(places, found.items(), strict=False):
+        place.set_title(f"{name}, {part.place}" if held and part.place else name)
+        place.set_xlabel(part.names[0])
+        place.set_ylabel(part.names[1])
+        bounds = [part.domain.bounds[axis] for axis in part.shown]
+        _draw_map(figure, place, each.reshape(part.counts).T, bounds, name)
+    return figure, places[-1]
 
 
 def _drawn(values: np.ndarray) -> Float[np.ndarray, " n"]:
@@ -124,12 +158,8 @@ def _component(values: np.ndarray, component: int) -> np.ndarray:
 
 
 def _draw_map(figure: "Figure", place: Any, image: np.ndarray, bounds: Sequence, name: str) -> None:
-    from matplotlib.colors import LogNorm  # noqa: PLC0415
-
-    top = image.max()
-    logarithmic = name == "absolute error" and top > 0
-    norm = LogNorm(max(top * _SMALLEST_SHOWN, np.finfo(float).tiny), top) if logarithmic else None
     extent = (*bounds[0], *bounds[1])
+    norm = norm_of(name, image)
     mesh = place.imshow(image, origin="lower", extent=extent, aspect="auto", cmap="viridis", norm=norm)
     figure.colorbar(mesh, ax=place)
 
@@ -149,5 +179,9 @@ def _draw_history(place: Any, history: History) -> None:
     measured = np.isfinite(history.error)
     if measured.any():
         place.semilogy(history.iteration[measured], history.error[measured], marker, label="relative $L^2$ error")
+    if len(history) == 1:
+        # Marks at the one iteration, away from the legend.
+        place.set_xticks(history.iteration)
+        place.margins(y=0.4)
     if positive.any() or measured.any():
         place.legend()

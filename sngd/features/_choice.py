@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -27,6 +28,11 @@ _EXACT = 1e-14
 # In more dimensions than this, features of one coordinate each are tried first, and columns are added only as long as
 # the residual that they lead to at the present rate is at most so many times the one that is asked for.
 _MANY_AXES, _NEAR = 3, 10.0
+
+# On so many axes and more a component has at least so many features in the ranking: fewer do not tell good bandwidths
+# from bad ones. On so many axes the proportions of the bandwidths follow the solution, whose slope along an axis counts
+# as at least this part of the largest one. Bandwidths that differ by less than this factor are not compared.
+_SEVERAL_AXES, _LEAST_FEATURES, _LEAST_SLOPE, _EQUAL = 3, 256, 1 / 32, 1.2
 
 # Where all candidates are poor, the ranking is repeated with up to so many times as many columns. Each axis is tried
 # alone there, if there are at most so many axes.
@@ -71,8 +77,8 @@ class Candidate:
 class FeatureChoice:
     """How features and their number are chosen.
 
-    - `columns`: of the least-squares problem by which families are ranked: features times components of the solution.
-      `largest`: columns at most.
+    - `columns`: of the least-squares problem by which families are ranked: features times components of the solution;
+      on three and more axes 256 features for each component at least. `largest`: columns at most.
     - `first`, `widest`: the bandwidths, in radians per half side of the domain, between which the ranking doubles that
       of all axes. In one dimension a wave takes fewer columns, and `widest_line` takes the place of `widest`.
     - `patience`: doublings without improvement after which the ranking goes on to single axes.
@@ -82,7 +88,7 @@ class FeatureChoice:
     """
 
     columns: int = 256
-    largest: int = 2048
+    largest: int = 4096
     first: float = 2.0
     widest: float = 128.0
     widest_line: float = 4096.0
@@ -109,7 +115,7 @@ class Chooser:
 
     - `conditions`: of a problem in least-squares form, with the points of its user or without points.
     - `seed`: whole numbers, from which the features are drawn. `report`: takes a line for each candidate.
-    - `memory`: bytes that a fit may take.
+    - `memory`: bytes that a fit may take. `goes_on`: whether there is time for a fit of so many seconds.
     """
 
     def __init__(
@@ -119,8 +125,10 @@ class Chooser:
         seed: tuple[int, ...],
         report: Callable[[str], None],
         memory: float = math.inf,
+        goes_on: Callable[[float], bool] = lambda expected: True,
     ):
         self._choice, self._conditions, self._report, self._memory = choice, conditions, report, memory
+        self._goes_on, self._expected = goes_on, 0.0
         self._problem, self._seed = conditions.problem, seed
         self._units: Units | None = None
         self._linear: bool | None = None
@@ -143,7 +151,9 @@ class Chooser:
         # One step is enough for a linear equation, whatever the limit.
         limit = 0 if self._linear else steps
         if (features, limit) not in self._tried:
+            began = time.perf_counter()
             found = self.made(features, steps)
+            self._expected = time.perf_counter() - began
             limit = 0 if self._linear else steps
             self._tried[features, limit] = found
             self._report(f"{features}: residual {found.score:.1e}, {found.fit.steps} steps")
@@ -190,6 +200,9 @@ class Chooser:
         while most >= _WORTHWHILE * count:
             before, fewer = best.score, count
             count = min(int(self._choice.growth * count), most)
+            # The operations of a fit grow with the cube of the columns.
+            if not self._goes_on(self._expected * (count / fewer) ** 3):
+                return
             best = self.widened(dataclasses.replace(best.features, count=count))
             yield best
             ahead = math.log(most / count) / math.log(count / fewer)
@@ -199,13 +212,36 @@ class Chooser:
                 return
 
     def widened(self, features: Features) -> Candidate:
-        """The best candidate with so many features, of those with these bandwidths and wider ones."""
-        found = self.candidate(features)
-        while True:
+        """The best candidate with so many features: with these bandwidths, in other proportions, and with wider ones,
+        as long as there is time.
+        """
+        found = self._proportioned(self.candidate(features))
+        while self._goes_on(self._expected):
             other = self.candidate(found.features.scaled(*[self._choice.wider] * self._axes))
             if not other.score < self._choice.better * found.score:
-                return found
+                return self._proportioned(found)
             found = other
+        return found
+
+    def _proportioned(self, best: Candidate) -> Candidate:
+        """The better one of a candidate on three axes and of as many waves whose bandwidths are like its slopes."""
+        features = best.features
+        if self._axes != _SEVERAL_AXES or features.spread == "layers" or features.coordinates or self.found_nothing:
+            return best
+        domain = self._problem.domain
+        scaled = (points_of_norms(domain) - domain.center) / domain.half_sides
+        slopes = np.maximum(best.fit.network.slopes(scaled), _LEAST_SLOPE)
+        low, high = 0.0, 2 * max(features.bandwidths) / float(np.min(slopes))
+        for _ in range(50):
+            middle = (low + high) / 2
+            waves = waves_of(dataclasses.replace(features, bandwidths=tuple(middle * slopes)))
+            low, high = (middle, high) if waves < waves_of(features) else (low, middle)
+        bandwidths = np.maximum(low * slopes, _NARROW)
+        ratios = bandwidths / np.array(features.bandwidths)
+        if (np.max(ratios) < _EQUAL and np.min(ratios) > 1 / _EQUAL) or not self._goes_on(self._expected):
+            return best
+        other = self.candidate(dataclasses.replace(features, bandwidths=tuple(bandwidths)))
+        return min(best, other, key=lambda found: found.score)
 
     @property
     def outputs(self) -> int:
@@ -291,6 +327,8 @@ class Chooser:
         - `insist`: whether to rank with more columns where all candidates are poor.
         """
         columns = self._choice.columns
+        if self._axes >= _SEVERAL_AXES:
+            columns = max(columns, min(_LEAST_FEATURES, self._choice.columns) * self.outputs)
         if self._axes > _MANY_AXES:
             self._rank(dataclasses.replace(self._slow(columns), coordinates=1))
         best = self._on_axes(self._on_doublings(columns))

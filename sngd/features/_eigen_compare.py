@@ -125,16 +125,16 @@ class _Functions:
     @classmethod
     def of(cls, found: Found, rule: Collocation) -> "_Functions":
         columns, (cell,) = found.ritz.columns, found.system.cells
-        problem = found.system.problem
-        outputs = found.layer.outputs_of(columns.T, problem.outputs)
+        outputs = found.layer.outputs_of(columns.T, found.system.problem.outputs)
         scaled, roots = (rule.points - cell.center) / cell.half_sides, np.sqrt(rule.weights)
         parts = [
             np.einsum("nq,pmq->nmp", roots[at : at + _AT_ONCE, None] * found.layer(scaled[at : at + _AT_ONCE]), outputs)
             for at in range(0, len(scaled), _AT_ONCE)
         ]
-        there = np.concatenate(parts)
-        if problem.components.has_trials:
-            there = problem.components.linear(rule.points, there)
+        there, components = np.concatenate(parts), found.system.problem.components
+        if components.has_trials:
+            # An eigenvalue problem is linear, and so are its trial functions: they need no point of linearization.
+            there = components.changes(rule.points, np.zeros(there.shape[:2]), there)
         return cls(np.real(found.ritz.values), columns, there.reshape(-1, columns.shape[1]))
 
     def basis(self, chosen: Int[np.ndarray, " s"]) -> tuple[Float[np.ndarray, "k s"], Float[np.ndarray, "N s"]]:

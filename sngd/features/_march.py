@@ -27,8 +27,8 @@ from sngd.features._probe import Probe, probe
 from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
-from sngd.geometry import Box, Regions
-from sngd.problem import Periodic, Problem, with_other_points
+from sngd.geometry import Box, Regions, reentrant_corners
+from sngd.problem import Integral, Periodic, Problem, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1
@@ -58,6 +58,9 @@ _PROBE = 2.0
 # The number of the draw of features that a solution from readings is compared on.
 _COMPARED = 3
 
+# The bandwidth and the numbers of features in graded cells, and how often they are halved in one attempt.
+_GRADED = (4.0, (32, 64, 200), 2)
+
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
 
@@ -73,6 +76,8 @@ class March:
       component of the solution, in domains of one, two and three dimensions.
     - `halvings`: how often an axis is halved at most. `cells`: in one window at most.
     - `steps`: Gauss-Newton steps at most for each attempt.
+    - `grading`: how often cells are halved along all axes towards the point with the largest residual, in each attempt;
+      0 for cells that are halved as a whole.
     - `windows`: instants at which a window ends in any case, such as those at which data jump.
     """
 
@@ -81,6 +86,7 @@ class March:
     halvings: int = 16
     cells: int = 512
     steps: int = 12
+    grading: int = 0
     windows: tuple[float, ...] = ()
 
     def __post_init__(self):
@@ -91,7 +97,8 @@ class March:
             raise ValueError(f"counts is {self.counts}; give one number for each of the dimensions one, two and three")
         for count in self.counts:
             require_integer("counts", count, least=2)
-        require_integer("halvings", self.halvings, least=0)
+        for name in ("halvings", "grading"):
+            require_integer(name, getattr(self, name), least=0)
         for name in ("cells", "steps"):
             require_integer(name, getattr(self, name), least=1)
         if any(not early < late for early, late in itertools.pairwise(self.windows)):
@@ -112,6 +119,11 @@ class March:
         first, last = domain.bounds[domain.index(domain.time_axis)]
         if not first < self.windows[0] <= self.windows[-1] < last:
             raise ValueError(f"{given}; the instants must be between {first} and {last}")
+
+    @property
+    def graded(self) -> "March":
+        """The same for solutions that are singular at points: few features in many cells that crowd there."""
+        return dataclasses.replace(self, bandwidth=_GRADED[0], counts=_GRADED[1], grading=_GRADED[2])
 
     def features(self, dimension: int) -> Features:
         """The features of a cell."""
@@ -159,11 +171,11 @@ def can_march(problem: Problem) -> bool:
     """Whether the problem is an evolution from initial conditions, as far as the faces of the conditions tell.
 
     No condition may hold at the last instant, or at the first one and on other faces together, and time is not
-    periodic. There are no unknown constants and no readings, which couple all times. An equation that reads the
-    solution at other times is noticed when it is evaluated.
+    periodic. There are no unknown constants, no readings and no integrals, which couple all times. An equation that
+    reads the solution at other times is noticed when it is evaluated.
     """
     domain = problem.domain
-    if problem.constants or any(condition.is_of_readings for condition in problem.conditions):
+    if problem.constants or any(each.is_of_readings or isinstance(each, Integral) for each in problem.conditions):
         return False
     if domain.time_axis is None or domain.index(domain.time_axis) in problem.joined_axes:
         return False
@@ -271,7 +283,7 @@ class Marcher:
         if not self._conditions.are_pointwise or not self._meets_periodic_conditions():
             return []
         if not self._marches:
-            cells = (self._hull,) if self._like is None else self._like.cells
+            cells = self._first_cells() if self._like is None else self._like.cells
             found = self._window(cells, (math.nan, math.nan), [], self._like)
             return [] if found is None else [found]
         first, last = self._domain.bounds[self._time]
@@ -355,7 +367,7 @@ class Marcher:
         - `guess`: from which a nonlinear equation is solved first; left out, as in `_first`.
         """
         start, end = window
-        best, vain, expected = None, 0, 0.0
+        best, before, apart, vain, expected = None, None, math.inf, 0, 0.0
         # What the windows before could not go below is not sought in this one.
         floors = [_ALIKE * piece.added for piece in pieces if piece.added > self._target]
         target = max([self._target, *floors])
@@ -365,6 +377,9 @@ class Marcher:
             resolved = attempt.added.error <= target
             if resolved and attempt.fit.system.has_readings:
                 attempt = self._compared(attempt)
+            if self._setting.grading:
+                attempt, before, apart = self._beside(attempt, before, apart)
+                resolved = attempt.added.error <= target
             error, least = attempt.added.error, math.inf if best is None else best.added
             self._report(f"{_named(window[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
             vain = 0 if error <= _GAINS * least else vain + 1
@@ -375,8 +390,8 @@ class Marcher:
             enough = max(target, beside_noise(best.inference, best.estimate.sizes))
             if resolved or error <= enough or (vain > _VAIN and best.added <= _FAIR):
                 return best
-            divided = self._refinement.divided(attempt.fit.network, attempt.added.residuals)
-            if divided is None or vain > _VAIN + 1:
+            divided = self._divided(attempt)
+            if divided is None or (vain > _VAIN + 1 and not self._setting.grading):
                 break
             # In two dimensions and more, cells meet more and more others that wait for their elimination.
             expected = (time.perf_counter() - began) * (len(divided) / len(cells)) ** 2
@@ -384,7 +399,49 @@ class Marcher:
             if self._marches:
                 end = cells[0].upper[self._time]
             guess = attempt.fit.network if error <= _CLOSE else None
-        return None
+        return best if self._setting.grading else None
+
+    def _beside(self, attempt: _Attempt, before: Network | None, apart: float) -> tuple[_Attempt, Network, float]:
+        """An attempt with an error that is not smaller than what a geometric series lets expect; its network; and its
+        distance from the one before.
+
+        - `before`: the network of the attempt before. `apart`: the distance of that one from the one before it.
+
+        A singular solution is not made by the features of the correction either, so that the residual does not tell
+        the whole error.
+        """
+        network, problem = attempt.fit.network, attempt.fit.system.problem
+        if before is None:
+            return attempt, network, math.inf
+        points = points_of_norms(self._domain, network.cells)
+        values = [problem.components.at_points(points, each(points)) for each in (network, before)]
+        errors = problem.components.norms(np.sqrt(np.mean((values[0] - values[1]) ** 2, axis=0)))
+        now = float(np.linalg.norm(errors))
+        errors = errors * (min(now / apart, 1.0) if 0 < apart < math.inf else 1.0)
+        both = (attempt.added, attempt.estimate)
+        added, whole = (dataclasses.replace(each, errors=np.maximum(each.errors, errors)) for each in both)
+        return attempt._replace(added=added, estimate=whole), network, now
+
+    def _divided(self, attempt: _Attempt) -> tuple[Box, ...] | None:
+        """Smaller cells after an attempt, or a shorter window; `None` where there are none."""
+        network, residuals = attempt.fit.network, attempt.added.residuals
+        if not self._setting.grading:
+            return self._refinement.divided(network, residuals)
+        corners = [np.array(corner.at) for corner in reentrant_corners(self._domain)]
+        cells = network.cells
+        for corner in corners:
+            cells = self._refinement.towards(cells, corner, 2 * self._setting.grading)
+        if len(cells) > len(network.cells):
+            return cells
+        worst = attempt.between.worst(network, attempt.fit.units)
+        return self._refinement.graded(network.cells, residuals, worst, self._setting.grading)
+
+    def _first_cells(self) -> tuple[Box, ...]:
+        """The cells of the first attempt. Where cells are graded, they crowd at re-entrant corners of the domain."""
+        cells = (self._hull,)
+        for corner in reentrant_corners(self._domain) if self._setting.grading else ():
+            cells = self._refinement.towards(cells, np.array(corner.at), 2 * self._setting.grading)
+        return self._inside(cells)
 
     def _inside(self, cells: tuple[Box, ...]) -> tuple[Box, ...]:
         """The cells that have a part in the domain."""

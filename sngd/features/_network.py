@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int
 
+from sngd.features._basis import Basis
 from sngd.features._families import Layer
 from sngd.geometry import Box
 
@@ -37,6 +38,19 @@ class Network:
         lower, upper = (np.array([cell.extent[side] for cell in self.cells]) for side in (0, 1))
         outside = np.maximum(lower - points[:, None], points[:, None] - upper) / (upper - lower)
         return np.argmin(np.max(outside, axis=2, initial=0.0), axis=1)
+
+    def slopes(self, scaled: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+        """The root mean square of the slope along each axis in the first cell, as a part of that along the steepest
+        one: the largest such part of any component; one for constant functions.
+
+        - `scaled`: points of the cell, scaled to [-1, 1].
+        """
+        axes = self.layer.weights.shape[1]
+        orders = tuple(tuple(row) for row in np.eye(axes, dtype=int).tolist())
+        found = Basis(self.layer).derivatives(scaled, np.ones(axes), orders, self.outputs[0])
+        each = np.sqrt(np.mean(found**2, axis=0))
+        steepest = np.max(each, axis=1, keepdims=True)
+        return np.max(each / np.where(steepest > 0, steepest, 1.0), axis=0) if np.any(steepest > 0) else np.ones(axes)
 
     @property
     def columns(self) -> Float[np.ndarray, "K c"]:

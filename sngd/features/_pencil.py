@@ -60,19 +60,21 @@ class Pencil:
 
     @property
     def values(self) -> Float[np.ndarray, "n k"]:
-        """What the features are in the unknown functions at the interior points, times the roots of the weights there.
+        """The features of all unknown functions at the interior points, times the roots of the weights there.
 
         The inner product of two columns approximates the integral of the product of the functions.
         """
         system, layer = self.system, self.basis.layer
-        points, outputs = system.problem.interior(), system.problem.outputs
+        points = system.problem.interior()
         (cell,) = system.cells
-        features = np.sqrt(points.weights)[:, None] * layer((points.points - cell.center) / cell.half_sides)
-        if not system.problem.components.has_trials:
-            return np.kron(np.eye(outputs), features)
-        parts = np.einsum("ij,nq->nijq", np.eye(outputs), features).reshape(len(features), outputs, -1)
-        found = system.problem.components.linear(points.points, parts)
-        return found.transpose(1, 0, 2).reshape(-1, parts.shape[-1])
+        features = layer((points.points - cell.center) / cell.half_sides)
+        products = np.kron(np.eye(system.problem.outputs), np.sqrt(points.weights)[:, None] * features)
+        components = system.problem.components
+        if not components.has_trials:
+            return products
+        by = products.reshape(len(components), len(features), -1).transpose(1, 0, 2)
+        changes = components.changes(points.points, np.zeros(by.shape[:2]), by)
+        return changes.transpose(1, 0, 2).reshape(products.shape)
 
     def residuals(self, values: Inexact[np.ndarray, " p"], columns: Inexact[np.ndarray, "k p"]) -> np.ndarray:
         """The norms of the residuals of eigenpairs, shape `(p,)`."""

@@ -12,6 +12,12 @@ from sngd.geometry import Box
 # Cells whose residual is at least this part of the largest one are halved together.
 _MARKED = 1e-2
 
+# Points of a cell are at its faces up to this part of the domain.
+_AT = 1e-12
+
+# Where cells are graded, those whose residual is at least this part of the largest one.
+_LARGEST = 0.2
+
 # The part of the coefficients of a Legendre series, from the last ones on, that tells how well a solution is resolved;
 # and the number of coefficients on each axis, by the dimension.
 _TAIL, _COEFFICIENTS = 1 / 3, {1: 16, 2: 16, 3: 8}
@@ -55,6 +61,42 @@ class Refinement:
         if len(found) > self._cells:
             return None
         return self._shortened(tuple(found), time) if shorter and time is not None else tuple(found)
+
+    def graded(
+        self, cells: tuple[Box, ...], residuals: Float[np.ndarray, " K"], worst: Float[np.ndarray, "K d"], times: int
+    ) -> tuple[Box, ...] | None:
+        """Smaller cells close to the points where the residual is large; `None` where there are none.
+
+        - `residuals`: the norm of the residual in each cell. `worst`: the point of each cell where it is largest.
+        - `times`: how often a cell is halved along all axes towards its point.
+        """
+        if not np.all(np.isfinite(residuals)):
+            return None
+        marked = residuals >= _LARGEST * np.max(residuals)
+        found = []
+        for cell, point, mark in zip(cells, worst, marked, strict=True):
+            found.extend(self._towards(cell, point, times) if mark else [cell])
+        return tuple(found) if len(cells) < len(found) <= self._cells else None
+
+    def towards(self, cells: tuple[Box, ...], point: Float[np.ndarray, " d"], times: int) -> tuple[Box, ...]:
+        """The cells, of which those at a point are halved along all axes towards it so many times."""
+        slack = _AT * self._domain.half_sides
+        found = list(cells)
+        for _ in range(times):
+            there = [cell for cell in found if np.all(np.abs(point - cell.center) <= cell.half_sides + slack)]
+            halved = [part for cell in there for part in self._towards(cell, cell.center, 1)]
+            found = [cell for cell in found if not any(cell is other for other in there)] + halved
+        return tuple(found) if len(found) <= self._cells else cells
+
+    def _towards(self, cell: Box, point: Float[np.ndarray, " d"], times: int) -> list[Box]:
+        axes = range(self._domain.dimension)
+        if not times or not all(self._may_be_halved(cell, axis) for axis in axes):
+            return [cell]
+        parts = [cell]
+        for axis in axes:
+            parts = [half for part in parts for half in halves(part, axis)]
+        nearest = min(parts, key=lambda part: float(np.max(np.abs(point - part.center) / part.half_sides)))
+        return [*(part for part in parts if part is not nearest), *self._towards(nearest, point, times - 1)]
 
     def _shortened(self, cells: tuple[Box, ...], time: int) -> tuple[Box, ...] | None:
         """The first halves in time."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ from sngd.features._families import Features, Layer
 from sngd.features._network import Network
 from sngd.features._points import with_points
 from sngd.geometry import Box, Spread, UniformRandom, joined
-from sngd.linearize import Pointwise, Term, residual_terms
-from sngd.problem import Periodic, Problem
+from sngd.linearize import Pointwise, Term, condition_term, residual_terms
+from sngd.problem import Integral, Periodic, Problem
 
 # Features for whose points conditions are traced, and the points at which it is found out what residuals depend on.
 _FEW, _MANY = 64, UniformRandom(2048)
@@ -149,13 +150,14 @@ class Conditions:
     """The conditions of a problem, traced once.
 
     - `problem`: with any points. `terms`: one for each condition. `pointwise`: what their residuals depend on.
-    - `activation`: of the features.
+    - `activation`: of the features. `densities`: of the integrals among the conditions, by their numbers.
     """
 
     problem: Problem
     terms: tuple[Term, ...]
     pointwise: tuple[Pointwise | None, ...]
     activation: str
+    densities: Mapping[int, tuple[Term, Pointwise | None]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, problem: Problem, activation: str) -> "Conditions":
@@ -168,18 +170,25 @@ class Conditions:
             dense = _MANY if isinstance(problem.domain, Box) else Spread(_MANY.points)
             many = dataclasses.replace(few, quadrature=dense, boundary_quadrature=problem.boundary_quadrature or dense)
         zeros = Layer(np.zeros((FEATURES, problem.domain.dimension)), np.zeros(FEATURES), activation)
-        terms = residual_terms(few, *trial_of(few, zeros, None, problem.start_numbers))
+        trial = trial_of(few, zeros, None, problem.start_numbers)
+        terms = residual_terms(few, *trial)
         pointwise = [
-            None if isinstance(each, Periodic) else Pointwise.of(term.on(many.collocation(each)), problem)
+            None if isinstance(each, Periodic | Integral) else Pointwise.of(term.on(many.collocation(each)), problem)
             for term, each in zip(terms, problem.conditions, strict=True)
         ]
-        return cls(problem, terms, tuple(pointwise), activation)
+        densities = {}
+        for number, each in enumerate(problem.conditions):
+            if isinstance(each, Integral):
+                term = condition_term(few, each.at_points, *trial)
+                densities[number] = term, Pointwise.of(term.on(each.points(problem.domain)), problem)
+        return cls(problem, terms, tuple(pointwise), activation, densities)
 
     @property
     def are_pointwise(self) -> bool:
-        """Whether no condition but periodic ones reads the unknown at other points than its own."""
+        """Whether no condition but periodic ones and integrals reads the unknown at other points than its own."""
         pairs = zip(self.pointwise, self.problem.conditions, strict=True)
-        return all(known is not None or isinstance(each, Periodic) for known, each in pairs)
+        local = all(known is not None or isinstance(each, Periodic | Integral) for known, each in pairs)
+        return local and all(known is not None for _, known in self.densities.values())
 
     @property
     def orders(self) -> tuple[tuple[int, ...], ...]:
@@ -232,7 +241,7 @@ class Conditions:
         for number, (term, condition) in enumerate(zip(self.terms, problem.conditions, strict=True)):
             each = (
                 []
-                if isinstance(condition, Periodic)
+                if isinstance(condition, Periodic | Integral)
                 else [problem.collocation_in(condition, cell, start) for cell in cells]
             )
             parts = [(at, part) for at, part in enumerate(each) if part is not None]
@@ -244,6 +253,26 @@ class Conditions:
                 if before is not None and rows.is_initial:
                     rows = dataclasses.replace(rows, offsets=rows.for_solution(before))
                 found.append(rows)
+        return tuple(found)
+
+    def sums_in(self, problem: Problem, cells: tuple[Box, ...]) -> tuple[Rows, ...]:
+        """The densities of all integrals at their points in cells, times the weights there."""
+        found = []
+        for number, (term, pointwise) in self.densities.items():
+            condition = problem.conditions[number]
+            assert isinstance(condition, Integral)
+            every = condition.points(problem.domain)
+            free, parts = np.full(len(every.weights), True), []
+            for at, cell in enumerate(cells):
+                # A point at the face of two cells belongs to the first one.
+                own = free & cell.contains(every.points)
+                free &= ~own
+                if own.any():
+                    parts.append((at, every.kept(own)))
+            # Rows are multiplied by the roots of the weights of their points.
+            points = joined([dataclasses.replace(part, weights=part.weights**2) for _, part in parts])
+            places = _places([(at, cells[at], part.points) for at, part in parts])
+            found.append(Rows(problem, number, term.on(points), pointwise, places))
         return tuple(found)
 
 

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from sngd.features._basis import Basis
-from sngd.features._blocks import Blocks, Coupling
+from sngd.features._blocks import Blocks, Coupling, Joint
 from sngd.features._families import Layer
 from sngd.features._mesh import Interface, interfaces
 from sngd.features._network import Network
 from sngd.features._rows import Conditions, Rows
 from sngd.geometry import Box
-from sngd.problem import Problem, priors
+from sngd.problem import Integral, Problem, priors
 
 # Rows of readings with noise, and of priors, are this part of the rows that hold exactly. The latter are violated by
 # its square, so that the equations hold to rounding errors however large the noise is.
@@ -28,12 +28,14 @@ _RESPONDS = 1e2
 
 class Units(NamedTuple):
     """What residuals are divided by: for each cell one number for each condition, for each interface one for each order
-    of the derivatives, and one number for readings and priors in units of their standard deviations.
+    of the derivatives, one number for readings and priors in units of their standard deviations, and one for each
+    integral over several cells.
     """
 
     own: tuple[tuple[float, ...], ...]
     jumps: tuple[tuple[float, ...], ...]
     deviation: float = 1.0
+    sums: tuple[float, ...] = ()
 
 
 class Jacobian(NamedTuple):
@@ -59,6 +61,7 @@ class System:
     rows: tuple[Rows, ...]
     interfaces: tuple[Interface, ...] = ()
     orders: tuple[tuple[int, ...], ...] = ()
+    sums: tuple[Rows, ...] = ()
 
     @classmethod
     def of(
@@ -77,7 +80,7 @@ class System:
         found = interfaces(cells, problem.domain.hull, problem.joined_axes)
         # A face of a cell may be outside of the domain.
         between = tuple(each for each in found if len(each.points(problem)[0]))
-        return cls(cells, rows, between, conditions.orders)
+        return cls(cells, rows, between, conditions.orders, conditions.sums_in(problem, cells))
 
     @property
     def problem(self) -> Problem:
@@ -156,7 +159,7 @@ class System:
             )
             for each in self.interfaces
         ]
-        return Units(tuple(own), tuple(jumps), deviation)
+        return Units(tuple(own), tuple(jumps), deviation, self._units_of_sums(basis))
 
     @property
     def bounds(self) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
@@ -199,7 +202,7 @@ class System:
         factors = [exactly(each) if each.noise_unit is None else NOISY / noisy for each in self.rows]
         by_cells = self._by_cells([[factor] * len(each.cells) for each, factor in zip(self.rows, factors, strict=True)])
         own = [tuple(map(operator.mul, *pair)) for pair in zip(units.own, by_cells, strict=True)]
-        return Units(tuple(own), units.jumps, units.deviation * NOISY / noisy)
+        return Units(tuple(own), units.jumps, units.deviation * NOISY / noisy, units.sums)
 
     def blocks(self, jacobian: Jacobian, network: Network, units: Units) -> Blocks:
         """The derivative of all rows by the output weights, and by the constants in their units.
@@ -230,7 +233,40 @@ class System:
                 )
                 couplings.append(Coupling(interface.first, interface.second, left, -right))
         last = priors(self.problem.constants, network.numbers)[1] / units.deviation
-        return Blocks(own, tuple(couplings), border, last)
+        return Blocks(own, tuple(couplings), border, last, self._joints(network, units))
+
+    def _joints(self, network: Network, units: Units) -> tuple[Joint, ...]:
+        """The derivatives of the integrals by the output weights of all cells, and by the constants."""
+        found, basis = [], Basis(network.layer)
+        for each, unit in zip(self.sums, units.sums, strict=True):
+            responses, equations = each.jacobian(basis, network, basis), each.term.components
+            features, constants = (
+                [part.reshape(-1, equations, *part.shape[1:]).sum(axis=0) for part in parts] for parts in responses
+            )
+            parts = tuple(network.layer.columns_of(part) / unit for part in features)
+            found.append(Joint(tuple(at for at, *_ in each.cells), parts, np.sum(constants, axis=0) / unit))
+        return tuple(found)
+
+    def _units_of_sums(self, basis: Basis) -> tuple[float, ...]:
+        """For each integral the root mean square, over the features, of its response, over the root of its weight."""
+        found = []
+        for each in self.sums:
+            parts = [part.reshape(-1, each.term.components, *part.shape[1:]) for part in each.jacobian(basis).features]
+            responses = np.stack([np.sum(part, axis=0) for part in parts])
+            norm = math.sqrt(float(np.mean(np.sum(responses**2, axis=(0, 1)))))
+            found.append((norm or 1.0) / math.sqrt(each.weight))
+        return tuple(found)
+
+    def _integrals(self, network: Network, units: Units, basis: Basis | None) -> list[Float[np.ndarray, " n"]]:
+        """How far the integrals are from their values, in units."""
+        basis, found = basis or Basis(network.layer), []
+        for each, unit in zip(self.sums, units.sums, strict=True):
+            parts = [part.reshape(-1, each.term.components) for part in each.residual(network, basis)]
+            condition = self.problem.conditions[each.number]
+            assert isinstance(condition, Integral)
+            total = np.sum([np.sum(part, axis=0) for part in parts], axis=0)
+            found.append((total - np.ravel(np.asarray(condition.value))) / unit)
+        return found
 
     def noisy_rows(self) -> list[Int[np.ndarray, "n 2"]]:
         """The cells of the rows of readings with noise, and their places among the own rows of the cell; an array for
@@ -254,19 +290,32 @@ class System:
         return [conditions[each.number].estimates_noise for each in self.rows]
 
     def stacked(self, network: Network, units: Units, basis: Basis | None = None) -> list[Float[np.ndarray, " n"]]:
-        """The residual in each cell and the jumps at each interface, in units, in the order of the blocks."""
+        """The residual in each cell, the jumps at interfaces and the integrals, in units, in the order of blocks."""
         pairs = zip(self.residual(network, basis), units.own, strict=True)
         own = [_stacked(parts, each) for parts, each in pairs]
         last = priors(self.problem.constants, network.numbers)[0] / units.deviation
-        return [*own, *self._jumps(network, units), last]
+        return [*own, *self._jumps(network, units), *self._integrals(network, units, basis), last]
 
     def by_cells(self, stacked: list[Float[np.ndarray, " n"]]) -> Float[np.ndarray, " K"]:
         """The norms of residuals in each cell, with those of its interfaces."""
         squares = np.array([np.sum(part**2) for part in stacked[: len(self.cells)]])
         coupled = [each for each in self.interfaces if self._components(each)]
-        for interface, part in zip(coupled, stacked[len(self.cells) : -1], strict=True):
+        for interface, part in zip(coupled, stacked[len(self.cells) :], strict=False):
             squares[[interface.first, interface.second]] += np.sum(part**2)
         return np.sqrt(squares)
+
+    def worst(self, network: Network, units: Units) -> Float[np.ndarray, "K d"]:
+        """The point of each cell at which the residual is largest, in units."""
+        found = np.stack([cell.center for cell in self.cells])
+        largest = np.zeros(len(self.cells))
+        places = self._by_cells([[scaled for *_, scaled in each.cells] for each in self.rows])
+        for number, cell in enumerate(zip(self.residual(network), units.own, places, strict=True)):
+            for part, scale, scaled in zip(*cell, strict=True):
+                norms = np.linalg.norm(part.reshape(len(scaled), -1), axis=1) / scale
+                if np.max(norms, initial=0.0) > largest[number]:
+                    largest[number], at = np.max(norms), int(np.argmax(norms))
+                    found[number] = self.cells[number].center + self.cells[number].half_sides * scaled[at]
+        return found
 
     def _jumps(self, network: Network, units: Units) -> list[Float[np.ndarray, " n"]]:
         found = []

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from sngd.geometry._box import Box, Face, box_of
+from sngd.geometry._box import Box, Face, Piece, box_of
 from sngd.geometry._collocation import Collocation
-from sngd.geometry._pieces import AbstractPiece
-from sngd.geometry._region import STEP, AbstractRegion, quasi_random
+from sngd.geometry._pieces import AbstractPiece, Several
+from sngd.geometry._region import STEP, AbstractRegion, Side, quasi_random
+
+# Boundaries of two regions are the same where they are closer than this part of the largest side.
+_SAME = 1e-12
+
+
+# A part of a region has at least this part of the points of a full box, if so many times as many as those are enough to
+# find them.
+_LEAST, _MOST = 0.5, 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,7 +64,12 @@ class _Combination(AbstractRegion):
     @functools.cached_property
     def _pieces(self) -> tuple[AbstractPiece, ...]:
         second = [piece.flipped() for piece in self.second.pieces] if self._removes else list(self.second.pieces)
-        return not_empty(on_boundary(piece, self) for piece in (*self.first.pieces, *second))
+        found = [on_boundary(piece, self) for piece in (*self.first.pieces, *second)]
+        # Where the boundaries of both parts are the same, it is that of the first one.
+        step, first = _SAME * float(np.max(self.half_sides)), self.first
+        is_new = lambda points, normals: ~_is_boundary(first, points, normals, step)
+        count = len(self.first.pieces)
+        return not_empty([*found[:count], *(piece.kept(is_new) for piece in found[count:])])
 
     _removes = False
 
@@ -103,7 +116,7 @@ class Difference(_Combination):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Part(AbstractRegion):
-    """The part of a region in a box with the same axes. Its points are as dense as in a full box."""
+    """The part of a region in a box with the same axes."""
 
     whole: AbstractRegion
     cell: Box
@@ -123,10 +136,17 @@ class Part(AbstractRegion):
         return self.whole.contains(points, margin) & self.cell.contains(points, margin)
 
     def spread(self, count: int, seed: int = 0) -> Collocation:
+        """Points as dense as `count` of them in a full box; denser where the part is small, so that it has enough."""
         lower, upper = self.extent
-        points = lower + (upper - lower) * quasi_random(count, self.dimension, seed)
-        inside = points[self.whole.contains(points)]
-        return Collocation(inside, np.zeros_like(inside), np.full(len(inside), self.measure / count))
+        drawn = count
+        while True:
+            points = lower + (upper - lower) * quasi_random(drawn, self.dimension, seed)
+            inside = points[self.whole.contains(points)]
+            if len(inside) >= _LEAST * count or drawn >= _MOST * count:
+                measure = self.measure * len(inside) / drawn
+                inside = inside[:count]
+                return Collocation(inside, np.zeros_like(inside), np.full(len(inside), measure / max(len(inside), 1)))
+            drawn *= 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -172,10 +192,26 @@ class Regions(AbstractRegion):
             raise ValueError(f"region is {name!r}; the regions of this domain are {', '.join(self.named_regions)}")
         return self.named_regions[name]
 
+    def face(self, axis: str, side: Side) -> Piece:
+        if self.time_axis is None or axis != self.time_axis or side not in ("lower", "upper"):
+            return super().face(axis, side)
+        return Several.of([self._instant(name, side) for name in self.named_regions])
+
+    @property
+    def initial(self) -> Piece:
+        return super().initial if self.time_axis is None else self.face(self.time_axis, "lower")
+
     def initial_of(self, name: str) -> AbstractPiece:
         """One of the regions at the first instant. Raises `ValueError` if no axis is time."""
-        initial, region = self.region(name).initial, self.region(name)
-        piece = initial.surface if isinstance(initial, Face) else initial
+        _ = self.initial
+        return self._instant(name, "lower")
+
+    def _instant(self, name: str, side: Side) -> AbstractPiece:
+        """One of the regions at the first or the last instant."""
+        assert self.time_axis is not None
+        region = self.region(name)
+        face = region.face(self.time_axis, side)
+        piece = face.surface if isinstance(face, Face) else face
         return dataclasses.replace(piece.of_region(self), owner=name, frame=region)
 
     def interface(self, first: str, second: str) -> tuple[AbstractPiece, ...]:
@@ -234,10 +270,14 @@ def on_boundary(piece: AbstractPiece, whole: AbstractRegion) -> AbstractPiece:
     """The part of a piece of the boundary of a part that is on the boundary of the whole."""
     step = STEP * float(np.max(whole.half_sides))
 
-    def is_there(points: Float[np.ndarray, "n d"], normals: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
-        return whole.contains(points - step * normals) & ~whole.contains(points + step * normals)
+    return piece.of_region(whole).kept(lambda points, normals: _is_boundary(whole, points, normals, step))
 
-    return piece.of_region(whole).kept(is_there)
+
+def _is_boundary(
+    region: AbstractRegion, points: Float[np.ndarray, "n d"], normals: Float[np.ndarray, "n d"], step: float
+) -> Bool[np.ndarray, " n"]:
+    """Whether points are on the boundary of a region that has these outward normals, up to a step along them."""
+    return region.contains(points - step * normals) & ~region.contains(points + step * normals)
 
 
 def regions(**named: AbstractRegion) -> Regions:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from sngd.geometry._collocation import Collocation
 from sngd.geometry._patches import Flat, cross
-from sngd.geometry._pieces import AbstractPiece, Surface
+from sngd.geometry._pieces import AbstractPiece, Several, Surface
 from sngd.geometry._region import AbstractRegion, Side, face_name, quasi_random
 
 # The name of the time axis in the domains that `interval` and `space_time` make.
@@ -225,13 +225,26 @@ def select_faces(domain: AbstractRegion, on: Faces, label: str) -> tuple[Piece, 
             raise TypeError(f"on of {label} holds {piece!r}; each must be a face, for instance {example}")
         if piece.region != domain:
             raise ValueError(f"on of {label} has a face of another domain, {piece.region}; take it from {domain}")
-    return pieces
+    return tuple(_single(pieces))
 
 
 def _flat(given: Iterable) -> Iterator:
     """The pieces of a sequence, of which some may be sequences, as `interface` and `faces` return them."""
     for each in given:
         yield from each if isinstance(each, tuple | list) else (each,)
+
+
+def _single(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces, with those that share a name one by one: in a domain of named regions their owners may differ.
+
+    Those of them that a predicate has left without points are left out.
+    """
+    for piece in pieces:
+        if isinstance(piece, Several):
+            found = [part for part in _single(piece.parts) if len(part.spread(256).weights)]
+            yield from found or piece.parts[:1]
+        else:
+            yield piece
 
 
 def _all_faces(domain: AbstractRegion, side: str | None, label: str) -> tuple[Piece, ...]:

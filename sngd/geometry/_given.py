@@ -72,7 +72,7 @@ def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> No
             f"points of {name} have shape {points.points.shape}; this domain needs (n, {domain.dimension}), with one "
             f"column for each of the axes {', '.join(domain.axes)}"
         )
-    missed = ~np.any([_is_on(points.points, place) for place in places], axis=0)
+    missed = ~np.any([is_on(points.points, place) for place in places], axis=0)
     if missed.any():
         faces = [f"{place.axis} = {place.position}" for place in places if isinstance(place, Face)]
         pieces = [place.label for place in places if isinstance(place, AbstractPiece)]
@@ -112,7 +112,7 @@ class _Given(_AbstractSampled):
         return False
 
     def on(self, place: Place) -> Collocation:
-        here = _is_on(self.points, place)
+        here = is_on(self.points, place)
         points = self.points[here]
         normals = np.zeros_like(points)
         if not isinstance(place, AbstractRegion) and len(points):
@@ -202,7 +202,7 @@ def _region(place: Place) -> AbstractRegion:
     return place if isinstance(place, AbstractRegion) else place.region
 
 
-def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
+def is_on(points: np.ndarray, place: Place) -> np.ndarray:
     """Whether each of the points, shape `(n, d)`, lies in a region or on a piece, up to rounding errors."""
     if isinstance(place, Box):
         return is_inside(points, *place.extent)
@@ -213,18 +213,14 @@ def _is_on(points: np.ndarray, place: Place) -> np.ndarray:
     near = _ON_PIECES * float(np.max(_region(place).half_sides))
     if isinstance(place, AbstractRegion):
         return place.contains(points, near)
-    found = place.nearest(points)
-    kept = np.linalg.norm(points - found.points, axis=1) <= near
-    for cut in place.cuts:
-        kept &= cut(found.points, found.normals)
-    return kept
+    return place.holds(points, near)
 
 
 def _midpoints(place: Place, found: Collocation) -> Collocation:
     """The midpoint between each point and one of its neighbors, moved to the piece, with the weight of the point.
 
     The neighbor is drawn at random, so that midpoints lie along all axes. A single point has no neighbor and is
-    returned itself, as is one whose midpoint is outside of the region.
+    returned itself, as is one whose midpoint is outside of the region or of the piece.
     """
     from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which rules of this library do not need
 
@@ -246,4 +242,6 @@ def _midpoints(place: Place, found: Collocation) -> Collocation:
         # Faces are flat.
         return dataclasses.replace(found, points=middles)
     there = place.nearest(middles)
-    return dataclasses.replace(found, points=there.points, normals=there.normals)
+    on = place.holds(there.points, _ON_PIECES * float(np.max(region.half_sides)))[:, None]
+    moved, normals = np.where(on, there.points, points), np.where(on, there.normals, found.normals)
+    return dataclasses.replace(found, points=moved, normals=normals)

@@ -16,9 +16,9 @@ from sngd.geometry._collocation import Collocation
 from sngd.geometry._pieces import AbstractPiece
 from sngd.geometry._region import AbstractRegion, quasi_random
 
-# Points by which the zeros of the function are found, the part of the largest side within which points are close to
-# them, and Newton steps to them.
-_SEEN, _BAND, _STEPS = 2**15, 0.02, 30
+# Points by which the area of the boundary is measured, the part of the largest side within which points are close to
+# it, Newton steps to it, and draws in which points of it are sought.
+_SEEN, _BAND, _STEPS, _DRAWS = 2**17, 0.02, 30, 8
 
 # Points on a surface for each distance of the points in the region, and further ones.
 _ON_SURFACES, _MORE = 1.5, 16
@@ -61,14 +61,36 @@ class Implicit(AbstractRegion):
         return (Zeros(name=self.name, region=self, implicit=self),)
 
     @functools.cached_property
-    def near(self) -> tuple[Float[np.ndarray, "n d"], float]:
-        """Points of the boundary, spread evenly, and its length or area."""
-        band = _BAND * float(np.max(self.half_sides))
+    def area(self) -> float:
+        """The length or the area of the boundary; zero where none is found."""
+        points, volume = self._around(_SEEN, 0)
+        return float(np.mean(self._is_close(points))) * volume / (2 * self._band)
+
+    def near(self, count: int, seed: int) -> tuple[Float[np.ndarray, "count d"], Float[np.ndarray, "count d"]]:
+        """Points of the boundary, spread evenly, and the normals there. Another seed gives others."""
+        _, volume = self._around(1, 0)
+        drawn, close = math.ceil(1.1 * count * volume / (2 * self._band * self.area)) + 64, np.zeros((0, 0))
+        for _ in range(_DRAWS):
+            points, _ = self._around(drawn, seed)
+            close = points[self._is_close(points)][:count]
+            if len(close) == count:
+                break
+            drawn *= 2
+        return self.on_zeros(close)
+
+    @property
+    def _band(self) -> float:
+        """The distance from the boundary within which points are close to it."""
+        return _BAND * float(np.max(self.half_sides))
+
+    def _around(self, count: int, seed: int) -> tuple[Float[np.ndarray, "count d"], float]:
+        """Points of the box, enlarged so that all that is close to the boundary is in it; and its volume."""
         lower, upper = self.extent
-        points = lower - band + (upper - lower + 2 * band) * quasi_random(_SEEN, self.dimension, 0)
-        close = points[np.abs(self.level(points)[0]) <= band]
-        measure = len(close) / _SEEN * float(np.prod(upper - lower + 2 * band)) / (2 * band)
-        return self.on_zeros(close)[0], measure
+        sides = upper - lower + 2 * self._band
+        return lower - self._band + sides * quasi_random(count, self.dimension, seed), float(np.prod(sides))
+
+    def _is_close(self, points: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
+        return np.abs(self.level(points)[0]) <= self._band
 
     def on_zeros(self, points: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
         """Points of the boundary close to these points, and the normals there."""
@@ -90,15 +112,12 @@ class Zeros(AbstractPiece):
     implicit: Implicit
 
     def _spread(self, distance: float, seed: int) -> Collocation:
-        known, measure = self.implicit.near
-        dimension = self.region.dimension
+        measure, dimension = self.implicit.area, self.region.dimension
         # The part of the surface for each of the known points, in scaled coordinates.
         size = measure / float(np.prod(self.scale.half_sides)) * float(np.mean(self.scale.half_sides))
-        count = min(math.ceil(_ON_SURFACES * size / distance ** (dimension - 1)) + _MORE, len(known))
-        start = (seed * count) % len(known)
-        chosen = np.take(known, np.arange(start, start + count), axis=0, mode="wrap")
-        points, normals = self.implicit.on_zeros(chosen)
-        return Collocation(points, self._outward(normals), np.full(count, measure / count))
+        count = math.ceil(_ON_SURFACES * size / distance ** (dimension - 1)) + _MORE
+        points, normals = self.implicit.near(count, seed)
+        return Collocation(points, self._outward(normals), np.full(len(points), measure / len(points)))
 
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
         there, normals = self.implicit.on_zeros(points)
@@ -124,7 +143,7 @@ def implicit(function: Callable[[Any], Any], *, name: str = "boundary", **bounds
     if not (np.all(np.isfinite(distance)) and np.any(normals)):
         raise ValueError("function or its gradient is not finite in the box; give a signed distance, for instance")
     _ = region.measure
-    if not len(region.near[0]):
+    if not region.area:
         raise ValueError(f"function is zero nowhere in the box {region.bounds}; it must be so on the boundary")
     walls = np.concatenate([face.spread(1024).points for face in region.box.boundary])
     inside = walls[region.level(walls)[0] < 0]

@@ -145,8 +145,11 @@ class Image(AbstractPiece):
         return self._moved(self._before(distance, seed))
 
     def _before(self, distance: float, seed: int) -> Collocation:
-        piece = self.piece.surface if isinstance(self.piece, Face) else self.piece
-        return piece.at_distance(distance, seed)
+        return self._source.at_distance(distance, seed)
+
+    @property
+    def _source(self) -> AbstractPiece:
+        return self.piece.surface if isinstance(self.piece, Face) else self.piece
 
     def _moved(self, found: Collocation) -> Collocation:
         if not len(found.weights):
@@ -161,3 +164,11 @@ class Image(AbstractPiece):
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
         found = self._moved(self.piece.nearest(self.mapped.before(points)))
         return Collocation(found.points, found.normals, np.ones(len(points)))
+
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        # A map may change distances in one direction more than in another.
+        scale = 2 * float(np.max(self.mapped.base.half_sides) / np.max(self.mapped.half_sides))
+        return super().holds(points, margin) & self._source.holds(self.mapped.before(points), scale * margin)
+
+    def ruled(self, rule: Any) -> Collocation:
+        return self._cut(self._moved(self._source.ruled(rule)))

@@ -19,6 +19,10 @@ class AbstractPatch(abc.ABC):
     def at(self, unit: Float[np.ndarray, "n k"]) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n k d"]]:
         """The points, and their derivatives by the parameters."""
 
+    def inverse(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"] | None:
+        """The parameters of points of the patch, and for others of points close by; `None` without a formula."""
+        return None
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Flat(AbstractPatch):
@@ -58,6 +62,10 @@ class Ellipse(AbstractPatch):
         slopes = 2 * np.pi * self.radii * np.stack([-np.sin(angle), np.cos(angle)], axis=1)
         return points, slopes[:, None]
 
+    def inverse(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 1"]:
+        x, y = ((points - self.center) / self.radii).T
+        return (np.arctan2(y, x) / (2 * np.pi) % 1.0)[:, None]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ellipsoid(AbstractPatch):
@@ -83,6 +91,12 @@ class Ellipsoid(AbstractPatch):
         up = 2 * np.stack([-height / round_ * cosine, -height / round_ * sine, np.ones_like(angle)], axis=1)
         around = 2 * np.pi * np.stack([-round_ * sine, round_ * cosine, zero], axis=1)
         return self.center + self.radii * points, self.radii * np.stack([around, up], axis=1)[:, ::-1]
+
+    def inverse(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 2"]:
+        x, y, z = ((points - self.center) / self.radii).T
+        # The height as an angle, which is exact at the poles.
+        height = np.sin(np.arctan2(z, np.hypot(x, y)))
+        return np.stack([(height + 1) / 2, np.arctan2(y, x) / (2 * np.pi) % 1.0], axis=1)
 
 
 def cross(slopes: Float[np.ndarray, "n k d"]) -> Float[np.ndarray, "n d"]:

@@ -82,7 +82,18 @@ class AbstractPiece(abc.ABC):
 
     @abc.abstractmethod
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
-        """The nearest point of the piece to each of the points, with the normal there. The weights are ones."""
+        """The nearest point of the piece to each of the points, with the normal there. The weights are ones.
+
+        On curved pieces it may be another point that is close, but points of the piece are nearest to themselves.
+        """
+
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        """Whether each of the points is at most this far from the piece."""
+        found = self.nearest(points)
+        near = np.linalg.norm(points - found.points, axis=1) <= margin
+        for cut in self.cuts:
+            near &= cut(found.points, found.normals)
+        return near
 
     def where(self: AnyPiece, predicate: Callable[[Any], Any], name: str | None = None) -> AnyPiece:
         """The part of the piece in which a predicate holds.
@@ -104,7 +115,12 @@ class AbstractPiece(abc.ABC):
 
     def flipped(self: AnyPiece) -> AnyPiece:
         """The piece with its normals reversed."""
-        return dataclasses.replace(self, inward=not self.inward)
+        return dataclasses.replace(self, inward=not self.inward, cuts=self._flipped_cuts)
+
+    @property
+    def _flipped_cuts(self) -> tuple[Cut, ...]:
+        """The cuts for reversed normals."""
+        return tuple(lambda points, normals, cut=cut: cut(points, -normals) for cut in self.cuts)
 
     def of_region(self: AnyPiece, region: "AbstractRegion") -> AnyPiece:
         """The piece as one of the boundary of another region."""
@@ -225,6 +241,12 @@ class Surface(AbstractPiece):
         states = [kept[0], *kept[changes + 1]]
         return [pair for pair, state in zip(itertools.pairwise(ends), states, strict=True) if state]
 
+    def ends(self) -> list[Float[np.ndarray, " d"]]:
+        """The ends of the curves that it is made of; none for surfaces."""
+        curves = [patch for patch in self.patches if patch.parameters == 1]
+        along = [(patch, np.array(ends)[:, None]) for patch in curves for ends in self._intervals(patch)]
+        return [point for patch, ends in along for point in patch.at(ends)[0]]
+
     def _keeps(self, patch: AbstractPatch, along: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         found = self._at(patch, along[:, None], np.arange(1.0, len(along) + 1))
         kept = np.ones(len(along), dtype=bool)
@@ -246,6 +268,9 @@ class Surface(AbstractPiece):
     def _nearest_on(self, patch: AbstractPatch, points: Float[np.ndarray, "n d"]) -> Collocation:
         from scipy.spatial import KDTree  # noqa: PLC0415 - takes half a second, which other points do not need
 
+        known = patch.inverse(points)
+        if known is not None:
+            return self._at(patch, known, np.ones(len(points)))
         count = patch.parameters
         starts = quasi_random(_MEASURED, count, 0) if count > 1 else np.linspace(0, 1, _SEEN)[:, None][:, :count]
         unit = starts[np.asarray(KDTree(patch.at(starts)[0]).query(points)[1])]
@@ -326,6 +351,9 @@ class Several(AbstractPiece):
 
     def nearest(self, points: Float[np.ndarray, "n d"]) -> Collocation:
         return nearest_of([part.nearest(points) for part in self.parts], points)
+
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        return np.any([part.holds(points, margin) for part in self.parts], axis=0)
 
 
 def nearest_of(found: list[Collocation], points: Float[np.ndarray, "n d"]) -> Collocation:

@@ -101,6 +101,9 @@ class _Checked:
     where: str
     is_face: bool = True
 
+    def __str__(self) -> str:
+        return str(self.given)
+
     def rule(self, lower: np.ndarray, upper: np.ndarray) -> Rule:
         """The points and weights. Raises `ValueError` for those that cannot be used."""
         rule, where = self.given, self.where

@@ -108,7 +108,7 @@ class Wall(AbstractPiece):
         return np.insert(rows, self.place, value, axis=1)
 
     def flipped(self) -> "Wall":
-        return dataclasses.replace(self, piece=self.piece.flipped(), inward=not self.inward)
+        return dataclasses.replace(self, piece=self.piece.flipped(), inward=not self.inward, cuts=self._flipped_cuts)
 
     def part(self, cell: Box, start: float | None = None) -> "Wall | None":
         lower, upper = max(self.lower, cell.lower[self.place]), min(self.upper, cell.upper[self.place])
@@ -121,6 +121,9 @@ class Wall(AbstractPiece):
         found = self.piece.nearest(np.delete(points, self.place, axis=1))
         along = np.clip(points[:, self.place], self.lower, self.upper)
         return Collocation(self._raised(found.points, along), self._raised(found.normals, 0.0), found.weights)
+
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        return super().holds(points, margin) & self.piece.holds(np.delete(points, self.place, axis=1), margin)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -170,6 +173,9 @@ class Cap(AbstractPiece):
         there = points.copy()
         there[:, self.place] = self.position
         return Collocation(there, *self._same(Collocation(there, there, np.ones(len(there)))))
+
+    def holds(self, points: Float[np.ndarray, "n d"], margin: float) -> Bool[np.ndarray, " n"]:
+        return super().holds(points, margin) & self.base.contains(np.delete(points, self.place, axis=1), margin)
 
 
 def extrude(region: AbstractRegion, **bounds: tuple[float, float]) -> Product | Regions:

@@ -14,7 +14,7 @@ from sngd.geometry._patches import Ellipse, Ellipsoid, Flat
 from sngd.geometry._pieces import AbstractPiece, Surface
 from sngd.geometry._region import AbstractRegion
 
-_SPACE = ("x", "y", "z")
+SPACE = ("x", "y", "z")
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -142,7 +142,7 @@ def disk(
     radius: float = 1.0,
     *,
     name: str = "boundary",
-    axes: Sequence[str] = _SPACE[:2],
+    axes: Sequence[str] = SPACE[:2],
 ) -> Ball:
     """A disk with this center and radius.
 
@@ -154,7 +154,7 @@ def disk(
 
 
 def ellipse(
-    center: Sequence[float], radii: Sequence[float], *, name: str = "boundary", axes: Sequence[str] = _SPACE[:2]
+    center: Sequence[float], radii: Sequence[float], *, name: str = "boundary", axes: Sequence[str] = SPACE[:2]
 ) -> Ball:
     """An ellipse whose axes are those of the plane, with the arguments of `disk` and a radius along each axis."""
     return _ball(center, radii, name, axes, 2)
@@ -165,14 +165,14 @@ def ball(
     radius: float = 1.0,
     *,
     name: str = "boundary",
-    axes: Sequence[str] = _SPACE,
+    axes: Sequence[str] = SPACE,
 ) -> Ball:
     """A ball in three dimensions, with the arguments of `disk`."""
     return _ball(center, (radius,) * 3, name, axes, 3)
 
 
 def ellipsoid(
-    center: Sequence[float], radii: Sequence[float], *, name: str = "boundary", axes: Sequence[str] = _SPACE
+    center: Sequence[float], radii: Sequence[float], *, name: str = "boundary", axes: Sequence[str] = SPACE
 ) -> Ball:
     """An ellipsoid whose axes are those of space, with the arguments of `disk` and a radius along each axis."""
     return _ball(center, radii, name, axes, 3)
@@ -195,7 +195,7 @@ def annulus(
     inner, outer = numbers_of("radii", radii, 2)
     if not 0 < inner < outer:
         raise ValueError(f"radii is {tuple(radii)}; give a positive inner one and a larger outer one")
-    given = axes if axes is not None else _SPACE[:dimension]
+    given = axes if axes is not None else SPACE[:dimension]
     small, large = (
         _ball(center, (radius,) * dimension, name, given, dimension)
         for radius, name in zip((inner, outer), names, strict=True)
@@ -208,7 +208,7 @@ def polygon(
     *,
     name: str = "boundary",
     names: Sequence[str] | None = None,
-    axes: Sequence[str] = _SPACE[:2],
+    axes: Sequence[str] = SPACE[:2],
 ) -> Polygon:
     """A polygon with these corners, in either direction.
 
@@ -229,7 +229,7 @@ def polygon(
     _require_simple(points)
     if _signed_area(points) < 0:
         points, labels = points[::-1], [*labels[-2::-1], labels[-1]]
-    return Polygon(_names(axes, 2), tuple(map(tuple, points.tolist())), tuple(labels))
+    return Polygon(names_of_axes(axes, 2), tuple(map(tuple, points.tolist())), tuple(labels))
 
 
 def numbers_of(name: str, given: Any, count: int) -> tuple[float, ...]:
@@ -247,10 +247,11 @@ def _ball(center: Any, radii: Any, name: str, axes: Sequence[str], dimension: in
     found = numbers_of("radii" if len(set(map(str, radii))) > 1 else "radius", radii, dimension)
     if not min(found) > 0:
         raise ValueError(f"radius is {min(found)}; it must be positive")
-    return Ball(_names(axes, dimension), numbers_of("center", center, dimension), found, name)
+    return Ball(names_of_axes(axes, dimension), numbers_of("center", center, dimension), found, name)
 
 
-def _names(axes: Sequence[str], dimension: int) -> tuple[str, ...]:
+def names_of_axes(axes: Sequence[str], dimension: int) -> tuple[str, ...]:
+    """The names of so many axes. Raises `ValueError` for others."""
     found = tuple(axes)
     if len(found) != dimension or len(set(found)) < dimension or not all(isinstance(axis, str) for axis in found):
         raise ValueError(f"axes is {found}; give {dimension} different names")

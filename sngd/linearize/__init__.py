@@ -6,7 +6,7 @@ Eq. (7) of the paper is the product of the Gramian with a block of columns, with
 from sngd.linearize._energy import EnergyObjective
 from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor
 from sngd.linearize._layered import LayeredFactor
-from sngd.linearize._least_squares import LeastSquares, residual_terms
+from sngd.linearize._least_squares import LeastSquares, condition_term, residual_terms
 from sngd.linearize._make import make_objective, with_points_for
 from sngd.linearize._objective import AbstractObjective, Linearization
 from sngd.linearize._pointwise import Pointwise
@@ -29,6 +29,7 @@ __all__ = [
     "ShardedFactor",
     "Term",
     "TrialFunction",
+    "condition_term",
     "field_of",
     "function_of_point",
     "make_objective",

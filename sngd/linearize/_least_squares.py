@@ -84,7 +84,7 @@ def residual_terms(problem: Problem, trial: TrialFunction, theta: Float[Array, "
 
     Raises `TypeError` or `ValueError` for a residual that cannot be used.
     """
-    return tuple(_condition_term(problem, condition, trial, theta) for condition in problem.conditions)
+    return tuple(condition_term(problem, condition, trial, theta) for condition in problem.conditions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +112,8 @@ class _ConditionFunction:
         return real_parts(rows)
 
 
-def _condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
+def condition_term(problem: Problem, condition: AbstractCondition, trial: TrialFunction, theta: Array) -> Term:
+    """The rows of one condition of a problem with points. Raises as `residual_terms` does."""
     collocation = problem.collocation(condition)
     function = _ConditionFunction(condition.traced, condition.within)
     return make_term(function, condition.label, collocation, np.sqrt(collocation.weights), trial, theta)

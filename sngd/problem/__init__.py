@@ -19,7 +19,7 @@ from sngd.problem._conditions import (
 from sngd.problem._corners import corners
 from sngd.problem._data import evaluate_on_host, is_traceable
 from sngd.problem._field import Field, FieldAtPoints, HasField
-from sngd.problem._interface import Integral, Interface
+from sngd.problem._interface import Density, Integral, Interface
 from sngd.problem._laws import Coefficient, Law, values_of
 from sngd.problem._operators import directional, divergence, gradient, laplacian, partial
 from sngd.problem._parameters import bind
@@ -39,6 +39,7 @@ __all__ = [
     "Components",
     "Constant",
     "Data",
+    "Density",
     "Dirichlet",
     "Energy",
     "Field",

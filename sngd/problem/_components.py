@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Float
 
 
 def real_parts(values: Array) -> Array:
@@ -146,12 +146,6 @@ class Components:
             found[:, columns] = 0.0
             found[:, columns[0]] = np.sum(slopes * by[:, columns], axis=1)
         return found
-
-    def linear(self, points: Float[np.ndarray, "n d"], parts: Inexact[np.ndarray, "n m s"]) -> np.ndarray:
-        """The components of `s` functions at points, after the trial functions, which are linear in the components."""
-        zeros = np.zeros(parts.shape[:2])
-        found = self.changes(points, zeros, np.real(parts))
-        return found + 1j * self.changes(points, zeros, np.imag(parts)) if np.iscomplexobj(parts) else found
 
     def _columns(self) -> list[tuple[list[int], Callable[[Array, Array], Array]]]:
         """The trial functions, and the numbers of the components that they take."""

@@ -441,6 +441,17 @@ class Periodic(AbstractCondition):
         if not complex(self.factor).imag:
             object.__setattr__(self, "factor", complex(self.factor).real)
 
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if isinstance(domain, Regions):
+            at = domain.index(self.axis)
+            whole = all(region.bounds[at] == domain.bounds[at] for region in domain.named_regions.values())
+            if not whole or self.factor != 1:
+                raise ValueError(
+                    f"{self.label} joins the ends of the axis {self.axis!r}; in a domain that is made of named regions "
+                    "each of these reaches from one end to the other, and factor is 1. Write a Boundary at the ends"
+                )
+        return (self,)
+
     def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
         return (domain.face(self.axis, "lower"),)
 

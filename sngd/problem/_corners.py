@@ -10,36 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sngd._arguments import require_integer, shown
-from sngd.geometry import AbstractRegion, Polygon
-
-# Directions in which it is looked where the domain is around a corner, the first one as a part of the angle between
-# them, and the distance as a part of the sides.
-_DIRECTIONS, _OFFSET, _NEAR = 3600, 0.37, 1e-4
+from sngd.geometry import AbstractRegion, Corner, corner_at, reentrant_corners
 
 _SIDES = ("value", "slope", "mixed")
-
-
-@dataclasses.dataclass(frozen=True)
-class Corner:
-    """A corner of a domain in the plane.
-
-    - `at`: its coordinates. `start`: the angle of the side from which the domain extends counterclockwise, in radians.
-      `opening`: the angle in the domain.
-    """
-
-    at: tuple[float, float]
-    start: float
-    opening: float
-
-    def singular(self, x: Float[Array, " 2"], exponent: float, is_sine: bool) -> Array:
-        """`r^exponent` times the sine, or the cosine, of `exponent` times the angle from the side."""
-        offset = x - jnp.array(self.at)
-        # The angle is continuous in the domain: its jump is opposite to the middle of the opening.
-        middle = self.start + self.opening / 2
-        across = jnp.array([math.cos(middle), math.sin(middle)])
-        along = jnp.array([-math.sin(middle), math.cos(middle)])
-        angle = jnp.arctan2(offset @ along, offset @ across) + self.opening / 2
-        return (offset @ offset) ** (exponent / 2) * (jnp.sin if is_sine else jnp.cos)(exponent * angle)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +35,7 @@ class CornerTrial:
         value, number = v[0], 1
         for corner in self.corners:
             for exponent in self._exponents(corner):
-                value = value + v[number] * corner.singular(x, exponent, self.sides != "slope")
+                value = value + v[number] * _singular(corner, x, exponent, self.sides != "slope")
                 number += 1
         return value
 
@@ -86,7 +59,7 @@ def corners(
     `S_k = r^a sin(a phi)` are harmonic, with the distance `r` from the corner, the angle `phi` from its side, and
     `a = k pi / opening` (Kondratiev 1967; Grisvard, Elliptic Problems in Nonsmooth Domains, 1985).
 
-    - `domain`: in the plane. `at`: the corners; left out, the re-entrant ones of a polygon.
+    - `domain`: in the plane. `at`: the corners; left out, the re-entrant ones.
     - `order`: the number of singular functions at each corner.
     - `sides`: `"value"` where values are given on both sides of the corners, `"slope"` for normal derivatives, and
       `"mixed"` for values on the side from which the domain extends counterclockwise and normal derivatives on the
@@ -99,13 +72,23 @@ def corners(
     require_integer("order", order, least=1)
     if sides not in _SIDES:
         raise ValueError(f"sides is {sides!r}; it must be one of {', '.join(_SIDES)}")
-    if at is None:
-        if not isinstance(domain, Polygon):
-            raise ValueError(f"at is left out, and {domain} is no polygon; name the corners, as in at=[(0, 0)]")
-        at = [corner for corner in domain.corners if _corner(domain, corner).opening > math.pi * (1 + 1e-6)]
-        if not at:
-            raise ValueError("at is left out, and the polygon has no re-entrant corner; leave the trial function out")
-    return CornerTrial(tuple(_corner(domain, corner) for corner in at), order, sides)
+    found = reentrant_corners(domain) if at is None else tuple(_corner(domain, each) for each in at)
+    if not found:
+        raise ValueError(
+            f"at is {at}, and no re-entrant corner of the domain is found; name corners, as in at=[(0, 0)]"
+        )
+    return CornerTrial(found, order, sides)
+
+
+def _singular(corner: Corner, x: Float[Array, " 2"], exponent: float, is_sine: bool) -> Array:
+    """`r^exponent` times the sine, or the cosine, of `exponent` times the angle from the side."""
+    offset = x - jnp.array(corner.at)
+    # The angle is continuous in the domain: its jump is opposite to the middle of the opening.
+    middle = corner.start + corner.opening / 2
+    across = jnp.array([math.cos(middle), math.sin(middle)])
+    along = jnp.array([-math.sin(middle), math.cos(middle)])
+    angle = jnp.arctan2(offset @ along, offset @ across) + corner.opening / 2
+    return (offset @ offset) ** (exponent / 2) * (jnp.sin if is_sine else jnp.cos)(exponent * angle)
 
 
 def _corner(domain: AbstractRegion, at: Any) -> Corner:
@@ -113,24 +96,7 @@ def _corner(domain: AbstractRegion, at: Any) -> Corner:
     point = np.array(at, dtype=float)
     if point.shape != (2,) or not np.all(np.isfinite(point)):
         raise ValueError(f"at holds {shown(at)}; give the two coordinates of each corner")
-    distance = _NEAR * float(np.max(domain.half_sides))
-
-    def inside(angles: np.ndarray) -> np.ndarray:
-        return domain.contains(point + distance * np.stack([np.cos(angles), np.sin(angles)], axis=1))
-
-    step = 2 * np.pi / _DIRECTIONS
-    here = inside(step * (np.arange(_DIRECTIONS) + _OFFSET))
-    starts, ends = np.flatnonzero(here & ~np.roll(here, 1)), np.flatnonzero(here & ~np.roll(here, -1))
-    if len(starts) != 1:
+    found = corner_at(domain, point)
+    if found is None:
         raise ValueError(f"at holds {shown(at)}, which is no corner of the domain; give a point of its boundary")
-    first, last = step * (float(starts[0]) + _OFFSET), step * (float(ends[0]) + _OFFSET)
-    start, end = _switch(inside, first - step, first, False), _switch(inside, last, last + step, True)
-    return Corner((float(point[0]), float(point[1])), start, (end - start) % (2 * math.pi))
-
-
-def _switch(inside: Any, low: float, high: float, first: bool) -> float:
-    """The angle between two others at which the domain begins or ends."""
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if bool(inside(np.array([middle]))[0]) == first else (low, middle)
-    return (low + high) / 2
+    return found

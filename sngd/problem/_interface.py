@@ -122,13 +122,19 @@ class Integral(AbstractCondition):
         found = self.points(u.domain)
         points, normals, weights = (jnp.asarray(each) for each in (found.points, found.normals, found.weights))
 
-        def at(point: Array, outward: Array) -> Array:
-            given = {"x": point, "normal": outward}
-            value = call_by_names(self.density, given, u, f"the density of {self.label}")
-            rows = value if isinstance(value, tuple | list) else [value]
-            return jnp.concatenate([jnp.ravel(jnp.asarray(each)) for each in rows])
+        summed = weights @ jax.vmap(lambda point, outward: self.at(u, point, outward))(points, normals)
+        return summed - jnp.ravel(jnp.asarray(self.value))
 
-        return weights @ jax.vmap(at)(points, normals) - jnp.ravel(jnp.asarray(self.value))
+    def at(self, u: Field, x: Point, normal: Point) -> Array:
+        """The density at one point, as a vector."""
+        value = call_by_names(self.density, {"x": x, "normal": normal}, u, f"the density of {self.label}")
+        rows = value if isinstance(value, tuple | list) else [value]
+        return jnp.concatenate([jnp.ravel(jnp.asarray(each)) for each in rows])
+
+    @property
+    def at_points(self) -> "Density":
+        """The density as a condition at the points of the sum."""
+        return Density(self, name=self.label, within=self.within)
 
     def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
         if not isinstance(domain, Regions) or self.within:
@@ -146,6 +152,19 @@ class Integral(AbstractCondition):
                 f"over of {self.label} has pieces of the regions {', '.join(sorted(owners))}; give one each"
             )
         return [dataclasses.replace(self, within=owners.pop())]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Density(AbstractCondition):
+    """The density of an integral at its points, from which sums over parts of a domain are made."""
+
+    integral: Integral
+
+    def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
+        return self.integral.faces(domain)
+
+    def residual(self, u: Field, x: Point, normal: Point) -> Array:
+        return self.integral.at(u, x, normal)
 
 
 def _rule(place: AbstractRegion | Piece, count: int) -> Collocation:

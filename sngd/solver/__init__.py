@@ -8,6 +8,7 @@ from sngd.solver._eigenpairs import Eigenpairs, eigenpairs
 from sngd.solver._iterate import Iterate, StepReport
 from sngd.solver._optimizer import AbstractOptimizer, Optimizer
 from sngd.solver._plan import AUTO, Plan, make_plan
+from sngd.solver._plot import plot, plot_constants
 from sngd.solver._profile import Profile, profile
 from sngd.solver._registry import OPTIMIZERS, find_optimizer
 from sngd.solver._run import (
@@ -20,7 +21,7 @@ from sngd.solver._run import (
     Run,
 )
 from sngd.solver._save import load, save
-from sngd.solver._solution import Solution, plot, plot_constants
+from sngd.solver._solution import Solution
 from sngd.solver._solve import DEFAULT_NETWORK, solve
 from sngd.solver._state import Counters, RoundOutcome, RunState, StallHistory
 from sngd.solver._stopping import Stopping

@@ -175,8 +175,10 @@ class Search:
         if not components.any_is_complex:
             return dict(enumerate(functions))
         rule = stage.candidate.fit.system.problem.interior()
-        at_points = lambda network: components.at_points(rule.points, network(rule.points))
-        values = lambda network: np.sqrt(rule.weights)[:, None] * components.assembled(at_points(network))
+        values = lambda network: (
+            np.sqrt(rule.weights)[:, None]
+            * components.assembled(components.at_points(rule.points, network(rule.points)))
+        )
         kept: dict[int, Network] = {}
         for number, function in enumerate(functions):
             for other, before in kept.items():

@@ -13,6 +13,7 @@ from jaxtyping import Float, PRNGKeyArray
 from sngd._arguments import require_integer, require_number, shown
 from sngd._results import Result
 from sngd.features import Conditions, EigenChooser
+from sngd.geometry import Regions
 from sngd.problem import Problem, Unknown
 from sngd.solver._checks import LEAST_TOLERANCE, require_float64, require_key, require_options, require_tolerance
 from sngd.solver._eigen_search import Search
@@ -137,6 +138,11 @@ def _require_eigenvalue_problem(problem: Problem) -> None:
         raise ValueError(
             f"the constant {constant.name} has bounds or a prior, which an eigenvalue has not; leave them out, and "
             "name a number that eigenvalues are near to by near="
+        )
+    if isinstance(problem.domain, Regions):
+        raise ValueError(
+            f"domain is made of the regions {', '.join(problem.domain.named_regions)}; an eigenvalue problem has one "
+            "region, with coefficients that are functions of the point"
         )
     for condition in problem.conditions:
         if condition.is_of_readings:

@@ -25,6 +25,7 @@ from sngd.features import (
     infer,
 )
 from sngd.files import Checkpoints
+from sngd.geometry import reentrant_corners
 from sngd.problem import Problem
 from sngd.solver._compilation import CompilationCounter
 from sngd.solver._constants import name_of
@@ -42,8 +43,12 @@ from sngd.solver.policies import Policies
 _GAINS, SMALL = 0.5, 1e-10
 
 # An evolution is solved in cells after so many numbers of columns on the whole domain, if the last one has not made the
-# estimate smaller by this factor.
-_BEFORE_CELLS, _FAST = 2, 1e-2
+# estimate smaller by this factor. On three axes twice as many columns resolve each axis less finely than on two, and
+# cells have more neighbors.
+_BEFORE_CELLS, _FAST = 2, (1e-2, 1e-2, 0.3)
+
+# On so many axes a nonlinear equation is solved on the whole domain first.
+_MANY_NEIGHBORS = 3
 
 # The relative error for which features and cells are made where the caller names none.
 _FLOOR = 1e-12
@@ -121,7 +126,8 @@ class FrozenRun:
         if like is not None and cells is None:
             other = self._chooser(Conditions.of(problem, like.layer.activation))
             yield self._stage(other, other.refitted(like), len(before))
-        if divisible and (cells is not None or not chooser.linear):
+        few = problem.domain.dimension < _MANY_NEIGHBORS
+        if divisible and (cells is not None or (few and not chooser.linear)):
             # Each fit of a nonlinear equation takes several steps, so that few large ones take longer than many small
             # ones.
             yield from self._in_cells(conditions, chooser, len(before), cells)
@@ -134,11 +140,15 @@ class FrozenRun:
             if divisible and self._is_slow([stage.error for stage in before]):
                 yield from self._in_cells(conditions, chooser, len(before))
                 divisible = False
-        if divisible:
-            yield from self._in_cells(conditions, chooser, len(before))
+        may_be_graded = can_divide(problem) and problem.domain.dimension > 1 and not can_march(problem)
+        kinds = [
+            graded for graded, is_tried in ((False, divisible), (True, may_be_graded and chooser.linear)) if is_tried
+        ]
+        for graded in reversed(kinds) if reentrant_corners(problem.domain) else kinds:
+            yield from self._in_cells(conditions, chooser, len(before), graded=graded)
 
     def _chooser(self, conditions: Conditions) -> Chooser:
-        return Chooser(self.policies.features, conditions, self.seed, self.report, memory=self.memory)
+        return Chooser(self.policies.features, conditions, self.seed, self.report, self.memory, self._has_time)
 
     @property
     def _wanted(self) -> float:
@@ -153,18 +163,26 @@ class FrozenRun:
         """Whether more features on the whole domain are not likely to be enough, by the errors of the stages before."""
         if self.problem.domain.dimension == 1 or (not errors and can_march(self.problem)):
             return True
-        return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > _FAST * errors[-2]
+        fast = _FAST[min(self.problem.domain.dimension, len(_FAST)) - 1]
+        return can_march(self.problem) and len(errors) >= _BEFORE_CELLS and errors[-1] > fast * errors[-2]
 
     def _in_cells(
-        self, conditions: Conditions, chooser: Chooser, number: int, like: Network | None = None
+        self,
+        conditions: Conditions,
+        chooser: Chooser,
+        number: int,
+        like: Network | None = None,
+        graded: bool = False,
     ) -> Iterator[Stage]:
-        """The solution in cells; none where they do not reach the end of the time axis."""
-        marcher = Marcher(
-            self.policies.march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time, like
-        )
+        """The solution in cells; none where they do not reach the end of the time axis.
+
+        - `graded`: whether cells crowd at points where the solution is singular.
+        """
+        march = self.policies.march.graded if graded else self.policies.march
+        marcher = Marcher(march, conditions, self.seed, chooser.linear, self._wanted, self.report, self._has_time, like)
         kept = None
         if self.checkpoints is not None:
-            setting = repr(self.policies.march)
+            setting = repr(march)
             kept = WindowCheckpoints(self.checkpoints, self.problem, self.seed, self._wanted, setting)
         done, keep = ([], None) if kept is None else (kept.read(marcher), kept.write)
         pieces = marcher.solve(done, keep)

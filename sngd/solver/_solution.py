@@ -2,9 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -12,10 +11,9 @@ from jaxtyping import Array, Float
 
 from sngd._history import History
 from sngd._results import Result
-from sngd.display import draw, draw_corner
 from sngd.files import Checkpoints
 from sngd.geometry import AbstractRegion, Regions
-from sngd.problem import AbstractProblem, Coefficient, Field, Problem
+from sngd.problem import AbstractProblem, Field, Problem
 from sngd.solver._constants import FoundConstant, found_laws
 from sngd.solver._evaluation import (
     FieldOfNetwork,
@@ -29,9 +27,6 @@ from sngd.solver._evaluation import (
     relative_difference,
 )
 from sngd.solver._residuals import ConditionResidual, residuals_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -225,67 +220,3 @@ def with_solution(error: Exception, solution: Solution, checkpoints: Checkpoints
     )
     error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
     return error
-
-
-def plot(
-    solution: Solution,
-    path: str | Path | None = None,
-    *,
-    axes: Sequence[str] | None = None,
-    of: str | None = None,
-    title: str | None = None,
-) -> "Figure":
-    """A figure of the solution, of the exact one and the error, where known, and of the history of the run.
-
-    A solution from readings with noise has a band of 95 % probability. The band of a modulus is for both parts
-    together, and so too wide.
-
-    - `path`: a file to write the figure to as well; its ending says in which format.
-    - `axes`: the one or two axes to vary, the first ones if left out. The others are held at the middle of the domain.
-    - `of`: the name of the unknown function to draw, a complex one by its modulus; left out, the first one.
-    - `title`: of the whole figure.
-
-    Raises `ValueError` for axes or a function that the problem does not have.
-    """
-    exact, names = solution.problem.exact_solution, solution.problem.functions
-    if of is not None and of not in names:
-        raise ValueError(f"of is {of!r}; the unknown functions are {', '.join(names)}")
-    component = 0 if of is None else names.index(of)
-    known = None if exact is None else lambda points: evaluate_exact(exact, points)
-    domain, history = solution.problem.domain, solution.history
-    spread = None if solution.modes is None else solution.standard_deviation
-    options = {"exact": known, "deviation": spread, "axes": axes, "component": component, "title": title}
-    figure = draw(solution, domain, history, **options)
-    if path is not None:
-        figure.savefig(path, dpi=120)
-    return figure
-
-
-def plot_constants(
-    solution: Solution, path: str | Path | None = None, *, names: Sequence[str] | None = None
-) -> "Figure":
-    """A figure of the joint distribution of constants, from the noise of readings: a corner plot.
-
-    - `path`: a file to write the figure to as well; its ending says in which format.
-    - `names`: of the constants; left out, all but coefficients of laws.
-
-    Raises `ValueError` for a name that is no constant, and for constants without a standard error: from readings
-    without noise, at a bound, or not determined.
-    """
-    problem, known = solution.problem, solution.constants
-    all_names = [constant.name for constant in problem.constants]
-    plain = [each.name for each in problem.constants if not isinstance(each, Coefficient)]
-    chosen = plain if names is None else [names] if isinstance(names, str) else list(names)
-    if not chosen or any(name not in known for name in chosen):
-        raise ValueError(
-            f"names is {names!r}; give names of constants, of which the solution has {', '.join(all_names) or 'none'}"
-        )
-    for name in chosen:
-        if not 0 < known[name].standard_error < math.inf:
-            raise ValueError(f"the constant {name} is {known[name]} and has no standard error; leave it out of names")
-    at = [all_names.index(name) for name in chosen]
-    values = np.array([known[name].value for name in chosen])
-    figure = draw_corner(chosen, values, solution.covariance[np.ix_(at, at)])
-    if path is not None:
-        figure.savefig(path, dpi=120)
-    return figure
