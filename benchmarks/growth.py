@@ -188,7 +188,7 @@ class Run:
 
     def _best(self, activation: str) -> Features:
         columns = _COUNT * self.problem.outputs
-        choice = FeatureChoice(columns=columns, largest=columns)
+        choice = FeatureChoice(columns=columns, largest=columns, largest_space=columns)
         chooser = Chooser(choice, Conditions.of(self.problem, activation), (self.seed,), lambda line: None)
         if activation == "sin":
             return chooser.ranked(insist=False).features

@@ -30,3 +30,9 @@ def require_number(name: str, value: Any) -> None:
     """Raises `TypeError` for anything but a real number."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {shown(value)}; it must be a number")
+
+
+def require_text(name: str, value: Any) -> None:
+    """Raises `TypeError` for anything but a text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {shown(value)}; it must be a text")

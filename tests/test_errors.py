@@ -62,6 +62,10 @@ NAMES = {
     "jnp": jnp,
     "square": SQUARE,
     "tetrahedron": np.array([[0, 1, 2], [1, 0, 3], [2, 1, 3], [0, 2, 3]]),
+    "disk": sngd.disk(),
+    "plate": SQUARE - sngd.disk((0.5, 0.5), 0.2, name="hole"),
+    "slab": sngd.layers("y", lower=(0, 1), upper=(1, 2), x=(0, 1)),
+    "apart": sngd.regions(left=sngd.disk(), right=sngd.disk((3, 0), 1)),
     "key": jax.random.key(0),
     "solve": solve,
     "equation": EQUATION,
@@ -111,7 +115,7 @@ def run(command):
 
 
 def test_the_tables_are_complete():
-    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (192, 24, 30)
+    assert (len(IN_PYTHON), len(ON_THE_COMMAND_LINE), len(IN_FILES)) == (308, 24, 30)
 
 
 @pytest.mark.parametrize(("source", "stated"), IN_PYTHON)

@@ -466,7 +466,7 @@ def test_arrays_do_not_hold_what_was_cut_away():
             region, sngd.Dirichlet(0.0, on=region.piece("x upper"), quadrature=([point], [1.0]))
         )
         make(add(kept))
-        with pytest.raises(ValueError, match="lies on none of the pieces the piece 'x upper'"):
+        with pytest.raises(ValueError, match="lies on none of the pieces 'x upper'"):
             make(add(away))
 
 

@@ -19,6 +19,9 @@ DEVIATION = "standard deviation"
 # Within so many standard deviations a normal distribution has 95 % of its probability.
 _QUANTILE = 1.96
 
+# Points of a map that are outside of a region by this part of its largest side are in it.
+_ROUNDING = 1e-9
+
 # A history of at most so many records has a mark for each.
 _FEW_RECORDS = 20
 

@@ -78,7 +78,8 @@ class FeatureChoice:
     """How features and their number are chosen.
 
     - `columns`: of the least-squares problem by which families are ranked: features times components of the solution;
-      on three and more axes 256 features for each component at least. `largest`: columns at most.
+      on three and more axes 256 features for each component at least. `largest`: columns at most, on one or two axes;
+      on more axes, where cells have more neighbors, `largest_space` takes its place.
     - `first`, `widest`: the bandwidths, in radians per half side of the domain, between which the ranking doubles that
       of all axes. In one dimension a wave takes fewer columns, and `widest_line` takes the place of `widest`.
     - `patience`: doublings without improvement after which the ranking goes on to single axes.
@@ -88,7 +89,8 @@ class FeatureChoice:
     """
 
     columns: int = 256
-    largest: int = 4096
+    largest: int = 2048
+    largest_space: int = 4096
     first: float = 2.0
     widest: float = 128.0
     widest_line: float = 4096.0
@@ -100,7 +102,7 @@ class FeatureChoice:
     steps: int = 15
 
     def __post_init__(self):
-        for name in ("columns", "largest", "patience", "ranking_steps", "steps"):
+        for name in ("columns", "largest", "largest_space", "patience", "ranking_steps", "steps"):
             require_integer(name, getattr(self, name), least=1)
         for name, least in (("first", 0.0), ("widest", 0.0), ("widest_line", 0.0), ("wider", 1.0), ("growth", 1.0)):
             require_number(name, getattr(self, name))
@@ -292,7 +294,8 @@ class Chooser:
     @property
     def most_columns(self) -> float:
         """Columns at most: as many as fit into the memory and, if the points are the user's, as there are rows for."""
-        most = min(self._choice.largest, math.sqrt(self._memory / _BYTES))
+        largest = self._choice.largest_space if self._axes >= _SEVERAL_AXES else self._choice.largest
+        most = min(largest, math.sqrt(self._memory / _BYTES))
         if self._problem.quadrature is None:
             return most
         rows = sum(candidate.fit.system.count for candidate in list(self._tried.values())[:1])

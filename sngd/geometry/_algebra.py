@@ -3,12 +3,13 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sngd._arguments import require_text
 from sngd.geometry._box import Box, Face, Piece, box_of
 from sngd.geometry._collocation import Collocation
 from sngd.geometry._pieces import AbstractPiece, Several
@@ -186,6 +187,10 @@ class Regions(AbstractRegion):
     def measure(self) -> float:
         return sum(each.measure for each in self._all)
 
+    def mapped(self, function: Callable[[Any], Any]) -> "Regions":
+        """The images of the regions under a map, with their names."""
+        return Regions({name: each.mapped(function) for name, each in self.named_regions.items()})
+
     def region(self, name: str) -> AbstractRegion:
         """The region with this name. Raises `ValueError` for an unknown one."""
         if name not in self.named_regions:
@@ -196,10 +201,6 @@ class Regions(AbstractRegion):
         if self.time_axis is None or axis != self.time_axis or side not in ("lower", "upper"):
             return super().face(axis, side)
         return Several.of([self._instant(name, side) for name in self.named_regions])
-
-    @property
-    def initial(self) -> Piece:
-        return super().initial if self.time_axis is None else self.face(self.time_axis, "lower")
 
     def initial_of(self, name: str) -> AbstractPiece:
         """One of the regions at the first instant. Raises `ValueError` if no axis is time."""
@@ -213,6 +214,10 @@ class Regions(AbstractRegion):
         face = region.face(self.time_axis, side)
         piece = face.surface if isinstance(face, Face) else face
         return dataclasses.replace(piece.of_region(self), owner=name, frame=region)
+
+    @property
+    def instants(self) -> tuple[Piece, ...]:
+        return () if self.time_axis is None else self.faces(self.time_axis)
 
     def interface(self, first: str, second: str) -> tuple[AbstractPiece, ...]:
         """The pieces of the boundary of the first region that are also on that of the second one.
@@ -317,7 +322,8 @@ def layers(axis: str, /, **bounds: tuple[float, float]) -> Regions:
     others = {name: pair for name, pair in bounds.items() if len(name) == 1}
     if axis in others:
         raise ValueError(f"axis {axis!r} is given bounds of its own; its bounds are those of the layers")
-    pairs = list(names.values())
+    require_text("axis", axis)
+    pairs = [box_of({name: pair}).bounds[0] for name, pair in names.items()]
     for (_, end), (start, _) in itertools.pairwise(pairs):
         if end != start:
             raise ValueError(f"layers along {axis!r} have the bounds {pairs}; each must begin where the last one ends")

@@ -75,11 +75,8 @@ class Box(AbstractRegion):
         return tuple(face.surface for face in self.boundary)
 
     @property
-    def initial(self) -> "Face":
-        """The face at the first instant. Raises `ValueError` if no axis is time."""
-        if self.time_axis is None:
-            raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
-        return Face(self, self.time_axis, "lower")
+    def instants(self) -> tuple["Face", ...]:
+        return () if self.time_axis is None else self.faces(self.time_axis)
 
     @property
     def hull(self) -> "Box":
@@ -251,14 +248,13 @@ def _all_faces(domain: AbstractRegion, side: str | None, label: str) -> tuple[Pi
     """The whole boundary in space, or the faces of a box on the given side."""
     if side is None and not isinstance(domain, Box):
         return domain.boundary
-    if side not in (None, "lower", "upper") or not isinstance(domain, Box):
+    if not isinstance(domain, Box):
         known = ", ".join(dict.fromkeys(repr(piece.name) for piece in domain.pieces))
-        way = (
-            f"domain.face({domain.axes[0]!r}, 'lower')" if isinstance(domain, Box) else f"domain.piece(...) of {known}"
-        )
+        raise ValueError(f"on of {label} is {side!r}; give domain.piece(name) with one of the names {known}")
+    if side not in (None, "lower", "upper"):
         raise ValueError(
-            f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes of a box, or a "
-            f"face like {way}"
+            f"on of {label} is {side!r}; it must be 'lower' or 'upper' for the faces of all space axes, or a face like "
+            f"domain.face({domain.axes[0]!r}, 'lower')"
         )
     if not domain.space_axes:
         time = domain.axes[0]

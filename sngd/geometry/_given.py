@@ -75,7 +75,7 @@ def require_on(points: AbstractPoints, places: Sequence[Place], name: str) -> No
     missed = ~np.any([is_on(points.points, place) for place in places], axis=0)
     if missed.any():
         faces = [f"{place.axis} = {place.position}" for place in places if isinstance(place, Face)]
-        pieces = [place.label for place in places if isinstance(place, AbstractPiece)]
+        pieces = [repr(place.name) for place in places if isinstance(place, AbstractPiece)]
         where = (
             f"outside of the domain {domain.bounds}" if isinstance(domain, Box) else f"outside of the domain {domain}"
         )

@@ -57,6 +57,12 @@ class Mapped(AbstractRegion):
             raise TypeError(f"function fails: {error}; write a function of one point with jax.numpy") from error
         if images.shape[1:] != (base.dimension,):
             raise ValueError(f"function returns {images.shape[1]} coordinates; the region has {base.dimension}")
+        if base.time_axis is not None:
+            time, points = base.index(base.time_axis), base.spread(64).points
+            if np.any(np.abs(images - points)[:, time] > 1e-12 * np.max(base.half_sides)):
+                raise ValueError(
+                    f"function changes {base.time_axis}; an image of a region has the instants of the region"
+                )
         turns = np.sign(np.linalg.det(slopes))
         if not (np.all(np.isfinite(slopes)) and (np.all(turns > 0) or np.all(turns < 0))):
             raise ValueError("function has no inverse: its derivative is singular or not finite in the region")
@@ -113,8 +119,8 @@ class Mapped(AbstractRegion):
         return self._image(self.base.face(axis, side))
 
     @property
-    def initial(self) -> Piece:
-        return self._image(self.base.initial)
+    def instants(self) -> tuple[Piece, ...]:
+        return tuple(self._image(piece) for piece in self.base.instants)
 
     def _image(self, piece: Piece) -> "Image":
         return Image(name=piece.name, region=self, piece=piece, mapped=self)

@@ -66,8 +66,8 @@ class Product(AbstractRegion):
         return super().face(axis, side)
 
     @property
-    def initial(self) -> Piece:
-        return self._cap("lower") if self.is_time else super().initial
+    def instants(self) -> tuple[Piece, ...]:
+        return (self._cap("lower"), self._cap("upper")) if self.is_time else ()
 
     def _cap(self, side: Side) -> "Cap":
         position = self.start if side == "lower" else self.end

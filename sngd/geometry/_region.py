@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sngd._arguments import require_text
 from sngd.geometry._collocation import Collocation
 
 if TYPE_CHECKING:
@@ -149,12 +150,25 @@ class AbstractRegion(abc.ABC):
     @property
     def initial(self) -> "Piece":
         """The region at the first instant. Raises `ValueError` if no axis is time."""
-        raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
+        if self.time_axis is None:
+            raise ValueError("this domain has no time axis; make it with space_time(t=(0, 1), x=(0, 1))")
+        if not self.instants:
+            raise ValueError(
+                f"{self} combines regions in space and time, and its first instant is not known; combine regions of "
+                "space and give the time last, as in space_time(one - other, t=(0, 1))"
+            )
+        return self.instants[0]
+
+    @property
+    def instants(self) -> tuple["Piece", ...]:
+        """The region at the first and at the last instant; nothing if no axis is time, and where they are not known."""
+        return ()
 
     def named(self, name: str) -> "AbstractRegion":
         """The same region, whose whole boundary is one piece with this name."""
         from sngd.geometry._algebra import Named  # noqa: PLC0415 - combinations are regions
 
+        require_text("name", name)
         return Named(self, name)
 
     def mapped(self, function: Callable[[Any], Any]) -> "AbstractRegion":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from sngd._arguments import require_number, require_text
 from sngd.geometry._collocation import Collocation
 from sngd.geometry._patches import Ellipse, Ellipsoid, Flat
 from sngd.geometry._pieces import AbstractPiece, Surface
@@ -150,7 +151,7 @@ def disk(
 
     Raises `TypeError` or `ValueError` for anything but finite numbers and a positive radius, as the other shapes do.
     """
-    return _ball(center, (radius,) * 2, name, axes, 2)
+    return _ball(center, _round(radius, 2), name, axes, 2)
 
 
 def ellipse(
@@ -168,7 +169,7 @@ def ball(
     axes: Sequence[str] = SPACE,
 ) -> Ball:
     """A ball in three dimensions, with the arguments of `disk`."""
-    return _ball(center, (radius,) * 3, name, axes, 3)
+    return _ball(center, _round(radius, 3), name, axes, 3)
 
 
 def ellipsoid(
@@ -195,6 +196,8 @@ def annulus(
     inner, outer = numbers_of("radii", radii, 2)
     if not 0 < inner < outer:
         raise ValueError(f"radii is {tuple(radii)}; give a positive inner one and a larger outer one")
+    if isinstance(names, str) or len(names) != 2:
+        raise ValueError(f"names is {names!r}; give one for the inner and one for the outer boundary")
     given = axes if axes is not None else SPACE[:dimension]
     small, large = (
         _ball(center, (radius,) * dimension, name, given, dimension)
@@ -226,6 +229,8 @@ def polygon(
     if names is not None and (isinstance(names, str) or len(names) != len(points)):
         raise ValueError(f"names is {names!r}; give one for each of the {len(points)} edges")
     labels = [name] * len(points) if names is None else list(names)
+    for label in labels:
+        require_text("name", label)
     _require_simple(points)
     if _signed_area(points) < 0:
         points, labels = points[::-1], [*labels[-2::-1], labels[-1]]
@@ -243,10 +248,16 @@ def numbers_of(name: str, given: Any, count: int) -> tuple[float, ...]:
     return found
 
 
+def _round(radius: Any, dimension: int) -> tuple[float, ...]:
+    require_number("radius", radius)
+    return (float(radius),) * dimension
+
+
 def _ball(center: Any, radii: Any, name: str, axes: Sequence[str], dimension: int) -> Ball:
-    found = numbers_of("radii" if len(set(map(str, radii))) > 1 else "radius", radii, dimension)
+    found = numbers_of("radii", radii, dimension)
     if not min(found) > 0:
         raise ValueError(f"radius is {min(found)}; it must be positive")
+    require_text("name", name)
     return Ball(names_of_axes(axes, dimension), numbers_of("center", center, dimension), found, name)
 
 
@@ -272,8 +283,6 @@ def _require_simple(points: np.ndarray) -> None:
     if short.any():
         at = int(np.argmax(short))
         raise ValueError(f"corners repeat the point {points[at].tolist()}; give every corner once")
-    if abs(_signed_area(points)) <= 1e-14 * size**2:
-        raise ValueError("corners enclose no area; give those of a polygon")
     turn = lambda a, b, c: (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
     for one in range(count):
         for two in range(one + 2, count - (one == 0)):
@@ -283,6 +292,8 @@ def _require_simple(points: np.ndarray) -> None:
                     f"corners make edges that cross: from {a.tolist()} to {b.tolist()} and from {c.tolist()} to "
                     f"{d.tolist()}; give the corners in the order of the boundary"
                 )
+    if abs(_signed_area(points)) <= 1e-14 * size**2:
+        raise ValueError("corners enclose no area; give those of a polygon")
 
 
 def _radii(share: float, count: int, power: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

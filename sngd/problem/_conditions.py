@@ -259,7 +259,12 @@ class Interior(AbstractCondition):
                 f"on of {self.label} is a region with the axes {', '.join(self.on.axes)}; the domain has "
                 f"{', '.join(domain.axes)}"
             )
-        return self.on if isinstance(domain, Box) and isinstance(self.on, Box) else domain & self.on
+        if isinstance(domain, Box) and isinstance(self.on, Box) and (both := domain.part(self.on)) is not None:
+            return both
+        try:
+            return domain & self.on
+        except ValueError as error:
+            raise ValueError(f"on of {self.label} is {self.on}, which is outside of the domain {domain}") from error
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         _require_function(self.equation, self.label, "(u, x)")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -72,10 +72,13 @@ def corners(
     require_integer("order", order, least=1)
     if sides not in _SIDES:
         raise ValueError(f"sides is {sides!r}; it must be one of {', '.join(_SIDES)}")
+    if isinstance(at, str) or not isinstance(at, Iterable | None):
+        raise TypeError(f"at is {shown(at)}; give points, as in at=[(0, 0)]")
     found = reentrant_corners(domain) if at is None else tuple(_corner(domain, each) for each in at)
     if not found:
+        given = "left out" if at is None else shown(at)
         raise ValueError(
-            f"at is {at}, and no re-entrant corner of the domain is found; name corners, as in at=[(0, 0)]"
+            f"at is {given}, and no re-entrant corner of the domain is found; name corners, as in at=[(0, 0)]"
         )
     return CornerTrial(found, order, sides)
 
@@ -93,7 +96,10 @@ def _singular(corner: Corner, x: Float[Array, " 2"], exponent: float, is_sine: b
 
 def _corner(domain: AbstractRegion, at: Any) -> Corner:
     """The corner at a point. Raises `ValueError` for a point that is none."""
-    point = np.array(at, dtype=float)
+    try:
+        point = np.array(at, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"at holds {shown(at)}; give the two coordinates of each corner") from error
     if point.shape != (2,) or not np.all(np.isfinite(point)):
         raise ValueError(f"at holds {shown(at)}; give the two coordinates of each corner")
     found = corner_at(domain, point)

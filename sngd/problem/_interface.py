@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
+from sngd._arguments import require_integer, require_text, shown
 from sngd.geometry import AbstractRegion, Box, Collocation, Face, GaussLegendre, Piece, Regions, joined, select_faces
 from sngd.problem._conditions import AbstractCondition, Equations, owner_of
 from sngd.problem._data import Data, Point
@@ -17,6 +19,9 @@ from sngd.problem._parameters import call_by_names
 
 # Points of an integral in a region, about; and the most axes of a box with a product rule.
 _POINTS, _TENSOR = 4096, 3
+
+# Points of a region that are looked at to see whether it is in the domain.
+_SEEN = 512
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,6 +50,10 @@ class Interface(AbstractCondition):
 
     def __post_init__(self):
         super().__post_init__()
+        for field in ("first", "second"):
+            require_text(f"{field} of {self.label}", getattr(self, field))
+        if self.first == self.second:
+            raise ValueError(f"{self.label} is between {self.first!r} and itself; name two regions")
         if self.flux is None and self.jump is None:
             raise ValueError(f"{self.label} has neither flux nor jump; give one of them, or leave the condition out")
         if self.flux is not None and not callable(self.flux):
@@ -102,6 +111,13 @@ class Integral(AbstractCondition):
         super().__post_init__()
         if not callable(self.density):
             raise TypeError(f"density of {self.label} is {self.density!r}; it must be a function of (u, x)")
+        require_integer(f"count of {self.label}", self.count, least=1)
+        try:
+            numbers = np.asarray(self.value, dtype=complex)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"value of {self.label} is {shown(self.value)}; it must be a number or an array") from error
+        if not np.all(np.isfinite(numbers)):
+            raise ValueError(f"value of {self.label} is {shown(self.value)}; it must be finite")
 
     def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
         """The first of the points, at which the condition is imposed."""
@@ -110,13 +126,33 @@ class Integral(AbstractCondition):
 
     def points(self, domain: AbstractRegion) -> Collocation:
         """The points and weights of the sum that takes the place of the integral."""
-        if self.over is None or isinstance(self.over, AbstractRegion):
-            return _rule(domain if self.over is None else self.over, self.count)
+        if self.over is None:
+            return _rule(domain, self.count)
+        if isinstance(self.over, AbstractRegion):
+            return _rule(self._inside(domain, self.over), self.count)
         if isinstance(self.over, str):
             raise ValueError(
                 f"over of {self.label} is {self.over!r}, and this domain has no named regions; give a region"
             )
+        if not isinstance(self.over, Piece | Sequence):
+            raise TypeError(f"over of {self.label} is {self.over!r}; give a region, or pieces of the boundary")
         return joined([_rule(piece, self.count) for piece in select_faces(domain, self.over, self.label)])
+
+    def _inside(self, domain: AbstractRegion, region: AbstractRegion) -> AbstractRegion:
+        """The region, if it is in the domain. Raises `ValueError` if it is not."""
+        if region.dimension != domain.dimension:
+            raise ValueError(
+                f"over of {self.label} is a region with the axes {', '.join(region.axes)}; the domain has "
+                f"{', '.join(domain.axes)}"
+            )
+        points = region.spread(_SEEN).points
+        outside = ~domain.contains(points, 1e-9 * float(np.max(domain.half_sides)))
+        if outside.any():
+            raise ValueError(
+                f"over of {self.label} is {region}, and its point {points[outside][0].tolist()} is outside of the "
+                "domain; give a region in it"
+            )
+        return region
 
     def residual(self, u: Field, x: Point, normal: Point) -> Array:
         found = self.points(u.domain)

@@ -211,9 +211,10 @@ class AbstractProblem(abc.ABC):
         found = joined([self._points_on(face, own) for face in faces])
         if not len(found.weights):
             names = ", ".join(
-                f"{face.axis} = {face.position}" if isinstance(face, Face) else face.label for face in faces
+                f"{face.axis} = {face.position}" if isinstance(face, Face) else repr(face.name) for face in faces
             )
-            raise ValueError(f"boundary_quadrature has no point on the faces {names}; a condition needs one there")
+            kind = "faces" if isinstance(self.domain, Box) else "pieces"
+            raise ValueError(f"boundary_quadrature has no point on the {kind} {names}; a condition needs one there")
         return found
 
     def _points_on(self, face: Piece, own: Quadrature | None) -> Collocation:
@@ -239,8 +240,7 @@ class AbstractProblem(abc.ABC):
         domain = self.domain
         if isinstance(domain, Box):
             return domain.faces()
-        instants = () if domain.time_axis is None else domain.faces(domain.time_axis)
-        return (*domain.boundary, *instants)
+        return (*domain.boundary, *domain.instants)
 
     def _check(self) -> None:
         """Raises `TypeError` or `ValueError` for arguments that cannot be used."""

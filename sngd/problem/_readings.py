@@ -3,16 +3,16 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from sngd._arguments import require_number, shown
-from sngd.geometry import AbstractRegion, Collocation, is_inside
+from sngd.geometry import AbstractRegion, Box, Collocation, Regions, is_inside
 from sngd.problem._conditions import AbstractCondition, Of, chosen
 from sngd.problem._data import Point
 from sngd.problem._field import Field
@@ -21,6 +21,9 @@ from sngd.problem._parameters import call_by_names
 # The number of axes of a covariance matrix, and the part of its largest entry by which it may differ from its
 # transpose.
 _MATRIX, _SYMMETRIC = 2, 1e-10
+
+# Readings may be outside of a region by this part of its largest side.
+_INSIDE = 1e-9
 
 # Exact values at one point that differ by less than this part of the largest value are equal.
 _EQUAL = 1e-9
@@ -198,6 +201,35 @@ class Data(AbstractCondition):
     def estimates_noise(self) -> bool:
         return self.noise is None
 
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        """The readings of each of the named regions, unless they name functions by `of` or by an operator."""
+        if not isinstance(domain, Regions) or self.within or self.of is not None or self.operator is not None:
+            return (self,)
+        self.require_fits(domain)
+        slack, found = _INSIDE * float(np.max(domain.half_sides)), []
+        left = np.ones(len(self.points), dtype=bool)
+        for name, region in domain.named_regions.items():
+            here = left & region.contains(self.points, slack)
+            left &= ~here
+            if here.any():
+                found.append(self._some(here, name))
+        return found
+
+    def _some(self, chosen: Bool[np.ndarray, " n"], within: str) -> "Data":
+        """Some of the readings, as those in a region."""
+        noise = self.noise
+        if self.mixing is not None and np.any(self.noise[chosen][:, ~chosen]):
+            raise ValueError(
+                f"noise of {self.label} correlates readings in the region {within!r} with others; give those of each "
+                "region as a condition of their own"
+            )
+        if noise is not None and noise.ndim:
+            noise = noise[chosen] if noise.ndim < _MATRIX else noise[np.ix_(chosen, chosen)]
+        weight = self.weight * float(np.mean(chosen))
+        return dataclasses.replace(
+            self, points=self.points[chosen], values=self.values[chosen], noise=noise, weight=weight, within=within
+        )
+
     def faces(self, domain: AbstractRegion) -> None:
         return None
 
@@ -207,11 +239,12 @@ class Data(AbstractCondition):
                 f"points of {self.label} have shape {self.points.shape}; this domain needs (n, {domain.dimension}), "
                 f"with one column for each of the axes {', '.join(domain.axes)}"
             )
-        outside = ~is_inside(self.points, *domain.extent)
+        slack = _INSIDE * float(np.max(domain.half_sides))
+        outside = ~(is_inside(self.points, *domain.extent) & domain.contains(self.points, slack))
         if outside.any():
             raise ValueError(
                 f"points of {self.label} hold {self.points[outside][0].tolist()}, which lies outside of the domain "
-                f"{domain.bounds}"
+                f"{domain.bounds if isinstance(domain, Box) else domain}"
             )
 
     def readings(self, domain: AbstractRegion, part: AbstractRegion | None = None) -> Collocation:

@@ -127,6 +127,11 @@ def _report(line: str) -> None:
 
 def _require_eigenvalue_problem(problem: Problem) -> None:
     """Raises `ValueError` for unknowns and conditions that an eigenvalue problem does not have."""
+    if isinstance(problem.domain, Regions):
+        raise ValueError(
+            f"domain is made of the regions {', '.join(problem.domain.named_regions)}; eigenpairs takes one region, "
+            "whose coefficients are functions of the point"
+        )
     names = ", ".join(constant.name for constant in problem.constants) or "none"
     if len(problem.constants) != 1:
         raise ValueError(
@@ -138,11 +143,6 @@ def _require_eigenvalue_problem(problem: Problem) -> None:
         raise ValueError(
             f"the constant {constant.name} has bounds or a prior, which an eigenvalue has not; leave them out, and "
             "name a number that eigenvalues are near to by near="
-        )
-    if isinstance(problem.domain, Regions):
-        raise ValueError(
-            f"domain is made of the regions {', '.join(problem.domain.named_regions)}; an eigenvalue problem has one "
-            "region, with coefficients that are functions of the point"
         )
     for condition in problem.conditions:
         if condition.is_of_readings:

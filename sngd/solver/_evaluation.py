@@ -131,7 +131,18 @@ def evaluate_in_chunks(function: Callable, points: np.ndarray) -> np.ndarray:
 
 def evaluate_unknowns(network: Callable, problem: AbstractProblem, points: np.ndarray) -> np.ndarray:
     """The unknown functions at the `points`, shape `(n,)`, or `(n, f)` for several; complex if one of them is."""
-    function = problem.components.function(function_of_point(network, problem.domain.dimension, problem.outputs))
+    return unknowns_at(
+        problem.components.function(function_of_point(network, problem.domain.dimension, problem.outputs)),
+        problem,
+        points,
+    )
+
+
+def unknowns_at(function: Callable, problem: AbstractProblem, points: np.ndarray) -> np.ndarray:
+    """The same for a function of one point that returns the values of all unknown functions.
+
+    In a domain that is made of named regions the values at each point are those of the region that it is in.
+    """
     if not regions_of(problem):
         return evaluate_in_chunks(function, points)
     columns = {name: list(problem.components.within(name)[0]) for name in regions_of(problem)}

@@ -16,7 +16,7 @@ from sngd.linearize import AbstractFactor, AbstractObjective, make_objective
 from sngd.problem import AbstractProblem
 from sngd.solver._determinacy import axes_without_conditions
 from sngd.solver._devices import whole_on
-from sngd.solver._evaluation import error_points, evaluate_in_chunks, exact_at, relative_difference
+from sngd.solver._evaluation import error_points, exact_at, relative_difference, unknowns_at
 from sngd.solver._optimizer import AbstractOptimizer
 from sngd.solver._plan import bytes_of, make_plan
 from sngd.solver._scales import Scales
@@ -242,7 +242,7 @@ class Run:
         if self.problem.exact is None:
             return math.nan
         points, exact = self._exact
-        return relative_difference(evaluate_in_chunks(self.objective.trial.unknowns(theta), points), exact)
+        return relative_difference(unknowns_at(self.objective.trial.unknowns(theta), self.problem, points), exact)
 
     def _stability(self, theta: Float[Array, " p"]) -> Stability | None:
         """The stability of the problem linearized at these parameters.

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from sngd._arrays import on_device
 from sngd.linearize import AbstractObjective
 from sngd.problem import AbstractProblem, Problem
-from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
+from sngd.solver._evaluation import error_points, root_mean_square, unknowns_at
 from sngd.solver._step import data_of, values_of
 
 # Data of one condition count as zero where they are below the first part of its response to a network of the solution's
@@ -133,7 +133,7 @@ def scales_of(
     """
     data, residual = np.asarray(data_of(objective, theta)), np.asarray(values_of(objective, theta)[1])
     data = np.where(np.isfinite(data), data, 0.0)
-    values = evaluate_in_chunks(objective.trial.unknowns(theta), error_points(problem))
+    values = unknowns_at(objective.trial.unknowns(theta), problem, error_points(problem))
     # Where the residual is not finite, a run does not begin.
     with np.errstate(invalid="ignore"):
         noise = norms_of(objective, np.asarray(values_of(objective, in_last_digits(theta))[1]) - residual)
@@ -142,7 +142,7 @@ def scales_of(
         else:
             other = _changed(theta)
             response = np.asarray(values_of(objective, other)[1]) - residual
-            change = evaluate_in_chunks(objective.trial.unknowns(other), error_points(problem)) - values
+            change = unknowns_at(objective.trial.unknowns(other), problem, error_points(problem)) - values
             size = root_mean_square(change)
     responses = [
         norm if norm > _RESPONDS * least else 0.0

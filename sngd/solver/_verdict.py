@@ -10,7 +10,7 @@ from sngd._results import Result
 from sngd.linearize import AbstractObjective, make_objective
 from sngd.problem import AbstractProblem, with_other_points
 from sngd.solver._devices import whole_on
-from sngd.solver._evaluation import error_points, evaluate_in_chunks, root_mean_square
+from sngd.solver._evaluation import error_points, root_mean_square, unknowns_at
 from sngd.solver._scales import Scales, in_last_digits, norms_of
 from sngd.solver._stability import Stability
 from sngd.solver._step import factor_values_of, values_of
@@ -109,7 +109,7 @@ def diagnose(
     fitted, rounding = _half_square(residual), max(rounding, _half_square(np.array(scales.rounding)))
     found = np.asarray(values_of(elsewhere, theta)[1])
     between, norms = _half_square(found), norms_of(elsewhere, found)
-    size = root_mean_square(evaluate_in_chunks(objective.trial.unknowns(theta), error_points(problem)))
+    size = root_mean_square(unknowns_at(objective.trial.unknowns(theta), problem, error_points(problem)))
     size = max(size, scales.network) if scales.is_homogeneous else size
     constant, error = 1.0 if stability is None else stability.bound, math.inf
     if size and constant < math.inf:
