@@ -49,9 +49,10 @@ bench-step: $(INSTALLED) ## the step against its floating-point floor; writes re
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json
 	$(BIN)/python -m benchmarks reliability
 
-examples: $(INSTALLED) ## solve the problems in examples; writes results/inverse.json and eigenpairs.json
+examples: $(INSTALLED) ## solve the problems in examples; writes results/inverse.json, eigenpairs.json and regions.json
 	$(BIN)/python -m benchmarks inverse --repetitions 0
 	$(BIN)/python -m benchmarks eigenpairs
+	$(BIN)/python -m benchmarks regions
 
 faults: $(INSTALLED) ## deliberate faults, each caught by the test that is named; writes results/faults.json
 	$(BIN)/python -m benchmarks faults

@@ -26,9 +26,9 @@ from rich.console import Console
 
 import sngd
 from benchmarks.cells import Cells
-from benchmarks.machine import RESULTS, machine
+from benchmarks.machine import RESULTS, machine, revision
 from benchmarks.rows import Row
-from benchmarks.table import exact_values, revision
+from benchmarks.table import exact_values
 from sngd import library
 from sngd.features import Chooser, Conditions, FeatureChoice, Features
 from sngd.files import prepare_folder

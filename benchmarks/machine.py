@@ -1,12 +1,16 @@
 """Where and with what a figure was measured."""
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import jax
+import scipy
 
 from sngd.solver import processor
 
@@ -23,6 +27,18 @@ def machine() -> dict[str, str]:
         "versions": versions,
         "date": datetime.date.today().isoformat(),
     }
+
+
+@functools.cache
+def revision() -> dict[str, Any]:
+    """The commit, whether the working tree differs from it elsewhere than in the results, and the version of SciPy."""
+
+    def git(*arguments: str) -> str:
+        found = subprocess.run(["git", *arguments], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
+        return found.stdout.strip()
+
+    changed = git("status", "--porcelain", "--", ".", ":!results")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed), "scipy": scipy.__version__}
 
 
 def write(name: str, figures: dict) -> None:

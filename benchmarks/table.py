@@ -15,7 +15,6 @@ import gc
 import math
 import re
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -33,7 +32,7 @@ from rich.console import Console
 import sngd
 from benchmarks.cells import Cells
 from benchmarks.collocation import EQUATIONS, collocate
-from benchmarks.machine import RESULTS, machine
+from benchmarks.machine import RESULTS, machine, revision
 from benchmarks.mapped import AffineMap, mapped
 from benchmarks.rows import ROWS, Row
 from sngd.files import prepare_folder
@@ -225,18 +224,6 @@ def rate() -> float:
     start = time.perf_counter()
     _ = left @ right
     return round(2 * _SIDE**3 / (time.perf_counter() - start) / 1e9, 1)
-
-
-@functools.cache
-def revision() -> dict[str, Any]:
-    """The commit, whether the working tree differs from it elsewhere than in the results, and the version of SciPy."""
-
-    def git(*arguments: str) -> str:
-        found = subprocess.run(["git", *arguments], cwd=RESULTS.parent, capture_output=True, text=True, check=True)
-        return found.stdout.strip()
-
-    changed = git("status", "--porcelain", "--", ".", ":!results")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed), "scipy": scipy.__version__}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -107,6 +107,32 @@ def test_examples_hold_with_their_exact_solutions_and_true_constants(folder):
         np.testing.assert_allclose(objective.residual(theta), 0, atol=1e-9 * sizes, err_msg=path.name)
 
 
+def test_examples_on_regions_hold_with_their_exact_solutions():
+    """The residuals of every problem in `examples/regions` vanish for what the file states, region by region."""
+    paths = sorted((ROOT / "examples" / "regions").glob("*.py"))
+    assert paths
+    for path in paths:
+        found = runpy.run_path(str(path))
+        problem = found["problem"]
+        if not isinstance(problem, sngd.Problem) or problem.exact is None:
+            continue
+        # The exact solution is that of the unknowns, and not of what a trial function makes them of.
+        unknowns = [
+            dataclasses.replace(each, trial=None, parts=1) if isinstance(each, sngd.Unknown) else each
+            for each in problem.unknowns
+        ]
+        problem = dataclasses.replace(problem, unknowns=unknowns)
+        pieces = found.get("PIECES", {"": found["exact"]})
+        parts = lambda x, pieces=pieces: jnp.concatenate([real_parts(jnp.ravel(each(x))) for each in pieces.values()])
+        network = Exact(lambda x, parts=parts: jnp.squeeze(parts(x)), jnp.zeros(1))
+        true = found.get("TRUE", {})
+        variables = [each.variable(true[each.name]) for each in problem.constants]
+        network = WithConstants(network, jnp.array(variables)) if variables else network
+        objective, theta = make_objective(problem, network)
+        sizes = 1 + np.linalg.norm(objective.data(theta))
+        np.testing.assert_allclose(objective.residual(theta), 0, atol=1e-9 * sizes, err_msg=path.name)
+
+
 def test_eigenvalue_problems_hold_with_their_exact_pairs():
     """The residuals of every problem in `examples/eigen` vanish for the values and functions that the file states."""
     paths = sorted((ROOT / "examples" / "eigen").glob("*.py"))

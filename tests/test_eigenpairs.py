@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples" / "eigen"
 LINE = sngd.interval(x=(0, 1))
 ENDS = sngd.Dirichlet(0.0)
 UNKNOWNS = ["u", sngd.Constant("E")]
+SQUARE = sngd.Unknown("u", trial=lambda v, x: x[0] * v**2)
 STRING = sngd.Interior(lambda u, x, E: -sngd.laplacian(u)(x) - E * u(x))
 
 
@@ -154,6 +155,25 @@ def without_one(found):
     return dataclasses.replace(found, ritz=ritz)
 
 
+def test_trial_functions_that_meet_the_boundary_conditions():
+    hard = sngd.Unknown("u", trial=lambda v, x: x[0] * (1 - x[0]) * v)
+    pairs = sngd.eigenpairs(problem_of(STRING, unknowns=[hard, sngd.Constant("E")]), 3, key=KEY)
+    assert pairs.values == pytest.approx((np.arange(1, 4) * np.pi) ** 2, rel=1e-10)
+    points, _ = rule_of(1)
+    for number, solution in enumerate(pairs):
+        assert solution(points) == pytest.approx(np.sqrt(2) * np.sin((number + 1) * np.pi * points[:, 0]), abs=1e-10)
+
+
+def test_the_first_frequency_of_an_l_shape_with_singular_functions():
+    found = runpy.run_path(str(EXAMPLES.parent / "regions" / "l_shape_eigenvalue.py"))
+    pairs = sngd.eigenpairs(found["problem"], 1, key=KEY, tolerance=1e-5)
+    assert pairs.result is sngd.Result.TOLERANCE_REACHED
+    assert pairs.values == pytest.approx(found["VALUES"], rel=1e-6)
+    # The integral of the square of the function is one.
+    rule = found["problem"].domain.spread(2**14)
+    assert rule.weights @ pairs[0](rule.points) ** 2 == pytest.approx(1, abs=1e-3)
+
+
 @pytest.mark.parametrize("withheld", ["first", "second"])
 def test_a_value_that_only_one_of_two_computations_has_is_named(withheld):
     """One of the two functions of the double value of the square is withheld from one of the computations."""
@@ -189,6 +209,7 @@ def test_features_that_are_too_few_are_reported():
         ((sngd.Interior(lambda u, x: u(x)),), {"unknowns": ["u"]}, "holds 0 constants"),
         ((STRING,), {"unknowns": ["u", sngd.Constant("E", lower=0.0)]}, "the constant E has bounds or a prior"),
         ((STRING, sngd.Data([[0.5]], [1.0])), {}, "holds the readings data"),
+        ((STRING,), {"unknowns": [SQUARE, sngd.Constant("E")]}, "interior is not linear in the unknown"),
         ((sngd.Interior(lambda u, x, E: sngd.laplacian(u)(x) - E * u(x)), ENDS), {}, "towards minus infinity"),
         (
             (

@@ -682,3 +682,20 @@ def test_an_equation_that_reads_other_times_is_not_solved_in_cells():
     solution = sngd.solve(problem, key=KEY, tolerance=1e-10)
     assert not isinstance(solution.network, Cells)
     assert solution.relative_l2() <= 1e-10
+
+
+def test_units_of_conditions_come_from_the_features_of_their_own_region():
+    """A small region beside a large one leaves the units of the large one as they are."""
+    laplace = sngd.Interior(lambda u, x: sngd.laplacian(u)(x))
+    units = []
+    for size in (0.5, 0.01):
+        small = sngd.disk(radius=size)
+        domain = sngd.regions(large=sngd.disk(radius=1) - small, small=small)
+        problem = sngd.Problem(domain, [laplace, sngd.Interface("large", "small"), sngd.Dirichlet(0.0)])
+        conditions = Conditions.of(problem, "sin")
+        features = Family((4.0, 4.0), 64)
+        system = System((domain.hull,), conditions.rows(conditions.with_points(features)))
+        basis = Basis(features.draw_for(problem.frames, np.random.default_rng(0)))
+        units.append(system.units(system.jacobian(basis), basis).own[0])
+    assert units[1][0] == pytest.approx(units[0][0], rel=0.5)
+    assert units[1][1] > 10 * units[0][1]

@@ -131,7 +131,8 @@ class System:
         A condition has this norm over the root of the weight that the user has given to it. One that does not respond
         has an infinite unit. One that responds to large networks only has the response to a random one.
         """
-        norms = [[_response(matrix) for matrix in matrices] for matrices in jacobian.features]
+        used = basis.layer.used_by(self.problem.outputs)
+        norms = [[_response(matrix, used) for matrix in matrices] for matrices in jacobian.features]
         weights = self._by_cells([[math.sqrt(each.weight)] * len(each.cells) for each in self.rows])
         if not all(norm > 0 for each in norms for norm in each):
             others = self._responses_to_a_network(basis)
@@ -381,9 +382,9 @@ class System:
         return [[response(*parts) for parts in zip(*cell, strict=True)] for cell in cells]
 
 
-def _response(matrix: Float[np.ndarray, "n m q"]) -> float:
-    """The root mean square, over the features, of the norm of the response of some rows."""
-    return float(np.sqrt(np.mean(np.sum(matrix**2, axis=0))))
+def _response(matrix: Float[np.ndarray, "n m q"], used: Bool[np.ndarray, "m q"]) -> float:
+    """The root mean square, over the features that the functions use, of the norm of the response of some rows."""
+    return float(np.sqrt(np.mean(np.sum(matrix**2, axis=0)[used])))
 
 
 def _stacked(parts: list[np.ndarray], units: tuple[float, ...]) -> np.ndarray:

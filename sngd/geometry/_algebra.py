@@ -64,13 +64,21 @@ class _Combination(AbstractRegion):
 
     @functools.cached_property
     def _pieces(self) -> tuple[AbstractPiece, ...]:
-        second = [piece.flipped() for piece in self.second.pieces] if self._removes else list(self.second.pieces)
-        found = [on_boundary(piece, self) for piece in (*self.first.pieces, *second)]
+        return not_empty(self._possible_pieces)
+
+    @property
+    def _possible_pieces(self) -> list[AbstractPiece]:
+        """The pieces, with others on which there is no point, so that only those of the whole need to be looked at."""
+        first, second = (
+            each._possible_pieces if isinstance(each, _Combination) else list(each.pieces)
+            for each in (self.first, self.second)
+        )
+        second = [piece.flipped() for piece in second] if self._removes else second
         # Where the boundaries of both parts are the same, it is that of the first one.
-        step, first = _SAME * float(np.max(self.half_sides)), self.first
-        is_new = lambda points, normals: ~_is_boundary(first, points, normals, step)
-        count = len(self.first.pieces)
-        return not_empty([*found[:count], *(piece.kept(is_new) for piece in found[count:])])
+        step, other = _SAME * float(np.max(self.half_sides)), self.first
+        is_new = lambda points, normals: ~_is_boundary(other, points, normals, step)
+        new = [on_boundary(piece, self).kept(is_new) for piece in second]
+        return [*(on_boundary(piece, self) for piece in first), *new]
 
     _removes = False
 

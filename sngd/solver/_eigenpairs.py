@@ -82,7 +82,7 @@ def eigenpairs(
     """The `count` lowest eigenvalues of `problem` with their eigenfunctions.
 
     - `problem`: of linear equations without data, with one `Constant`, the eigenvalue, which enters equations and
-      boundary conditions affinely: `A u = E B u`.
+      boundary conditions affinely: `A u = E B u`. Trial functions are linear in the values of features.
     - `key`: the source of all randomness, from `jax.random.key(seed)`.
     - `near`: a number; then the eigenvalues nearest to it are found, and not the lowest ones.
     - `tolerance`: the relative error of all values and functions, as estimated, that ends the search. Left out, it goes
