@@ -70,11 +70,14 @@ def for_correction(features: Features) -> Features:
     return dataclasses.replace(features.scaled(*[_WIDER] * len(features.bandwidths)), count=count)
 
 
-def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float[np.ndarray, "n d"]) -> list[Estimate]:
+def estimates(
+    fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float[np.ndarray, "n d"], decay: float = 1.0
+) -> list[Estimate]:
     """The error of a fit by defect correction, for each of the systems, which differ in their offsets alone.
 
     - `systems`: of the problem at points other than those of the fit. `layer`: the features of the correction.
-    - `points`: at which norms are taken.
+    - `points`: at which norms are taken. `decay`: the power of the share of a cell by which a residual that oscillates
+      there changes the solution; one where the change stays in the cell.
     """
     first, network, basis, own = systems[0], fit.network, Basis(layer), Basis(fit.network.layer)
     jacobian = first.jacobian(basis, None if fit.linear else network, own)
@@ -103,7 +106,7 @@ def estimates(fit: Fit, systems: tuple[System, ...], layer: Layer, points: Float
         rest = first.by_cells([part[:, at] + change for part, change in zip(right, changes, strict=True)])
         # What the features of the correction cannot make oscillates faster, and so changes the solution at most as much
         # as they would for the same residual: by the root mean square of a wave, in units of its response.
-        left = float(np.sum(_shares(first) * rest**2)) / 2
+        left = float(np.sum(_shares(first) ** decay * rest**2)) / 2
         change = components.at_points(points, here + correction(points)) - solution if components.has_trials else None
         apart = _root_mean_square(correction(points) if change is None else change, shares)
         errors = norms(np.sqrt(apart**2 + left + rounding**2))

@@ -61,6 +61,9 @@ _COMPARED = 3
 # The bandwidths and the numbers of features in graded cells, and how often they are halved in one attempt.
 _GRADED = (4.0, 1.5, (32, 64, 200), 2)
 
+# The residual in a cell at a singular point changes the solution everywhere, by this power of the share of the cell.
+_SINGULAR = 0.5
+
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
 
@@ -468,7 +471,8 @@ class Marcher:
             corrected = before.fit.network.plus(before.estimate.correction)
             systems.append(System.of(self._conditions, self._between, cells, start, corrected))
         points = points_of_norms(self._domain, cells)
-        added, *whole = estimates(found, tuple(systems), self._correction, points)
+        decay = _SINGULAR if self._setting.grading else 1.0
+        added, *whole = estimates(found, tuple(systems), self._correction, points, decay)
         # Where the solution has decayed, errors count by its size in the windows before.
         sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
         return _Attempt(found, dataclasses.replace(added, sizes=sizes), whole[0] if whole else added, rows)
