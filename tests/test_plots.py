@@ -58,7 +58,7 @@ def titles(figure):
     return [place.get_title() for place in figure.axes if place.get_title()]
 
 
-@pytest.mark.parametrize("name", [name for name in REGIONS if name != "layers in time"])
+@pytest.mark.parametrize("name", list(REGIONS))
 def test_every_kind_of_domain_is_drawn_with_its_conditions(name):
     domain = REGIONS[name]
     initial = [] if domain.time_axis is None else [sngd.Initial(0.0)]

@@ -401,15 +401,6 @@ def test_images_of_named_regions_keep_their_names():
     assert solution.relative_l2() < 1e-6
 
 
-def test_a_picture_shows_the_region_alone():
-    solution = sngd.solve(laplace(sngd.disk()), features(sngd.disk(), 40), key=KEY)
-    figure = sngd.plot(solution)
-    image = np.asarray(figure.axes[0].images[0].get_array().filled(np.nan))
-    place = np.linspace(-1, 1, len(image))
-    inside = np.add.outer(place**2, place**2) <= 1 + 1e-9
-    np.testing.assert_array_equal(np.isfinite(image), inside)
-
-
 def test_eigenvalues_of_a_disk():
     """Squares of the zeros of the Bessel functions J0 and J1, the second of them twice."""
     equation = sngd.Interior(lambda u, x, E: -sngd.laplacian(u)(x) - E * u(x))

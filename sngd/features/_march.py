@@ -58,8 +58,8 @@ _PROBE = 2.0
 # The number of the draw of features that a solution from readings is compared on.
 _COMPARED = 3
 
-# The bandwidth and the numbers of features in graded cells, and how often they are halved in one attempt.
-_GRADED = (4.0, (32, 64, 200), 2)
+# The bandwidths and the numbers of features in graded cells, and how often they are halved in one attempt.
+_GRADED = (4.0, 1.5, (32, 64, 200), 2)
 
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
@@ -72,8 +72,10 @@ _PROJECTION = 1e-12
 class March:
     """How the domain is divided into cells, and the time axis into windows.
 
-    - `bandwidth`: of the features of a cell, in radians per half side. `counts`: the number of features for each
-      component of the solution, in domains of one, two and three dimensions.
+    - `bandwidth`: of the features of a cell, in radians per half side. `bandwidth_space`: the same in three dimensions,
+      where as many features are fewer for each axis: waves up to a bandwidth that they do not resolve do not make a
+      smooth function to more than five digits, however small the cell is.
+    - `counts`: the number of features for each component of the solution, in one, two and three dimensions.
     - `halvings`: how often an axis is halved at most. `cells`: in one window at most.
     - `steps`: Gauss-Newton steps at most for each attempt.
     - `grading`: how often cells are halved along all axes towards the point with the largest residual, in each attempt;
@@ -82,6 +84,7 @@ class March:
     """
 
     bandwidth: float = 6.0
+    bandwidth_space: float = 3.0
     counts: tuple[int, int, int] = (48, 256, 800)
     halvings: int = 16
     cells: int = 512
@@ -90,9 +93,10 @@ class March:
     windows: tuple[float, ...] = ()
 
     def __post_init__(self):
-        require_number("bandwidth", self.bandwidth)
-        if not self.bandwidth > 0:
-            raise ValueError(f"bandwidth is {self.bandwidth}; it must be positive")
+        for name in ("bandwidth", "bandwidth_space"):
+            require_number(name, getattr(self, name))
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
         if len(self.counts) != len(March.counts):
             raise ValueError(f"counts is {self.counts}; give one number for each of the dimensions one, two and three")
         for count in self.counts:
@@ -123,11 +127,14 @@ class March:
     @property
     def graded(self) -> "March":
         """The same for solutions that are singular at points: few features in many cells that crowd there."""
-        return dataclasses.replace(self, bandwidth=_GRADED[0], counts=_GRADED[1], grading=_GRADED[2])
+        bandwidth, bandwidth_space, counts, grading = _GRADED
+        bands = {"bandwidth": bandwidth, "bandwidth_space": bandwidth_space}
+        return dataclasses.replace(self, **bands, counts=counts, grading=grading)
 
     def features(self, dimension: int) -> Features:
         """The features of a cell."""
-        return Features((self.bandwidth,) * dimension, self.counts[dimension - 1])
+        bandwidth = self.bandwidth if dimension < len(self.counts) else self.bandwidth_space
+        return Features((bandwidth,) * dimension, self.counts[dimension - 1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -316,7 +323,7 @@ class Marcher:
                 np.random.default_rng([*self._seed, 2]),
                 self._conditions.problem.periodic_axes,
             )
-            for each in (wide, self._features.scaled(*[1 / self._setting.bandwidth] * dimension))
+            for each in (wide, self._features.scaled(*[1 / self._features.bandwidths[0]] * dimension))
         )
         whole = self._hull
         if self._marches:

@@ -59,6 +59,12 @@ class Interface(AbstractCondition):
         if self.flux is not None and not callable(self.flux):
             raise TypeError(f"flux of {self.label} is {self.flux!r}; it must be a function of (u, v, x, n)")
 
+    def in_regions(self, domain: AbstractRegion) -> Sequence[AbstractCondition]:
+        if self.flux is None or self.jump is None:
+            return (self,)
+        # The values and the fluxes may differ by orders of magnitude, and each condition has a unit of its own.
+        return (dataclasses.replace(self, flux=None), dataclasses.replace(self, jump=None))
+
     def faces(self, domain: AbstractRegion) -> tuple[Piece, ...]:
         if not isinstance(domain, Regions):
             raise ValueError(
