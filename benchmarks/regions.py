@@ -45,7 +45,7 @@ class Row:
 
     - `bar`: the relative error to reach. `example`: the file. `half_side`: of the outer boundary, for the cylinder.
     - `seconds`: that one run may take on a machine of its own. `seeds`: how many keys there are, at most.
-    - `reachable`: whether the bar is to be reached; otherwise no success is to be claimed.
+    - `reachable`: whether the bar is to be reached; otherwise no such error is to be claimed.
     """
 
     example: str
@@ -70,7 +70,7 @@ ROWS = {
     "ellipsoid": Row("ellipsoid", 1e-9),
     "corner_features": Row("corner_features", 1e-9),
     "corner_soft": Row("corner_soft", 1e-4, seconds=120.0, seeds=1),
-    "corner_hard": Row("corner_hard", 1e-4, seeds=1, reachable=False),
+    "corner_hard": Row("corner_hard", 1e-2, seeds=1, reachable=False),
     "l_shape_eigenvalue": Row("l_shape_eigenvalue", 1e-5),
     "cylinder": Row("cylinder", 1e-8),
     "cylinder, half side 3": Row("cylinder", 1e-8, seeds=1, half_side=3.0),
@@ -186,7 +186,7 @@ def tabulate(results: Mapping[str, dict[str, Any]]) -> str:
 def _line(name: str, runs: list[dict[str, Any]]) -> str:
     worst = max(runs, key=lambda run: run["relative_l2"])
     first, result = runs[0], worst["result"] + (f": {worst['detail']}" if worst["detail"] else "")
-    bar = f"{first['bar']:.0e}" if first["reachable"] else "no claim"
+    bar = f"{first['bar']:.0e}" if first["reachable"] else "no false claim"
     each = (
         ", ".join(f"{part} {error:.1e}" for part, error in worst["errors"].items()) if len(worst["errors"]) > 1 else ""
     )
