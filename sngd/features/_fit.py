@@ -78,6 +78,12 @@ class Fit:
     linear: bool
     steps: int
 
+    @property
+    def share(self) -> float:
+        """The norm of the residual as a part of that of the zero function."""
+        zero = _norm(self.system.stacked(self.system.zero(self.network.layer), self.units))
+        return self.residual / zero if zero > 0 else 0.0
+
 
 def fit(system: System, layer: Layer, *, steps: int, linear: bool | None = None, start: Network | None = None) -> Fit:
     """The output layers that leave the smallest residual on these rows.

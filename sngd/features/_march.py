@@ -412,22 +412,24 @@ class Marcher:
         return best if self._setting.grading else None
 
     def _beside(self, attempt: _Attempt, before: Network | None, apart: float) -> tuple[_Attempt, Network, float]:
-        """An attempt with an error that is not smaller than what a geometric series lets expect; its network; and its
-        distance from the one before.
+        """An attempt with an error that is not smaller than what a geometric series lets expect, nor than the residual;
+        its network; and its distance from the one before.
 
         - `before`: the network of the attempt before. `apart`: the distance of that one from the one before it.
 
-        A singular solution is not made by the features of the correction either, so that the residual does not tell
-        the whole error.
+        A singular solution is not made by the features of the correction either, so that the correction does not tell
+        the whole error. Where no combination of the features solves the equation, the attempts converge to something
+        else, and leave a residual that smaller cells do not lower.
         """
         network, problem = attempt.fit.network, attempt.fit.system.problem
-        if before is None:
-            return attempt, network, math.inf
-        points = points_of_norms(self._domain, network.cells)
-        values = [problem.components.at_points(points, each(points)) for each in (network, before)]
-        errors = problem.components.norms(np.sqrt(np.mean((values[0] - values[1]) ** 2, axis=0)))
-        now = float(np.linalg.norm(errors))
-        errors = errors * (min(now / apart, 1.0) if 0 < apart < math.inf else 1.0)
+        errors, now = attempt.fit.share * attempt.added.sizes, math.inf
+        if before is not None:
+            points = points_of_norms(self._domain, network.cells)
+            values = [problem.components.at_points(points, each(points)) for each in (network, before)]
+            distances = problem.components.norms(np.sqrt(np.mean((values[0] - values[1]) ** 2, axis=0)))
+            now = float(np.linalg.norm(distances))
+            rate = min(now / apart, 1.0) if 0 < apart < math.inf else 1.0
+            errors = np.maximum(errors, rate * distances)
         both = (attempt.added, attempt.estimate)
         added, whole = (dataclasses.replace(each, errors=np.maximum(each.errors, errors)) for each in both)
         return attempt._replace(added=added, estimate=whole), network, now
