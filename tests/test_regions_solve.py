@@ -225,7 +225,7 @@ def two_materials(**options):
 
 @pytest.fixture(scope="module")
 def layered():
-    return sngd.solve(two_materials(), features(DISKS, 120, 3.0), key=KEY)
+    return sngd.solve(two_materials(), features(DISKS, 150, 3.0), key=KEY)
 
 
 def test_two_materials(layered, tmp_path):
@@ -371,7 +371,7 @@ def test_readings_in_two_regions():
     problem = sngd.Problem(DISKS, conditions, unknowns=["u", sngd.Constant("f")])
     assert [part.within for part in problem.conditions][-2:] == ["core", "shell"]
     assert sum(part.weight for part in problem.conditions[-2:]) == pytest.approx(1)
-    solution = sngd.solve(problem, features(DISKS, 120, 3.0), key=KEY)
+    solution = sngd.solve(problem, features(DISKS, 150, 3.0), key=KEY)
     assert solution.constants["f"].value == pytest.approx(4, abs=0.05)
 
 
