@@ -439,10 +439,7 @@ class Marcher:
         network, residuals = attempt.fit.network, attempt.added.residuals
         if not self._setting.grading:
             return self._refinement.divided(network, residuals)
-        corners = [np.array(corner.at) for corner in reentrant_corners(self._domain)]
-        cells = network.cells
-        for corner in corners:
-            cells = self._refinement.towards(cells, corner, 2 * self._setting.grading)
+        cells = self._towards_corners(network.cells)
         if len(cells) > len(network.cells):
             return cells
         worst = attempt.between.worst(network, attempt.fit.units)
@@ -451,9 +448,13 @@ class Marcher:
     def _first_cells(self) -> tuple[Box, ...]:
         """The cells of the first attempt. Where cells are graded, they crowd at re-entrant corners of the domain."""
         cells = (self._hull,)
-        for corner in reentrant_corners(self._domain) if self._setting.grading else ():
+        return self._inside(self._towards_corners(cells) if self._setting.grading else cells)
+
+    def _towards_corners(self, cells: tuple[Box, ...]) -> tuple[Box, ...]:
+        """The cells, of which those at re-entrant corners are halved."""
+        for corner in reentrant_corners(self._domain):
             cells = self._refinement.towards(cells, np.array(corner.at), 2 * self._setting.grading)
-        return self._inside(cells)
+        return cells
 
     def _inside(self, cells: tuple[Box, ...]) -> tuple[Box, ...]:
         """The cells that have a part in the domain."""

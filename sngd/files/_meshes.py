@@ -18,6 +18,7 @@ from jaxtyping import Int
 
 from sngd._arguments import shown
 from sngd.files._gmsh import read_gmsh
+from sngd.files._paths import file_to_read
 from sngd.files._surfaces import Surface, read_obj, read_stl
 from sngd.geometry import Mesh, mesh
 
@@ -53,7 +54,9 @@ def read_mesh(path: str | os.PathLike[str], *, name: str = "boundary", axes: Seq
     `ImportError` for a file that `meshio` reads if that is not installed. Raises `ValueError` for another ending, for a
     file that is damaged or too large, and for a surface that `mesh` refuses.
     """
-    file = _file(path)
+    file = file_to_read(
+        path, _ENDINGS, _LARGEST, smaller="give a surface of fewer triangles", content="a surface of triangles"
+    )
     if not isinstance(name, str):
         raise TypeError(f"name is {shown(name)}; it must be a text")
     label, ending = f"path {str(path)!r}", file.suffix.lower()
@@ -68,30 +71,6 @@ def read_mesh(path: str | os.PathLike[str], *, name: str = "boundary", axes: Seq
         return mesh(vertices[:, :2] if is_flat else vertices, triangles, name=name, axes=axes)
     except ValueError as error:
         raise ValueError(f"{label}: {error}") from error
-
-
-def _file(path: Any) -> Path:
-    """The path of a file that may be read. Raises `TypeError`, `FileNotFoundError` or `ValueError` for any other."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path is {shown(path)}; give the path of a file")
-    file = Path(path)
-    if not file.exists():
-        raise FileNotFoundError(f"path is {str(path)!r}, which does not exist; give the path of a file")
-    if not file.is_file():
-        raise ValueError(f"path is {str(path)!r}, which is not a file; give the path of a file")
-    if file.suffix.lower() not in _ENDINGS:
-        raise ValueError(
-            f"path is {str(path)!r}; give a file whose name ends in {', '.join(_ENDINGS[:-1])} or {_ENDINGS[-1]}"
-        )
-    size = file.stat().st_size
-    if size > _LARGEST:
-        raise ValueError(
-            f"path is {str(path)!r}, a file of {size:,} bytes; at most {_LARGEST:,} are read, so give a surface of "
-            "fewer triangles"
-        )
-    if not size:
-        raise ValueError(f"path is {str(path)!r}, which is empty; give a file with a surface of triangles")
-    return file
 
 
 def _read_by_meshio(file: Path, module: str, label: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:

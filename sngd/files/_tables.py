@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from sngd._arguments import shown
+from sngd.files._paths import file_to_read
 from sngd.problem import Data
 
 # The largest size in bytes of a file, and of the numbers that are read from a Parquet file.
 _LARGEST = 2**30
 
 _TEXT, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
-_ENDINGS = ".csv, .tsv, .txt, .parquet or .pq"
 
 # The separators of cells. A header with more than one of them is divided at the first one of this list.
 _SEPARATORS = ("\t", ";", ",")
@@ -90,7 +90,9 @@ def read_data(
     that is damaged or too large, for columns that do not exist or are named twice, for cells that hold no finite
     number, for negative noise, and as `Data` does.
     """
-    file = _file(path)
+    file = file_to_read(
+        path, _TEXT + _PARQUET, _LARGEST, smaller="divide it into several files", content="a row for each reading"
+    )
     if not (noise is None or isinstance(noise, str | Real)) or isinstance(noise, bool):
         raise TypeError(f"noise is {shown(noise)}; give the name of a column, a number, or None to have it estimated")
     wanted = {
@@ -116,28 +118,6 @@ def read_data(
         weight=weight,
         name=name or file.name,
     )
-
-
-def _file(path: Any) -> Path:
-    """The path of a file that may be read. Raises `TypeError`, `FileNotFoundError` or `ValueError` for any other."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path is {shown(path)}; give the path of a file")
-    file = Path(path)
-    if not file.exists():
-        raise FileNotFoundError(f"path is {str(path)!r}, which does not exist; give the path of a file")
-    if not file.is_file():
-        raise ValueError(f"path is {str(path)!r}, which is not a file; give the path of a file")
-    if file.suffix.lower() not in _TEXT + _PARQUET:
-        raise ValueError(f"path is {str(path)!r}; give a file whose name ends in {_ENDINGS}")
-    size = file.stat().st_size
-    if size > _LARGEST:
-        raise ValueError(
-            f"path is {str(path)!r}, a file of {size:,} bytes; at most {_LARGEST:,} are read, so divide it into "
-            "several files"
-        )
-    if not size:
-        raise ValueError(f"path is {str(path)!r}, which is empty; give a file with a row for each reading")
-    return file
 
 
 def _names(argument: str, given: Any, example: str) -> tuple[str, ...]:
