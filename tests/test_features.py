@@ -18,8 +18,10 @@ from sngd.features import (
     Conditions,
     Coupling,
     FeatureChoice,
+    Joint,
     March,
     Network,
+    Refinement,
     System,
     can_march,
     fit,
@@ -699,3 +701,57 @@ def test_units_of_conditions_come_from_the_features_of_their_own_region():
         units.append(system.units(system.jacobian(basis), basis).own[0])
     assert units[1][0] == pytest.approx(units[0][0], rel=0.5)
     assert units[1][1] > 10 * units[0][1]
+
+
+def test_rows_of_many_blocks_are_solved_like_the_whole_matrix():
+    generator, count, width, border = np.random.default_rng(1), 4, 3, 2
+    own = tuple(generator.normal(size=(2, width)) for _ in range(count))
+    borders, last = tuple(generator.normal(size=(count, 2, border))), generator.normal(size=(1, border))
+    joint = Joint((0, 2, 3), tuple(generator.normal(size=(3, 2, width))), generator.normal(size=(2, border)))
+    blocks = Blocks(own, (), borders, last, (joint,))
+    whole = np.zeros((2 * count + 3, width * count + border))
+    for number, matrix in enumerate(own):
+        whole[2 * number : 2 * number + 2, width * number : width * (number + 1)] = matrix
+        whole[2 * number : 2 * number + 2, width * count :] = borders[number]
+    for block, part in zip(joint.blocks, joint.parts, strict=True):
+        whole[2 * count : 2 * count + 2, width * block : width * (block + 1)] = part
+    whole[2 * count : 2 * count + 2, width * count :] = joint.border
+    whole[-1, width * count :] = last
+    right, damping = generator.normal(size=(len(whole), 1)), 0.1
+    size = np.sqrt(np.mean([np.sum(matrix**2) for matrix in own]))
+    damped = [*np.ones(width * count), *(100 * np.linalg.norm(whole[:, width * count :], axis=0) / size)]
+    above = np.concatenate([whole, damping * np.diag(damped)])
+    expected, *_ = np.linalg.lstsq(above, np.concatenate([right, np.zeros((len(damped), 1))]))
+    found = blocks.solve(np.split(right, [2, 4, 6, 8, 10]), damping)
+    assert np.concatenate([found.columns.reshape(-1, 1), found.border]) == pytest.approx(expected, rel=1e-9)
+    products = np.concatenate(blocks.times(found.columns[:, :, 0], found.border[:, 0]))
+    assert products == pytest.approx(whole @ expected[:, 0], rel=1e-9, abs=1e-12)
+
+
+def test_an_integral_over_several_cells_fixes_the_level_of_a_solution():
+    square = sngd.box(x=(-1, 1), y=(-1, 1))
+    wave = lambda x: jnp.exp(x[0]) * jnp.sin(x[1])
+    slope = lambda x, normal: jax.grad(wave)(x) @ normal
+    conditions = [
+        sngd.Interior(lambda u, x: sngd.laplacian(u)(x)),
+        sngd.Boundary(lambda u, x, normal: sngd.directional(u, normal)(x) - slope(x, normal)),
+        sngd.Integral(lambda u, x: u(x), 2.0),
+    ]
+    problem = sngd.Problem(square, conditions)
+    conditions, features = Conditions.of(problem, "sin"), March().features(2)
+    layer = features.draw_for(problem.frames, np.random.default_rng(0))
+    both = boxes(square, ((-1, -1), (0, 1)), ((0, -1), (1, 1)))
+    system = System.of(conditions, conditions.with_points(features), both)
+    network = fit(system, layer, steps=1).network
+    points = square.grid(21)
+    exact = np.exp(points[:, 0]) * np.sin(points[:, 1]) + 0.5
+    assert network(points)[:, 0] == pytest.approx(exact, abs=1e-7)
+
+
+def test_cells_are_graded_towards_a_reentrant_corner():
+    corner = sngd.polygon([(0, 0), (0, -1), (1, -1), (1, 1), (-1, 1), (-1, 0)])
+    cells = Refinement(corner.hull, None, 16, 512).towards((corner.hull,), np.zeros(2), 3)
+    assert sum(cell.measure for cell in cells) == pytest.approx(corner.hull.measure)
+    close = [cell for cell in cells if np.all(np.abs(cell.center) <= cell.half_sides + 1e-12)]
+    assert len(close) == 4
+    assert all(cell.half_sides == pytest.approx([0.125, 0.125]) for cell in close)

@@ -1,7 +1,7 @@
 """Frozen random features and the least-squares problem for their output layers: the start of a run, or its answer."""
 
 from sngd.features._basis import Basis
-from sngd.features._blocks import Blocks, Coupling
+from sngd.features._blocks import Blocks, Coupling, Joint
 from sngd.features._choice import Candidate, Chooser, FeatureChoice
 from sngd.features._eigen_choice import EigenChooser
 from sngd.features._eigen_compare import Compared, compared
@@ -14,6 +14,7 @@ from sngd.features._march import error_of as error_of_pieces
 from sngd.features._mesh import interfaces, stretched
 from sngd.features._network import Network
 from sngd.features._probe import Probe
+from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import NOISY, System
 
@@ -33,6 +34,7 @@ __all__ = [
     "Features",
     "Fit",
     "Inference",
+    "Joint",
     "Layer",
     "March",
     "Marcher",
@@ -40,6 +42,7 @@ __all__ = [
     "NoisyProblem",
     "Piece",
     "Probe",
+    "Refinement",
     "System",
     "arrays_of",
     "beside_noise",
