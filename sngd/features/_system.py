@@ -241,7 +241,8 @@ class System:
         for each, unit in zip(self.sums, units.sums, strict=True):
             responses, equations = each.jacobian(basis, network, basis), each.term.components
             features, constants = (
-                [part.reshape(len(part) // equations, equations, *part.shape[1:]).sum(axis=0) for part in parts] for parts in responses
+                [part.reshape(len(part) // equations, equations, *part.shape[1:]).sum(axis=0) for part in parts]
+                for parts in responses
             )
             parts = tuple(network.layer.columns_of(part) / unit for part in features)
             found.append(Joint(tuple(at for at, *_ in each.cells), parts, np.sum(constants, axis=0) / unit))
