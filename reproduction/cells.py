@@ -43,17 +43,62 @@ _KEYS = (
     *("budget", "history", "device", "cores", "versions", "date", "commit"),
 )
 
-# The seconds of a cell under the budget `cpu`. SNGD and BFGS on small networks have the long time. Two-pass SNGD with a
-# million parameters has the longest time, because it makes only a few steps in five minutes.
-_LONG, _SHORT, _LONGEST = 600.0, 300.0, 3000.0
+# The seconds of a cell under the budget `cpu`. SNGD and BFGS on small networks have the long time.
+_LONG, _SHORT = 600.0, 300.0
 _LONG_OPTIMIZERS = ("two-pass", "single-pass", "bfgs", "l-bfgs")
 
-BUDGETS = ("quick", "cpu", "paper")
+# Under the budget `hours`, SNGD ends if the error has not halved in so many iterations, and other optimizers after so
+# many seconds.
+_STALLED, _HOUR = 300, 3600.0
+
+# The seconds of two-pass SNGD with a million parameters, the error at which it ends, which the paper has after 1,000
+# iterations, and the largest numbers of iterations of both variants.
+_A3_SECONDS, _A3_ERROR = 5400.0, 1.5e-8
+_A3_ITERATIONS = {"two-pass": 100, "single-pass": 30}
+
+BUDGETS = ("quick", "cpu", "hours", "paper")
 """The budgets of a cell, in rising order.
 
-`quick` is a minute. `cpu` is five or ten minutes, in one case fifty. `paper` is the number of iterations of the paper,
-without a limit of time.
+`quick` is a minute. `cpu` is five or ten minutes. `hours` runs SNGD until its error has not halved in 300 iterations,
+SNGD with a million parameters for 90 minutes, 30 (single-pass) or 100 iterations or to an error of 1.5e-8, and any
+other optimizer for an hour. `paper` is the number of iterations of the paper, without a limit of time.
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """When a run ends before the iterations of the paper.
+
+    - `seconds`, `iterations`: after so many.
+    - `error`: at a relative L2 error of this size.
+    - `stalled`: if the error has not halved in so many iterations. `None` stands for no such rule.
+    """
+
+    seconds: float = math.inf
+    iterations: int | None = None
+    error: float = 0.0
+    stalled: int | None = None
+
+    def ends(self, records: Sequence[Record]) -> str | None:
+        """Why a run with these records ends, or `None` if it goes on."""
+        measured = [(record.iteration, record.error) for record in records if math.isfinite(record.error)]
+        if measured and measured[-1][1] <= self.error:
+            return f"the error is at most {self.error:g}"
+        if self.stalled is not None and _since_halved(measured) >= self.stalled:
+            return f"the error has not halved in {self.stalled} iterations"
+        return None
+
+
+def _since_halved(measured: Sequence[tuple[int, float]]) -> int:
+    """The number of iterations since the error was at most half of what it had been, from pairs with both numbers."""
+    if not measured:
+        return 0
+    at, least = measured[0]
+    for iteration, error in measured:
+        if error <= least / 2:
+            at, least = iteration, error
+    return measured[-1][0] - at
+
 
 # L-BFGS is not in the paper. It has the same iterations and seconds as BFGS.
 _EXTRA = tuple(
@@ -76,16 +121,23 @@ class Cell:
     def name(self) -> str:
         return f"{self.line.problem}-{self.line.network}-{self.line.optimizer}-seed{self.seed}"
 
-    def seconds(self, budget: str) -> float:
-        """The largest time of this cell under a budget, in seconds."""
-        if budget == "paper":
-            return math.inf
-        if budget == "quick":
-            return 60.0
-        if (self.line.optimizer, self.line.network) == ("two-pass", "A3"):
-            return _LONGEST
-        long = self.line.optimizer in _LONG_OPTIMIZERS and self.line.network not in ("A2", "A3")
-        return _LONG if long else _SHORT
+    def limit(self, budget: str) -> Limit:
+        """When a run of this cell under a budget ends."""
+        optimizer, network = self.line.optimizer, self.line.network
+        match budget:
+            case "quick":
+                return Limit(seconds=60.0)
+            case "cpu":
+                long = optimizer in _LONG_OPTIMIZERS and network not in ("A2", "A3")
+                return Limit(seconds=_LONG if long else _SHORT)
+            case "hours" if optimizer in _A3_ITERATIONS:
+                if network == "A3":
+                    return Limit(_A3_SECONDS, _A3_ITERATIONS[optimizer], _A3_ERROR)
+                return Limit(stalled=_STALLED)
+            case "hours":
+                return Limit(seconds=_HOUR)
+            case _:
+                return Limit()
 
 
 def all_cells(seeds: int = 5) -> Iterator[Cell]:
@@ -136,8 +188,10 @@ def _read_cell(path: Path) -> dict[str, Any]:
 
 
 def is_cut_short(cell: Cell, result: dict[str, Any]) -> bool:
-    """Whether the seconds of the budget ended the run."""
-    return result["iterations"] < result["iterations_asked"] and result["seconds"] >= cell.seconds(result["budget"])
+    """Whether the seconds or the iterations of the budget ended the run."""
+    made, limit = result["iterations"], cell.limit(result["budget"])
+    most = math.inf if limit.iterations is None else limit.iterations
+    return made < result["iterations_asked"] and (result["seconds"] >= limit.seconds or made >= most)
 
 
 def is_finished(cell: Cell, result: dict[str, Any] | None, budget: str) -> bool:
@@ -155,11 +209,19 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
     """
     line, place = cell.line, folder / CHECKPOINTS / cell.name
     problem, architecture = find_problem(line.problem), find_network(line.network)
+    limit = cell.limit(budget)
     kept: list[Snapshot] = []
+    reasons: list[str] = []
+    iterations = line.iterations if limit.iterations is None else min(limit.iterations, line.iterations)
 
     def keep(snapshot: Snapshot, record: Record) -> None:
         if cell.name == _SPECTRUM_CELL and record.iteration % SPECTRUM_EVERY == 0:
             kept.append(snapshot)
+
+    def ends(snapshot: Snapshot, record: Record) -> bool:
+        reason = limit.ends(snapshot.records)
+        reasons.extend([] if reason is None else [reason])
+        return reason is not None
 
     solution = solve(
         problem,
@@ -167,11 +229,9 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
         key=jax.random.key(cell.seed),
         optimizer=line.optimizer,
         # A run of the paper makes all iterations, from one set of initial parameters and on the same points.
-        stopping=Stopping(
-            line.iterations, cell.seconds(budget), patience=line.iterations + 1, refinements=0, restarts=0
-        ),
-        callbacks=[keep],
-        error_every=max(1, line.iterations // _KEPT),
+        stopping=Stopping(iterations, limit.seconds, patience=line.iterations + 1, refinements=0, restarts=0),
+        callbacks=[keep, ends],
+        error_every=max(1, iterations // _KEPT),
         # The run whose spectra are drawn has no checkpoints, because the spectra of states before a checkpoint would
         # be missing.
         checkpoints=None if cell.name == _SPECTRUM_CELL else Checkpoints(place, resume=True),
@@ -187,6 +247,7 @@ def run_cell(cell: Cell, budget: str, folder: Path) -> dict[str, Any]:
     result = summary | {
         "iterations_asked": line.iterations,
         "budget": budget,
+        "stopped": reasons[-1] if reasons else None,
         "gramian_rank": None if values is None else int(np.sum(values > RANK_TOLERANCE)),
         "cores": len(os.sched_getaffinity(0)),
         "history": _thinned(solution.history, scale),

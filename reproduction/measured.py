@@ -143,8 +143,14 @@ def rounded(ratio: float) -> str:
 def _ending(cell: Cell, result: dict[str, Any]) -> str:
     verdict = result["result"]
     reasons = [_ENDINGS[verdict]] if verdict in _ENDINGS else []
+    if result.get("stopped"):
+        reasons.append(result["stopped"])
     if is_cut_short(cell, result):
-        reasons.insert(0, f"cut short by the budget of {cell.seconds(result['budget']):.0f} seconds")
+        limit = cell.limit(result["budget"])
+        spent = (
+            f"{limit.seconds:.0f} seconds" if result["seconds"] >= limit.seconds else f"{limit.iterations} iterations"
+        )
+        reasons.insert(0, f"cut short by the budget of {spent}")
     return "; ".join(reasons or [verdict])
 
 

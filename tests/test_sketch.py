@@ -177,7 +177,7 @@ def test_what_is_not_finite_is_not_decomposed_twice():
     assert not np.any(np.isfinite(svd.singular_values))
 
 
-@pytest.mark.parametrize("rows", [100, 2048, 2049, 10_001])
+@pytest.mark.parametrize("rows", [100, 2049, 65_536, 70_001])
 def test_the_basis_of_a_tall_matrix_is_orthonormal_and_spans_it(rows, key):
     """By blocks and in one, for columns that fall over twelve orders of magnitude."""
     matrix = jax.random.normal(key, (rows, 20)) @ jnp.diag(jnp.geomspace(1, 1e-12, 20))

@@ -10,7 +10,7 @@ from sngd._curve import Ray
 from sngd.descent._base import AbstractDescent, CurveReport
 from sngd.descent._ladder import SketchState, sketch_size_on_ladder
 from sngd.linearize import AbstractFactor, Linearization
-from sngd.sketch import TestMatrix, gaussian, single_pass, two_pass
+from sngd.sketch import TestMatrix, gaussian
 
 _LEAST_SQUARES_TOLERANCE = 1e-16
 _ENERGY_TOLERANCE = 1e-12
@@ -71,18 +71,13 @@ class SNGD(AbstractDescent):
     def cost(self, factor: AbstractFactor, state: SketchState) -> Cost:
         (rows, parameters), size = factor.shape, state.size
         products = 6 if self.passes == "two-pass" else 4
-        # Six arrays of shape `(p, l)` are held: the test matrix, the sketch, the basis, and three more while the
-        # triangles of the blocks are combined.
-        return Cost(8 * 6 * parameters * size, products * rows * parameters * size + 4 * parameters * size**2)
+        return Cost(factor.sketch_bytes(size), products * rows * parameters * size + 4 * parameters * size**2)
 
     def step(self, linearization: Linearization, state: SketchState, key: PRNGKeyArray) -> Ray:
         gradient = linearization.gradient
-        test_matrix = self.test_matrix(key, len(gradient), state.size, gradient.dtype)
         factor = linearization.factor
-        if self.passes == "two-pass":
-            gramian = two_pass(factor.gramian_matmul, test_matrix, factor.gramian_compress)
-        else:
-            gramian = single_pass(factor.gramian_matmul, test_matrix)
+        decompose = factor.two_pass if self.passes == "two-pass" else factor.single_pass
+        gramian = decompose(self.test_matrix, key, state.size)
         tolerance = self.tolerance
         if tolerance is None:
             tolerance = _ENERGY_TOLERANCE if linearization.residual is None else _LEAST_SQUARES_TOLERANCE

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from sngd._products import transpose_matmul
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
-from sngd.sketch import AbstractSVD, dense_svd
+from sngd.sketch import AbstractSVD, LowRank, dense_svd, single_pass, two_pass
 
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
@@ -65,6 +65,32 @@ class AbstractFactor(eqx.Module):
     @abc.abstractmethod
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         """The core `Q.T @ G @ Q = (F @ Q).T @ (F @ Q)`. It needs no second block of the size of `Q`."""
+
+    def two_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
+        """The eigendecomposition of `G` from a sketch with so many columns (`sngd.sketch.two_pass`).
+
+        - `sample`: a function `sample(key, rows, columns, dtype)` that draws rows of the test matrix. The rows are
+          independent of each other, and a factor with many parameters draws them in blocks.
+        """
+        return two_pass(self.gramian_matmul, self._test_matrix(sample, key, columns), self.gramian_compress)
+
+    def single_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
+        """The eigendecomposition of `G` from one product with so many columns (`sngd.sketch.single_pass`).
+
+        The arguments are those of `two_pass`.
+        """
+        return single_pass(self.gramian_matmul, self._test_matrix(sample, key, columns))
+
+    def sketch_bytes(self, columns: int) -> int:
+        """The largest memory of `two_pass` and `single_pass` with so many columns, without that of the factor.
+
+        Six arrays of shape `(p, l)` are held: the test matrix, the sketch, the basis, and three more while the
+        triangles of the blocks of the basis are combined.
+        """
+        return 8 * 6 * self.shape[1] * columns
+
+    def _test_matrix(self, sample: Sample, key: PRNGKeyArray, columns: int) -> Float[Array, "p l"]:
+        return sample(key, self.shape[1], columns, jnp.float64)
 
     @property
     @abc.abstractmethod

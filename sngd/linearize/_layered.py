@@ -11,12 +11,21 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sngd._products import HALF_GRAMIAN, add_half_gramian, transpose_matmul
+from sngd.linearize._column_blocks import Block, block_bytes, fold_blocks
 from sngd.linearize._factor import AbstractFactor, Sample
 from sngd.linearize._layers import outer_products
 from sngd.linearize._outer import Outer
 from sngd.linearize._product_columns import LeafLayout, ProductColumns, Sides, leaf_layout, of_pairs
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
+from sngd.sketch import (
+    EMBEDDING,
+    GramianProducts,
+    LowRank,
+    gaussian,
+    single_pass_by_factor,
+    two_pass_by_factor,
+)
 
 # The number of points whose outer products are computed at once. It bounds the memory of the computation.
 _POINTS = 128
@@ -65,14 +74,12 @@ class LayeredFactor(AbstractFactor):
     It takes `8 n (S w + d)` bytes, where `S` is the number of pairs of vectors of a row, `w` is the sum of both sides
     of all weight matrices, and `d` is the number of other parameters.
 
-    A product with many columns forms blocks of columns of the factor, each with at most as many numbers as `chunk` rows
-    have. Blocks of rows would take one sum of `p l` numbers for each block. A product with one column uses the vectors
-    alone.
+    A product with many columns forms blocks of columns of the factor (`_column_blocks.py`). Blocks of rows would take
+    one sum of `p l` numbers for each block. A product with one column uses the vectors alone.
     """
 
     terms: tuple[_Rows, ...]
     layout: LeafLayout
-    chunk: int = eqx.field(static=True)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -89,10 +96,10 @@ class LayeredFactor(AbstractFactor):
         if columns.shape[1] == 1:
             return self._times_vector(columns[:, 0])[:, None]
 
-        def add(total: Array, block: Array, start: Array | int) -> Array:
-            return total + block @ jax.lax.dynamic_slice_in_dim(columns, start, block.shape[1])
+        def add(total: Array, block: Block) -> Array:
+            return total + _transposed(block.take(columns)) @ block.columns
 
-        return self._fold(add, jnp.zeros((self.shape[0], columns.shape[1])))
+        return self._fold(add, jnp.zeros((columns.shape[1], self.shape[0]))).T
 
     def rmatmul(self, columns: Float[Array, "n l"]) -> Float[Array, "p l"]:
         if columns.shape[1] == 1:
@@ -101,8 +108,8 @@ class LayeredFactor(AbstractFactor):
             sums = [self._combined(rows, weight) for rows, weight in zip(self.terms, weights, strict=True)]
             return functools.reduce(jnp.add, sums)[:, None]
 
-        def put(total: Array, block: Array, start: Array | int) -> Array:
-            return jax.lax.dynamic_update_slice_in_dim(total, transpose_matmul(block, columns), start, axis=0)
+        def put(total: Array, block: Block) -> Array:
+            return block.put(total, block.columns @ columns)
 
         return self._fold(put, jnp.zeros((self.shape[1], columns.shape[1])))
 
@@ -112,6 +119,51 @@ class LayeredFactor(AbstractFactor):
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         image = self.matmul(basis)
         return transpose_matmul(image, image)
+
+    def two_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
+        sketch, embedding = self._sketches(sample, key, columns)
+        return two_pass_by_factor(sketch, embedding, self._products)
+
+    def single_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
+        sketch, embedding = self._sketches(sample, key, columns)
+        return single_pass_by_factor(sketch, embedding, self._products)
+
+    def sketch_bytes(self, columns: int) -> int:
+        """The basis of `l` columns, the rows of both sketches, and two blocks of columns of the factor."""
+        rows, parameters = self.shape
+        return 8 * columns * (parameters + 3 * (1 + EMBEDDING) * rows) + 2 * block_bytes()
+
+    def _sketches(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Array, Array]:
+        """The products with a test matrix and with a wider one of outer products.
+
+        The rows of the test matrix are drawn for each block and are not kept.
+        """
+        range_key, embedding_key = jax.random.split(key)
+
+        def add(total: Array, block: Block) -> Array:
+            drawn = sample(jax.random.fold_in(range_key, block.number), len(block.columns), columns, total.dtype)
+            return total + _transposed(drawn) @ block.columns
+
+        sketch = self._fold(add, jnp.zeros((columns, self.shape[0]))).T
+        embedding, _ = self.sketch(gaussian, embedding_key, EMBEDDING * columns, shared=1)
+        return sketch, embedding
+
+    def _products(self, rows: Float[Array, "n m"], *, image: bool) -> GramianProducts:
+        count = rows.shape[1]
+
+        def use(total: GramianProducts, block: Block) -> GramianProducts:
+            part = block.columns @ rows
+            transposed = _transposed(part)
+            products = None if total.image is None else total.image + transposed @ block.columns
+            return GramianProducts(block.put(total.columns, part), total.gramian + transposed @ part, products)
+
+        zeros = GramianProducts(
+            jnp.zeros((self.shape[1], count)),
+            jnp.zeros((count, count)),
+            jnp.zeros((count, self.shape[0])) if image else None,
+        )
+        total = self._fold(use, zeros)
+        return total._replace(image=None if total.image is None else total.image.T)
 
     def kernel(self) -> Float[Array, "n n"]:
         below = {
@@ -186,38 +238,15 @@ class LayeredFactor(AbstractFactor):
         sums = {leaf: pairs.combined(weights) for leaf, pairs in rows.outer.items()}
         return self.layout.assemble(sums, (weights @ rows.stored)[None])[0]
 
-    def _fold(self, use: Callable[[Array, Array, Array | int], Array], total: Array) -> Array:
-        """The last `total` of repeated calls `total = use(total, block, start)`, one for each block of columns.
-
-        A block is `F[:, start:start + width]`, and all blocks together are the factor.
-        """
-        stored, place = jnp.concatenate([rows.stored for rows in self.terms]), 0
-        for leaf, start in enumerate(self.layout.starts):
-            if leaf in self.layout.linear:
-                total = self._fold_matrix(use, total, leaf, start)
-            else:
-                size = int(np.prod(self.layout.shapes[leaf]))
-                total = use(total, stored[:, place : place + size], start)
-                place += size
-        return total
-
-    def _fold_matrix(self, use: Callable[[Array, Array, Array], Array], total: Array, leaf: int, start: int) -> Array:
-        """Apply `use` to the columns of one linear leaf, in blocks of some rows of the weight matrix."""
-        rows, width = self.layout.shapes[leaf]
-        fitting = max(1, self.chunk * self.shape[1] // (self.shape[0] * width))
-        height = max(size for size in range(1, min(rows, fitting) + 1) if rows % size == 0)
-
-        def step(index: Array, total: Array) -> Array:
-            block = jnp.concatenate([_columns(term.outer[leaf], index * height, height) for term in self.terms])
-            return use(total, block, start + index * (height * width))
-
-        return jax.lax.fori_loop(0, rows // height, step, total)
+    def _fold(self, use: Callable, total):
+        """The last `total` of repeated calls `total = use(total, block)`, one for each block of columns."""
+        stored = jnp.concatenate([rows.stored for rows in self.terms])
+        return fold_blocks([rows.outer for rows in self.terms], stored, self.layout, use, total)
 
 
-def _columns(pairs: Outer, first: Array, height: int) -> Float[Array, "rows columns"]:
-    """The derivatives of all rows with respect to some rows of the weight matrix."""
-    left = jax.lax.dynamic_slice_in_dim(pairs.left, first, height, axis=2)
-    return jnp.einsum("nsa,nsb->nab", left, pairs.right).reshape(len(left), -1)
+def _transposed(matrix: Float[Array, "p l"]) -> Float[Array, "l p"]:
+    """The transposed matrix, stored."""
+    return jax.lax.optimization_barrier(matrix.T)
 
 
 def layered_rows(

@@ -218,7 +218,7 @@ class AbstractObjective(eqx.Module):
         if self.chunk is None:
             return DenseFactor
         if self.linear:
-            return eqx.Partial(LayeredFactor, layout=leaf_layout(self.trial, theta, self.linear), chunk=self.chunk)
+            return eqx.Partial(LayeredFactor, layout=leaf_layout(self.trial, theta, self.linear))
         return eqx.Partial(ChunkedFactor, self.trial, theta, chunk=self.chunk)
 
     def _keep(self, terms: tuple[Term, ...], theta: Float[Array, " p"]) -> PyTree:

@@ -12,14 +12,17 @@ sketch, `k` singular triplets or eigenpairs.
 """
 
 from sngd.sketch._eigh import LowRank, dense, single_pass, two_pass
+from sngd.sketch._gramian import EMBEDDING, GramianProducts, single_pass_by_factor, two_pass_by_factor
 from sngd.sketch._preconditioned import PreconditionedSVD, preconditioned_svd
 from sngd.sketch._sharded import ShardedSVD, sharded_svd
 from sngd.sketch._svd import SVD, AbstractSVD, dense_svd, kernel_svd, range_finder_svd, sketched_svd
 from sngd.sketch._test_matrices import TestMatrix, gaussian
 
 __all__ = [
+    "EMBEDDING",
     "SVD",
     "AbstractSVD",
+    "GramianProducts",
     "LowRank",
     "PreconditionedSVD",
     "ShardedSVD",
@@ -32,6 +35,8 @@ __all__ = [
     "range_finder_svd",
     "sharded_svd",
     "single_pass",
+    "single_pass_by_factor",
     "sketched_svd",
     "two_pass",
+    "two_pass_by_factor",
 ]

@@ -21,17 +21,17 @@ class LowRank(eqx.Module):
 
     - `eigenvalues`: shape `(k,)`, in falling order. The last eigenvalues may be rounding errors of either sign, as
       large as the machine precision times the first eigenvalue.
-    - `basis`: the matrix `Q`, shape `(p, k)`, with orthonormal columns.
-    - `rotation`: the orthogonal matrix `S`, shape `(k, k)`. The eigenvectors are `U = Q S`.
+    - `basis`: a matrix `Q`, shape `(p, m)`, with `m >= k`.
+    - `rotation`: a matrix `S`, shape `(m, k)`. The eigenvectors are the columns of `U = Q S`, which are orthonormal.
     """
 
     eigenvalues: Float[Array, " k"]
-    basis: Float[Array, "p k"]
-    rotation: Float[Array, "k k"]
+    basis: Float[Array, "p m"]
+    rotation: Float[Array, "m k"]
 
     @property
     def eigenvectors(self) -> Float[Array, "p k"]:
-        """The eigenvectors `U = Q S`, shape `(p, k)`. This property forms the product, in `2 p k^2` operations."""
+        """The eigenvectors `U = Q S`, shape `(p, k)`. This property forms the product, in `2 p m k` operations."""
         return self.basis @ self.rotation
 
     def rank(self, tolerance: Float[Array, ""] | float) -> Array:
@@ -45,7 +45,7 @@ class LowRank(eqx.Module):
         after the other, because forming `U` would cost as much as the sketch.
         """
         kept = self.eigenvalues > tolerance * self.eigenvalues[0]
-        coordinates = self.rotation.T @ (self.basis.T @ vector)
+        coordinates = (vector @ self.basis) @ self.rotation
         scaled = jnp.where(kept, coordinates / jnp.where(kept, self.eigenvalues, 1.0), 0.0)
         return self.basis @ (self.rotation @ scaled)
 
@@ -67,7 +67,7 @@ def two_pass(operator: Operator, test_matrix: Float[Array, "p l"], compress: Ope
     entry of the core is proportional to the norms of its own two columns, and not to the norm of the largest column.
     """
     basis = orthonormal_basis(operator(test_matrix))
-    return _rotate(basis, transpose_matmul(basis, operator(basis)) if compress is None else compress(basis))
+    return low_rank(basis, transpose_matmul(basis, operator(basis)) if compress is None else compress(basis))
 
 
 def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank:
@@ -88,7 +88,7 @@ def single_pass(operator: Operator, test_matrix: Float[Array, "p l"]) -> LowRank
     columns = sketch.shape[1]
     basis = orthonormal_basis(sketch[:, : columns - columns // 4])
     transposed, *_ = jnp.linalg.lstsq(transpose_matmul(test_matrix, basis), transpose_matmul(sketch, basis))
-    return _rotate(basis, transposed.T)
+    return low_rank(basis, transposed.T)
 
 
 def dense(operator: Operator, size: int, dtype: DTypeLike) -> LowRank:
@@ -100,11 +100,18 @@ def dense(operator: Operator, size: int, dtype: DTypeLike) -> LowRank:
     - `dtype`: the floating-point type of the identity, and so of the result.
     """
     identity = jnp.eye(size, dtype=dtype)
-    return _rotate(identity, operator(identity))
+    return low_rank(identity, operator(identity))
 
 
-def _rotate(basis: Float[Array, "p k"], core: Float[Array, "k k"]) -> LowRank:
+def low_rank(
+    basis: Float[Array, "p m"], core: Float[Array, "k k"], whitening: Float[Array, "m k"] | None = None
+) -> LowRank:
+    """The eigendecomposition of `B T B^T` from the core `T`, where `B = basis @ whitening` has orthonormal columns.
+
+    Without `whitening` the columns of `basis` are orthonormal.
+    """
     # Rounding errors leave the core slightly asymmetric, and so does the least-squares fit of a single pass. The
     # symmetric part is the nearest symmetric matrix in the Frobenius norm.
     eigenvalues, rotation = eigh((core + core.T) / 2)
-    return LowRank(eigenvalues[::-1], basis, rotation[:, ::-1])
+    rotation = rotation[:, ::-1]
+    return LowRank(eigenvalues[::-1], basis, rotation if whitening is None else whitening @ rotation)

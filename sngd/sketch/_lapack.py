@@ -15,21 +15,22 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# The rows of one block of a tall matrix. A block of 2,048 rows and a hundred columns, 1.6 MB, fits into a cache.
-_ROWS = 2048
+# The rows of one block of a tall matrix, and the rows from which a matrix is divided into blocks. A block of 2,048 rows
+# and a hundred columns, 1.6 MB, fits into a cache. With fewer rows one decomposition of the whole matrix is faster.
+_ROWS, _TALL = 2048, 2**16
 
 
 def orthonormal_basis(matrix: Float[Array, "p l"]) -> Float[Array, "p l"]:
     """The matrix `Q` of the QR decomposition of a tall matrix with `p >= l`.
 
-    A matrix with many rows is decomposed by TSQR: first each block of rows, then the stacked triangles of all blocks.
-    TSQR is as stable as Householder's QR (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012). It is
-    faster, because LAPACK reads all rows once for each column.
+    A matrix with very many rows is decomposed by TSQR: first each block of rows, then the stacked triangles of all
+    blocks. TSQR is as stable as Householder's QR (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012).
+    It is faster, because LAPACK reads all rows once for each column.
     """
     rows, columns = matrix.shape
     size = max(_ROWS, 4 * columns)
     count = -(-rows // size)
-    if count == 1:
+    if rows < _TALL or count == 1:
         return jnp.linalg.qr(matrix)[0]
     blocks = jnp.pad(matrix, ((0, count * size - rows), (0, 0))).reshape(count, size, columns)
     frames, triangles = jax.lax.map(lambda block: tuple(jnp.linalg.qr(block)), blocks)

@@ -34,10 +34,11 @@ class Snapshot:
     """What a callback sees of a run after an iteration.
 
     - `iterate`: the parameters, the key, and the state of the optimizer.
+    - `records`: the records of the run up to now, those before a checkpoint included.
     """
 
-    def __init__(self, run: Run, iterate: Iterate):
-        self._run, self.iterate = run, iterate
+    def __init__(self, run: Run, iterate: Iterate, records: Sequence[Record]):
+        self._run, self.iterate, self.records = run, iterate, records
 
     @property
     def theta(self) -> Float[Array, " p"]:
@@ -314,7 +315,7 @@ class Driver:
         if len(state.records) == self._reported:
             return False
         self._reported, stopped = len(state.records), False
-        snapshot = Snapshot(self.run, state.iterate)
+        snapshot = Snapshot(self.run, state.iterate, tuple(state.records))
         for callback in self._callbacks:
             try:
                 answer = callback(snapshot, state.records[-1])
