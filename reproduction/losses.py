@@ -8,15 +8,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 
 from reproduction.measured import Measured
-
-_LABELS = {
-    "adam": "Adam",
-    "bfgs": "BFGS",
-    "engd": "ENGD",
-    "single-pass": "SNGD, single-pass",
-    "two-pass": "SNGD, two-pass",
-    "l-bfgs": "L-BFGS",
-}
+from reproduction.published import OPTIMIZER_NAMES
 
 # Colors that color-blind readers can tell apart (Okabe and Ito). Dashes and markers tell the curves apart in gray.
 _LOOKS: dict[str, dict[str, Any]] = {
@@ -48,7 +40,7 @@ def draw_losses(axis: Axes, item: Measured, *, converged_too: bool) -> None:
     - `converged_too`: whether to draw the mean over the runs that converged as well, if some runs did not.
     """
     optimizer = item.line.optimizer
-    look, label = _LOOKS[optimizer], _LABELS[optimizer]
+    look, label = _LOOKS[optimizer], OPTIMIZER_NAMES[optimizer]
     histories = [result["history"] for _, result in item.finished]
     if not histories:
         axis.plot([], [], **look, ms=4, label=f"{label} (not run yet)")
@@ -82,7 +74,7 @@ def running_minimum(losses: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
 
 def last_losses(item: Measured) -> str:
     """The optimizer and the mean of the last losses of its runs, as a text."""
-    label, runs = _LABELS[item.line.optimizer], [_last_loss(result["history"]) for _, result in item.finished]
+    label, runs = OPTIMIZER_NAMES[item.line.optimizer], [_last_loss(result["history"]) for _, result in item.finished]
     return f"{label} {np.mean(runs):.1e}" if runs else f"{label} not run yet"
 
 
