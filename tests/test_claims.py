@@ -11,6 +11,7 @@ from paper_cells import cells_of, result
 
 import reproduction as paper
 from reproduction import reasons, theory, verdicts
+from reproduction.__main__ import main
 from reproduction.measured import Measured
 from reproduction.published import LINES, RUNS
 from reproduction.table import Table
@@ -263,6 +264,17 @@ def test_the_report_is_in_the_order_of_a_reader(report):
     for number in range(1, 9):
         assert f"#claim{number}" in outline.links
         assert f"## {number}. " in claims
+
+
+def test_the_command_writes_the_report_and_all_that_it_holds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("reproduction.output.check_theory", lambda results: CHECKS)
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    written = [f"Written to {tmp_path / name}" for name in ("report.html", "claims.md")]
+    assert capsys.readouterr().out.splitlines() == written
+    tables = [f"table{number}.md" for number in range(1, 7)]
+    assert {path.name for path in tmp_path.glob("*.md")} == {"claims.md", "ordering.md", "theory.md", *tables}
+    assert "not decided" in (tmp_path / "claims.md").read_text()
+    assert "0 of 141 runs" in (tmp_path / "report.html").read_text()
 
 
 def test_a_table_in_html_scrolls_in_a_box_and_folds_many_notes():
