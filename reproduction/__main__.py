@@ -69,7 +69,10 @@ class Theory(_Folder):
 
 @dataclasses.dataclass(frozen=True)
 class Report(_Folder):
-    """Write the tables, the figures and the theory as one page of HTML that needs no other file."""
+    """Write what the paper claims, what we find and why it differs as one page of HTML that needs no other file.
+
+    Tables, figures and theory follow on the page. The claims, the tables and the theory are written as Markdown too.
+    """
 
 
 Command = (
@@ -118,7 +121,7 @@ def _run(command: Command) -> int:
         case Theory():
             _print_tables([reproduction.write_theory(command.out)])
         case Report():
-            print(f"Written to {reproduction.write_report(command.out)}")
+            print(*(f"Written to {path}" for path in reproduction.write_report(command.out)), sep="\n")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reproduction.cells import SEEDS, Cell, all_cells, is_cut_short
-from reproduction.published import LINES, OPTIMIZERS, Published
+from reproduction.published import LINES, OPTIMIZERS, RUNS, Published
 
 Results = dict[str, dict[str, Any]]
 
@@ -22,6 +22,10 @@ _ENDINGS = {
     "fits its points only": "the equation holds at the points only",
     "non-finite": "the loss is not finite",
 }
+
+
+# A run that its budget ended has settled if its error changed by at most this factor in the last half of its steps.
+_SETTLED = 1.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,42 @@ class Measured:
         return statistics.median(self.errors) if self.finished else None
 
     @property
+    def unsettled(self) -> list[dict[str, Any]]:
+        """The results of the runs that their budget ended while their errors still changed, or may have done so."""
+        return [result for cell, result in self.finished if is_cut_short(cell, result) and not _is_settled(result)]
+
+    @property
+    def least_errors(self) -> list[float]:
+        """The least error that each run could still have reached, in the order of the seeds.
+
+        It is zero if the error was still falling when the budget ended the run.
+        """
+        unsettled = {id(result) for result in self.unsettled}
+        return [
+            0.0 if id(result) in unsettled else error
+            for error, (_, result) in zip(self.errors, self.finished, strict=True)
+        ]
+
+    @property
+    def median_range(self) -> tuple[float, float] | None:
+        """The least and the largest median error that all iterations could give, or `None` without finished cells."""
+        return (statistics.median(self.least_errors), statistics.median(self.errors)) if self.finished else None
+
+    @property
+    def published_median(self) -> float | None:
+        """The median error of the paper, from the single runs where it prints those.
+
+        It is the largest error where the printed median lies above the printed maximum, which is a misprint.
+        """
+        errors = [
+            run.error for run in RUNS if self.line.problem == "transport" and run.optimizer == self.line.optimizer
+        ]
+        if errors:
+            return statistics.median(errors)
+        printed = [value for value in (self.line.median, self.line.largest) if value is not None]
+        return min(printed) if printed else None
+
+    @property
     def seconds(self) -> float:
         """The median time until a run ended, in seconds."""
         return statistics.median(result["seconds"] for _, result in self.finished)
@@ -81,7 +121,7 @@ class Measured:
                 groups[_ending(cell, result), is_cut_short(cell, result)].append(result)
         sentences = []
         for (ending, cut), group in groups.items():
-            made = _span([result["iterations"] for result in group], ",")
+            made = span([result["iterations"] for result in group], ",")
             of = f"{self.line.iterations:,} iterations"
             told = f"{self.label}: {len(group)} of {len(self.finished)} runs ended after {made} of {of}: {ending}."
             sentences.append(told + _late_progress(group) if cut else told)
@@ -160,7 +200,12 @@ def _late_progress(group: Sequence[dict[str, Any]]) -> str:
     It shows whether more iterations would matter.
     """
     factors = [factor for result in group if (factor := _late_factor(result["history"])) is not None]
-    return f" In the last half of them the error fell by a factor of {_span(factors, ',.1f')}." if factors else ""
+    return f" In the last half of them the error fell by a factor of {span(factors, ',.1f')}." if factors else ""
+
+
+def _is_settled(result: dict[str, Any]) -> bool:
+    factor = _late_factor(result["history"])
+    return factor is not None and 1 / _SETTLED <= factor <= _SETTLED
 
 
 def _late_factor(history: dict[str, list[Any]]) -> float | None:
@@ -171,7 +216,8 @@ def _late_factor(history: dict[str, list[Any]]) -> float | None:
     return before[-1] / measured[-1][1] if before and len(before) < len(measured) else None
 
 
-def _span(values: Sequence[float], form: str) -> str:
+def span(values: Sequence[float], form: str) -> str:
+    """The text of the least and the largest of several numbers, or of the number that they all are."""
     least, largest = format(min(values), form), format(max(values), form)
     return least if least == largest else f"{least} to {largest}"
 

@@ -1,14 +1,18 @@
-"""Tables, figures and the checks of the theory as files in the folder of the cells."""
+"""Tables, figures, the checks of the theory, the claims and the report as files in the folder of the cells."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from reproduction.cells import read_cells
+from reproduction.claims import make_claims, overview
 from reproduction.figures import make_figure
+from reproduction.measured import Results
 from reproduction.published import TABLES
+from reproduction.report import make_report
 from reproduction.table import Table
 from reproduction.tables import make_table, ordering
-from reproduction.theory import check_theory, tabulate_checks
+from reproduction.theory import Check, check_theory, tabulate_checks
+from reproduction.verdicts import RULES, Claim
 from sngd.files import write_atomically
 
 _FIGURES = range(1, 6)
@@ -49,7 +53,39 @@ def write_figures(folder: Path, numbers: Sequence[int] = ()) -> list[str]:
 
 def write_theory(folder: Path) -> Table:
     """Compute the checks of the theory, write them into `theory.md`, and return them as a table."""
-    table = tabulate_checks(check_theory(read_cells(folder)))
+    return _write_checks(folder, check_theory(read_cells(folder)))
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Write `report.html` and `claims.md`, with the tables and the theory as Markdown, and return the first two paths.
+
+    All are made from the same cells and the same checks, so that they agree.
+    """
+    results = read_cells(folder)
+    checks = check_theory(results)
+    write_tables(folder)
+    _write_checks(folder, checks)
+    page, claims = folder / "report.html", folder / "claims.md"
+    write_atomically(page, lambda partial: partial.write_text(make_report(results, checks)))
+    write_atomically(claims, lambda partial: partial.write_text(_claims(results, checks)))
+    return [page, claims]
+
+
+def _claims(results: Results, checks: Sequence[Check]) -> str:
+    """The claims with their verdicts, their numbers, and why ours differ, as Markdown."""
+    claims = make_claims(results, checks)
+    blocks = [overview(claims).markdown(), "\n\n".join(RULES) + "\n"]
+    for number, claim in enumerate(claims, start=1):
+        blocks += [f"## {number}. {claim.name}\n", f"The paper: {claim.text}\n", claim.table(_found(claim)).markdown()]
+    return "\n".join(blocks)
+
+
+def _found(claim: Claim) -> str:
+    return f"What we find: {claim.verdict} ({claim.tally})"
+
+
+def _write_checks(folder: Path, checks: Sequence[Check]) -> Table:
+    table = tabulate_checks(checks)
     _write_markdown(folder / "theory.md", table)
     return table
 

@@ -121,5 +121,23 @@ TABLES: dict[int, str] = {
 
 TABLE_PROBLEMS = {1: "heat", 2: "heat", 3: "poisson", 4: "poisson", 5: "bvp-energy", 6: "transport"}
 
+OPTIMIZER_NAMES = {
+    "adam": "Adam",
+    "bfgs": "BFGS",
+    "engd": "ENGD",
+    "single-pass": "SNGD, single-pass",
+    "two-pass": "SNGD, two-pass",
+    "l-bfgs": "L-BFGS",
+}
+"""The optimizers as they are named in texts and figures. L-BFGS is not in the paper."""
+
+PROBLEM_NAMES = {
+    "heat": "Heat equation",
+    "poisson": "Poisson's equation",
+    "bvp-energy": "Boundary value problem (energy)",
+    "transport": "Transport equation",
+}
+"""The problems as they are named in texts."""
+
 FIGURE_PROBLEMS = {1: "transport", 2: "heat", 3: "poisson", 4: "transport"}
 """The problem whose runs a figure shows. Figure 5 shows no runs."""

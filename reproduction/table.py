@@ -11,6 +11,19 @@ import rich.table
 # The texts that a column of numbers may hold.
 _NUMERIC = re.compile(r"-|[-+]?[\d.,]+(e[-+]\d+)?|inf|\d+ of \d+|")
 
+VERDICTS = {
+    "confirmed": "confirmed",
+    "confirmed with a smaller margin": "smaller",
+    "not decided": "undecided",
+    "refuted": "refuted",
+    "no": "refuted",
+}
+"""The classes of cells with a verdict in HTML."""
+
+# A table with more columns than this has a first column that stays in view. Cells with more characters than this are
+# sentences. More notes than this are folded.
+_FEW, _PHRASE, _OPEN_NOTES = 5, 70, 3
+
 # A command in a note, marked as in Markdown.
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -36,22 +49,32 @@ class Table:
             lines += ["", *[f"- {note}" for note in self.notes]]
         return "\n".join(lines) + "\n"
 
-    def html(self) -> str:
-        """The table as HTML, with the notes as a list below.
+    def html(self, *, heading: str | None = None, notes: bool = True) -> str:
+        """The table as HTML, in a box that scrolls if the table is too wide, with the notes as a list below.
 
-        Columns have the classes `number`, `paper` and `worse`. Cells have the class `refuted`.
+        Columns have the classes `number`, `paper` and `worse`. Cells with a verdict have the class that `VERDICTS`
+        names. The table has the class `many` if it has many columns, and `prose` if its cells are sentences.
+
+        - `heading`: the element for the title, such as `h3`. Without it, only screen readers have the title.
+        - `notes`: whether to append the notes.
         """
         classes = [
             " ".join(["number"] * numeric + ["paper"] * (name == "paper") + ["worse"] * (name == "worse in"))
             for name, numeric in zip(self.header, self._numeric(), strict=True)
         ]
-        head = _html_cells("th", self.header, classes)
+        head = _html_cells('th scope="col"', self.header, classes)
         body = "".join(f"<tr>{_html_cells('td', row, classes)}</tr>\n" for row in self.rows)
-        notes = "".join(f"<li>{_html_note(note)}</li>\n" for note in self.notes)
-        listed = f"<ul>\n{notes}</ul>\n" if notes else ""
-        caption = f"<caption>{html.escape(self.title)}</caption>"
-        table = f"<table>\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
-        return f'<div class="wide">\n{table}</div>\n{listed}'
+        title = html.escape(self.title)
+        box = f'<div class="wide" role="region" tabindex="0" aria-label="{title}">'
+        table = f"<table{self._shape()}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>"
+        above = f"<{heading}>{title}</{heading}>\n" if heading else ""
+        return f"{above}{box}\n{table}\n</div>\n{_html_notes(self.notes) if notes else ''}"
+
+    def _shape(self) -> str:
+        if len(self.header) > _FEW:
+            return ' class="many"'
+        longest = max((len(cell) for row in self.rows for cell in row), default=0)
+        return ' class="prose"' if longest > _PHRASE else ""
 
     def terminal(self) -> rich.table.Table:
         """The table for a terminal, which `rich` prints with the notes below."""
@@ -90,13 +113,23 @@ def _line(cells) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _html_notes(notes: tuple[str, ...]) -> str:
+    if not notes:
+        return ""
+    listed = "".join(f"<li>{_html_note(note)}</li>\n" for note in notes)
+    if len(notes) <= _OPEN_NOTES:
+        return f'<div class="notes">\n<ul>\n{listed}</ul>\n</div>\n'
+    return f'<details class="notes">\n<summary>{len(notes)} notes</summary>\n<ul>\n{listed}</ul>\n</details>\n'
+
+
 def _html_note(note: str) -> str:
     return _CODE.sub(r"<code>\1</code>", html.escape(note))
 
 
 def _html_cells(tag: str, cells: tuple[str, ...], classes: list[str]) -> str:
-    named = ["refuted" if cell == "refuted" else name for cell, name in zip(cells, classes, strict=True)]
+    named = [VERDICTS.get(cell, name) for cell, name in zip(cells, classes, strict=True)]
+    close = tag.split()[0]
     return "".join(
-        f'<{tag} class="{name}">{html.escape(cell)}</{tag}>' if name else f"<{tag}>{html.escape(cell)}</{tag}>"
+        f'<{tag} class="{name}">{html.escape(cell)}</{close}>' if name else f"<{tag}>{html.escape(cell)}</{close}>"
         for cell, name in zip(cells, named, strict=True)
     )
