@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 LOWEST := .venv-lowest
 
-.PHONY: help install check test test-lowest demo bench-memory bench-step reliability faults examples constraints clean
+.PHONY: help install check test test-lowest demo bench-step reliability faults examples constraints clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,10 +40,7 @@ $(LOWEST)/installed: constraints-lowest.txt pyproject.toml
 demo: $(INSTALLED) ## solve Poisson's equation; leaves runs/demo
 	$(BIN)/python -m sngd.cli run poisson --iterations 200 --out runs/demo --force
 
-bench-memory: $(INSTALLED) ## one step with a million parameters; writes results/memory.json
-	$(BIN)/python -m benchmarks memory
-
-bench-step: $(INSTALLED) ## the step against its floating-point floor; writes results/step.json
+bench-step: $(INSTALLED) ## steps of SNGD against the time of their operations; writes results/step.json
 	$(BIN)/python -m benchmarks step
 
 reliability: $(INSTALLED) ## kills, damaged files, false claims, an hour's soak; writes results/reliability.json

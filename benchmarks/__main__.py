@@ -13,6 +13,7 @@ from benchmarks.descents import descents
 from benchmarks.globalization import globalization
 from benchmarks.precision import precision
 from benchmarks.scale import scale
+from benchmarks.step import step
 from benchmarks.tolerance import tolerance
 from sngd.files import prepare_folder
 
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[..., str]] = {
     "tolerance": tolerance,
     "globalization": globalization,
     "scale": scale,
+    "step": step,
 }
 """Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
 

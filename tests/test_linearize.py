@@ -12,7 +12,7 @@ import sngd
 from sngd.library import PAPER_PROBLEMS, bvp_energy, find_problem
 from sngd.linearize import ChunkedFactor, DenseFactor, EnergyObjective, LayeredFactor, Limits, make_objective
 from sngd.networks import make_network
-from sngd.sketch import gaussian
+from sngd.sketch import gaussian, khatri_rao
 
 # Coarse rules keep the sweep fast; the chunks divide none of the counts.
 RULES = {1: sngd.GaussLegendre(23), 2: sngd.GaussLegendre(9)}
@@ -74,6 +74,13 @@ def jacobian_by_forward_mode(objective, theta):
     return jnp.concatenate([jax.jacfwd(rows)(theta, term) for term in objective.factor_terms])
 
 
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Outer products form blocks of three of the twelve rows of a weight matrix, or fewer."""
+    monkeypatch.setattr("sngd.linearize._column_blocks._CPU_BYTES", 3 * 12 * 8 * 100)
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers(name, key):
     """Eq. (7): `G @ Y` is `J.T @ (J @ Y)` to 1e-12, and so is everything else, with `J` by forward mode."""
     stored, theta = objective_of(name, key)
@@ -103,6 +110,32 @@ def test_products_equal_dense_algebra_stored_in_chunks_of_any_size_and_in_layers
         for product, value in products(objective, theta, jnp.asarray(columns), jnp.asarray(images)).items():
             scale = np.abs(expected[product]).max()
             np.testing.assert_allclose(value, expected[product], rtol=0, atol=1e-12 * scale, err_msg=product)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("test_matrix", [gaussian, khatri_rao])
+@pytest.mark.parametrize("passes", ["two_pass", "single_pass"])
+def test_outer_products_have_the_eigenpairs_of_the_stored_gramian(passes, test_matrix, key):
+    """A sketch wider than the rank to 1e-7 of the largest eigenvalue has the eigenvalues above it to all digits."""
+    stored, theta = objective_of("heat", key)
+    layered = objective_of("heat", key, dense_bytes=0)[0]
+    matrix = np.asarray(factor_of(stored, theta).matrix)
+    values = np.linalg.svd(matrix, compute_uv=False) ** 2
+    columns = 100
+
+    @eqx.filter_jit
+    def decomposed(objective, theta):
+        return getattr(objective.factor(theta), passes)(test_matrix, key, columns)
+
+    known = values > 1e-7 * values[0]
+    assert known.sum() < columns / 2
+    for objective in (stored, layered):
+        low_rank = decomposed(objective, theta)
+        vectors = np.asarray(low_rank.eigenvectors)
+        np.testing.assert_allclose(low_rank.eigenvalues[: known.sum()], values[known], rtol=1e-5)
+        np.testing.assert_allclose(vectors.T @ vectors, np.eye(vectors.shape[1]), rtol=0, atol=1e-14)
+        left = matrix.T @ (matrix @ vectors) - vectors * np.asarray(low_rank.eigenvalues)
+        assert np.linalg.norm(left, 2) < 1e-11 * values[0]
 
 
 def test_jacobian_agrees_with_finite_differences_in_a_direction(name, key):

@@ -9,7 +9,20 @@ import pytest
 import scipy.linalg
 
 from sngd.linearize import DenseFactor
-from sngd.sketch import dense, dense_svd, gaussian, preconditioned_svd, range_finder_svd, single_pass, two_pass
+from sngd.sketch import (
+    EMBEDDING,
+    GramianProducts,
+    dense,
+    dense_svd,
+    gaussian,
+    khatri_rao,
+    preconditioned_svd,
+    range_finder_svd,
+    single_pass,
+    single_pass_by_factor,
+    two_pass,
+    two_pass_by_factor,
+)
 from sngd.sketch._lapack import orthonormal_basis
 
 SIZE = 300
@@ -142,6 +155,97 @@ def test_a_zero_operator_has_no_directions():
     low_rank = two_pass(jnp.zeros_like, gaussian(jax.random.key(0), 20, 5, float))
     assert int(low_rank.rank(1e-10)) == 0
     np.testing.assert_array_equal(low_rank.pinv_matmul(jnp.ones(20), 1e-10), np.zeros(20))
+
+
+SPECTRA = {
+    "exp(-k/8)": np.exp(-np.arange(120) / 8),
+    "exp(-k/3)": np.exp(-np.arange(120) / 3),
+    "exp(-k)": np.exp(-np.arange(120.0)),
+    "algebraic": 1 / (1.0 + np.arange(120)) ** 2,
+    "constant": np.ones(120),
+    "steps": 10.0 ** (-3.0 * (np.arange(120) // 20)),
+    "of low rank": np.r_[np.geomspace(1, 1e-10, 30), np.zeros(90)],
+}
+
+
+def factor_with(values, columns=700, seed=0):
+    rng = np.random.default_rng(seed)
+    left, right = (np.linalg.qr(rng.standard_normal((size, len(values))))[0] for size in (len(values), columns))
+    return jnp.asarray((left * values) @ right.T)
+
+
+@functools.partial(jax.jit, static_argnames=("method", "columns"))
+def by_factor(method, factor, test_matrix, embedding, columns):
+    def products(rows, *, image):
+        basis = factor.T @ rows
+        return GramianProducts(basis, basis.T @ basis, factor @ basis if image else None)
+
+    return method(factor @ test_matrix, factor @ embedding, products)
+
+
+@pytest.mark.parametrize("values", SPECTRA.values(), ids=SPECTRA)
+def test_the_basis_from_products_is_orthonormal_and_has_the_range_of_householders(values):
+    """It is orthonormal to 1e-14. What it leaves of the factor is what a basis by Householder's QR leaves, down to
+    rounding errors of the factor itself, which are far below those of the Gramian.
+    """
+    factor, columns = factor_with(values), 64
+    test_matrix = gaussian(jax.random.key(1), 700, columns, float)
+    embedding = gaussian(jax.random.key(2), 700, EMBEDDING * columns, float)
+    rows, _ = np.linalg.qr(factor @ test_matrix)
+    reference, _ = np.linalg.qr(factor.T @ rows)
+    left = np.linalg.norm(factor - (factor @ reference) @ reference.T, 2)
+    for method in (two_pass_by_factor, single_pass_by_factor):
+        low_rank = by_factor(method, factor, test_matrix, embedding, columns)
+        basis = np.asarray(low_rank.eigenvectors)
+        np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), rtol=0, atol=1e-14)
+        if method is two_pass_by_factor:
+            assert np.linalg.norm(factor - (factor @ basis) @ basis.T, 2) <= 1.5 * left + 2e-15
+            expected = np.linalg.eigvalsh((factor @ reference).T @ (factor @ reference))[::-1]
+            np.testing.assert_allclose(low_rank.eigenvalues, expected, rtol=0, atol=2e-15)
+
+
+@pytest.mark.parametrize("method", [two_pass_by_factor, single_pass_by_factor])
+def test_a_cholesky_decomposition_that_fails_is_replaced_by_eigenvectors(method, monkeypatch):
+    factor, columns = factor_with(SPECTRA["exp(-k)"]), 64
+    test_matrix = gaussian(jax.random.key(1), 700, columns, float)
+    embedding = gaussian(jax.random.key(2), 700, EMBEDDING * columns, float)
+    plain = by_factor(method, factor, test_matrix, embedding, columns)
+    with monkeypatch.context() as patched:
+        patched.setattr(jnp.linalg, "cholesky", failing(jnp.linalg.cholesky))
+        jax.clear_caches()
+        without = by_factor(method, factor, test_matrix, embedding, columns)
+    jax.clear_caches()
+    np.testing.assert_allclose(without.eigenvalues[:15], plain.eigenvalues[:15], rtol=0, atol=1e-14)
+    # An embedding of as many columns as the basis conditions badly, which costs digits but no directions.
+    badly = by_factor(method, factor, test_matrix, embedding[:, :columns], columns)
+    # Columns that are zero in the test matrix have no directions. The others are as they were.
+    half = by_factor(method, factor, test_matrix.at[:, 20:32].set(0), embedding, columns)
+    for other, orthonormal in ((without, 1e-12), (badly, 1e-8), (half, 1e-12)):
+        vectors = np.asarray(other.eigenvectors)
+        inner = vectors.T @ vectors
+        np.testing.assert_allclose(inner, np.diag(np.round(np.diag(inner))), rtol=0, atol=orthonormal)
+        assert np.linalg.norm(factor.T @ factor - (vectors * np.asarray(other.eigenvalues)) @ vectors.T, 2) < 1e-10
+
+
+@pytest.mark.parametrize("method", [two_pass_by_factor, single_pass_by_factor])
+def test_a_factor_that_is_zero_has_no_directions(method):
+    zeros = jnp.zeros((30, 200))
+    low_rank = by_factor(method, zeros, jnp.ones((200, 8)), jnp.ones((200, 32)), 8)
+    np.testing.assert_array_equal(low_rank.eigenvalues, 0)
+    np.testing.assert_array_equal(low_rank.pinv_matmul(jnp.ones(200), 1e-10), 0)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 400, 1341])
+def test_columns_of_outer_products_have_rank_one_and_variance_one(rows):
+    drawn = np.asarray(khatri_rao(jax.random.key(0), rows, 4000, float))
+    assert drawn.shape == (rows, 4000)
+    # The mean of 4,000 squares of a product of two normal numbers, whose variance is eight.
+    np.testing.assert_allclose(np.mean(drawn**2, axis=1), 1, atol=5 * np.sqrt(8 / 4000))
+    correlation = np.corrcoef(drawn) if rows > 1 else np.ones((1, 1))
+    assert np.abs(correlation - np.eye(rows)).max() < (6 * np.sqrt(3 / 4000) if rows < 1000 else 0.3)
+    width = int(np.ceil(np.sqrt(rows)))
+    whole = drawn[: rows // width * width, 0].reshape(-1, width)
+    assert np.linalg.matrix_rank(whole) == 1
 
 
 def failing(decompose):

@@ -23,6 +23,7 @@ from sngd.sketch import (
     GramianProducts,
     LowRank,
     gaussian,
+    khatri_rao,
     single_pass_by_factor,
     two_pass_by_factor,
 )
@@ -136,8 +137,12 @@ class LayeredFactor(AbstractFactor):
     def _sketches(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Array, Array]:
         """The products with a test matrix and with a wider one of outer products.
 
-        The rows of the test matrix are drawn for each block and are not kept.
+        The rows of a test matrix are drawn for each block and are not kept. One that consists of outer products itself
+        has a product that costs less than a block.
         """
+        if sample is khatri_rao:
+            both, _ = self.sketch(gaussian, key, (1 + EMBEDDING) * columns, shared=1)
+            return both[:, :columns], both[:, columns:]
         range_key, embedding_key = jax.random.split(key)
 
         def add(total: Array, block: Block) -> Array:

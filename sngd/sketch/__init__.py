@@ -16,7 +16,7 @@ from sngd.sketch._gramian import EMBEDDING, GramianProducts, single_pass_by_fact
 from sngd.sketch._preconditioned import PreconditionedSVD, preconditioned_svd
 from sngd.sketch._sharded import ShardedSVD, sharded_svd
 from sngd.sketch._svd import SVD, AbstractSVD, dense_svd, kernel_svd, range_finder_svd, sketched_svd
-from sngd.sketch._test_matrices import TestMatrix, gaussian
+from sngd.sketch._test_matrices import TestMatrix, gaussian, khatri_rao
 
 __all__ = [
     "EMBEDDING",
@@ -31,6 +31,7 @@ __all__ = [
     "dense_svd",
     "gaussian",
     "kernel_svd",
+    "khatri_rao",
     "preconditioned_svd",
     "range_finder_svd",
     "sharded_svd",

@@ -29,12 +29,9 @@ from sngd.sketch._lapack import eigh
 # columns, and below ten for columns that are outer products.
 EMBEDDING = 4
 
-# The columns of `W` count as independent if the mean of the squared singular values of the inverse of their Cholesky
-# factor is at most this. It is one for orthonormal columns, and about two in practice.
-_INDEPENDENT = 8.0
-
-# If they are not, directions whose part of the largest eigenvalue of `W^T W` is below this are left out.
-_DEPENDENT = 1e-2
+# Columns of `W` of length one are dependent if an eigenvalue of their Gramian is below this. The least eigenvalue is
+# about a tenth in practice. The columns of the basis are orthonormal up to the machine precision over it.
+_DEPENDENT = 1e-10
 
 
 class GramianProducts(NamedTuple):
@@ -130,8 +127,8 @@ def _whitening(gramian: Float[Array, "k k"]) -> Float[Array, "k k"]:
 
     It is the inverse of the Cholesky factor, which is triangular. So the columns of `W X` keep the order of those of
     `W`, and the norms of the columns of `F W X` fall like the singular values of `F` (see `two_pass`). If the columns
-    of `W` are nearly dependent, or if the decomposition fails, the eigenvectors of `W^T W` are taken, and directions
-    that rounding errors dominate are left out.
+    of `W` are dependent, or if the decomposition fails, the eigenvectors of `W^T W` are taken, and directions that
+    rounding errors dominate are left out.
     """
     squares = jnp.diagonal(gramian)
     scales = jnp.where(squares > 0, 1 / jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
@@ -139,11 +136,11 @@ def _whitening(gramian: Float[Array, "k k"]) -> Float[Array, "k k"]:
     scaled = scales[:, None] * gramian * scales + jnp.diag(jnp.where(squares > 0, 0.0, 1.0))
     lower = jnp.linalg.cholesky(scaled)
     inverse = jax.scipy.linalg.solve_triangular(lower, jnp.eye(len(lower)), lower=True).T
-    independent = jnp.sum(inverse**2) <= _INDEPENDENT * len(lower)
+    independent = jnp.sum(inverse**2) <= 1 / _DEPENDENT
 
     def by_eigenvectors() -> Array:
         values, vectors = eigh(scaled)
-        known = values > _DEPENDENT * values[-1]
+        known = values > _DEPENDENT
         return vectors * jnp.where(known, 1 / jnp.sqrt(jnp.where(known, values, 1.0)), 0.0)
 
     return scales[:, None] * jax.lax.cond(independent, lambda: inverse, by_eigenvectors)

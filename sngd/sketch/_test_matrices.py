@@ -4,6 +4,7 @@ A test matrix of a user's is a function of the type `TestMatrix`: `(key, rows, c
 `(rows, columns)`. Descents call it under `jax.jit`, with a new key in every step.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -21,3 +22,19 @@ def gaussian(key: PRNGKeyArray, rows: int, columns: int, dtype: DTypeLike) -> Fl
     A random direction is as good with 24 random bits for each entry as with 53.
     """
     return jax.random.normal(key, (rows, columns), jnp.float32).astype(dtype)
+
+
+def khatri_rao(key: PRNGKeyArray, rows: int, columns: int, dtype: DTypeLike) -> Float[Array, "rows columns"]:
+    """A matrix whose columns are outer products of two Gaussian vectors, cut off after `rows` entries.
+
+    It is a Khatri-Rao product of two Gaussian matrices. The entries have variance one. Those of one column are
+    uncorrelated, but not independent. Such matrices are nearly as good as Gaussian ones in practice (Saibaba, Verma and
+    Ballard, arXiv:2507.23207; Camaño, Epperly, Meyer and Tropp, arXiv:2508.21189). A column takes about
+    `2 sqrt(rows)` random numbers instead of `rows`. A factor that is kept as outer products takes its product with
+    columns that are outer products for each weight matrix, and never forms the test matrix.
+    """
+    left_key, right_key = jax.random.split(key)
+    width = math.isqrt(max(rows - 1, 0)) + 1
+    height = -(-rows // width)
+    left, right = gaussian(left_key, height, columns, dtype), gaussian(right_key, width, columns, dtype)
+    return (left[:, None] * right[None]).reshape(-1, columns)[:rows]
