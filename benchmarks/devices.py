@@ -28,7 +28,7 @@ from sngd.descent import SNGD, CurveReport, FactorDescent, Preconditioned, Resid
 from sngd.library import bvp, bvp_energy, poisson
 from sngd.linearize import Limits, make_objective
 from sngd.networks import make_network
-from sngd.sketch import sharded_svd
+from sngd.sketch import gaussian, sharded_svd
 from sngd.solver import Checkpoints, Optimizer, Stopping
 from sngd.solver._devices import mesh_of
 
@@ -64,6 +64,7 @@ KEPT = {
 }
 STEPS = (
     ("two-pass", "stored"),
+    ("two-pass", "outer products"),
     ("damped, sketched", "blocks"),
     ("damped", "stored"),
     ("preconditioned", "outer products"),
@@ -199,9 +200,27 @@ def steps() -> dict:
         "sketch_size": SKETCH_SIZE,
         "steps": {f"{name}, {kept}": exchanged(name, KEPT[kept]) for name, kept in STEPS},
         "factors": factors,
+        "eigenvalues": eigenvalue_difference(),
         "decompositions": {f"{rows} x {columns}": svd_difference(rows, columns) for rows, columns in SHAPES},
         "energy": energy_difference(),
     }
+
+
+def eigenvalue_difference() -> float:
+    """How far the eigenvalues of sketches of outer products on four devices are from those on one device."""
+    found = []
+    for mesh in (mesh_of(4), None):
+        made = network(LINE, LINE_NETWORK)
+        objective, theta = make_objective(LINE, made, KEPT["outer products"], mesh)
+
+        @eqx.filter_jit
+        def decomposed(objective, theta):
+            factor = objective.factor(theta)
+            sketches = [factor.two_pass, factor.single_pass]
+            return [sketch(gaussian, jax.random.key(3), SKETCH_SIZE).eigenvalues for sketch in sketches]
+
+        found.append(decomposed(objective, theta))
+    return _largest(*found)
 
 
 def exchanged(name: str, limits: Limits) -> dict:

@@ -122,23 +122,23 @@ class LayeredFactor(AbstractFactor):
         return transpose_matmul(image, image)
 
     def two_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
-        sketch, embedding = self._sketches(sample, key, columns)
-        return two_pass_by_factor(sketch, embedding, self._products)
+        return two_pass_by_factor(*self.sketches(sample, key, columns), self.products)
 
     def single_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
-        sketch, embedding = self._sketches(sample, key, columns)
-        return single_pass_by_factor(sketch, embedding, self._products)
+        return single_pass_by_factor(*self.sketches(sample, key, columns), self.products)
 
     def sketch_bytes(self, columns: int) -> int:
         """The basis of `l` columns, the rows of both sketches, and two blocks of columns of the factor."""
         rows, parameters = self.shape
         return 8 * columns * (parameters + 3 * (1 + EMBEDDING) * rows) + 2 * block_bytes()
 
-    def _sketches(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Array, Array]:
-        """The products with a test matrix and with a wider one of outer products.
+    def sketches(
+        self, sample: Sample, key: PRNGKeyArray, columns: int
+    ) -> tuple[Float[Array, "n l"], Float[Array, "n m"]]:
+        """The products with a test matrix of `l` columns and with a random matrix of `EMBEDDING` times as many.
 
-        The rows of a test matrix are drawn for each block and are not kept. One that consists of outer products itself
-        has a product that costs less than a block.
+        The rows of the test matrix are drawn for each block of columns of the factor and are not kept. Columns that are
+        outer products themselves are never formed.
         """
         if sample is khatri_rao:
             both, _ = self.sketch(gaussian, key, (1 + EMBEDDING) * columns, shared=1)
@@ -149,15 +149,21 @@ class LayeredFactor(AbstractFactor):
             drawn = sample(jax.random.fold_in(range_key, block.number), len(block.columns), columns, total.dtype)
             return total + _transposed(drawn) @ block.columns
 
-        sketch = self._fold(add, jnp.zeros((columns, self.shape[0]))).T
         embedding, _ = self.sketch(gaussian, embedding_key, EMBEDDING * columns, shared=1)
-        return sketch, embedding
+        return self._fold(add, jnp.zeros((columns, self.shape[0]))).T, embedding
 
-    def _products(self, rows: Float[Array, "n m"], *, image: bool) -> GramianProducts:
+    def products(
+        self, rows: Float[Array, "n m"], *, image: bool, combined: Callable[[Array], Array] = lambda part: part
+    ) -> GramianProducts:
+        """The products that an eigendecomposition takes, in one sweep over the columns of the factor.
+
+        - `image`: whether to take the second product with the factor.
+        - `combined`: a function of a block of rows of `F.T @ rows`. It adds those of factors with other rows.
+        """
         count = rows.shape[1]
 
         def use(total: GramianProducts, block: Block) -> GramianProducts:
-            part = block.columns @ rows
+            part = combined(block.columns @ rows)
             transposed = _transposed(part)
             products = None if total.image is None else total.image + transposed @ block.columns
             return GramianProducts(block.put(total.columns, part), total.gramian + transposed @ part, products)

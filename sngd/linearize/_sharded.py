@@ -18,7 +18,14 @@ from sngd.linearize._factor import AbstractFactor, ChunkedFactor, DenseFactor, S
 from sngd.linearize._layered import LayeredFactor
 from sngd.linearize._product_columns import ProductColumns
 from sngd.linearize._terms import Term
-from sngd.sketch import AbstractSVD, sharded_svd
+from sngd.sketch import (
+    AbstractSVD,
+    GramianProducts,
+    LowRank,
+    sharded_svd,
+    single_pass_by_factor,
+    two_pass_by_factor,
+)
 
 LocalFactor = DenseFactor | LayeredFactor | ChunkedFactor
 
@@ -27,7 +34,8 @@ class ShardedFactor(AbstractFactor):
     """A factor of any kind, with its rows divided between devices. Products take and return whole arrays.
 
     With `n` rows, `p` parameters and `l` columns, `matmul` gathers `n l` numbers. `rmatmul` and `gramian_matmul` sum
-    `p l` numbers over the devices, and `gramian_compress` sums `l l` numbers.
+    `p l` numbers over the devices, and `gramian_compress` sums `l l` numbers. For outer products, `two_pass` and
+    `single_pass` gather five or six times `n l` numbers and sum `p l` numbers.
 
     - `kind`: the function that makes the factor of some rows from the form in which they are kept.
     - `kept`: all rows in the form in which they are kept, in one block for each device.
@@ -57,6 +65,38 @@ class ShardedFactor(AbstractFactor):
 
     def gramian_compress(self, basis: Float[Array, "p l"]) -> Float[Array, "l l"]:
         return self._sum(lambda factor, q: factor.gramian_compress(q), basis)
+
+    def two_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
+        if not isinstance(self.local, LayeredFactor):
+            return super().two_pass(sample, key, columns)
+        return two_pass_by_factor(*self._sketches(sample, key, columns), self._products)
+
+    def single_pass(self, sample: Sample, key: PRNGKeyArray, columns: int) -> LowRank:
+        if not isinstance(self.local, LayeredFactor):
+            return super().single_pass(sample, key, columns)
+        return single_pass_by_factor(*self._sketches(sample, key, columns), self._products)
+
+    def sketch_bytes(self, columns: int) -> int:
+        return self.local.sketch_bytes(columns)
+
+    def _sketches(self, sample: Sample, key: PRNGKeyArray, columns: int) -> tuple[Array, Array]:
+        """Those of a factor of outer products. Each device draws the same test matrices."""
+
+        def block(factor: LayeredFactor, key: PRNGKeyArray) -> tuple[Array, Array]:
+            sketch, embedding = factor.sketches(sample, key, columns)
+            return self.layout.whole(sketch), self.layout.whole(embedding)
+
+        return self._each(block, key)
+
+    def _products(self, rows: Float[Array, "n m"], *, image: bool) -> GramianProducts:
+        """Those of a factor of outer products. Each block of `F.T @ rows` is summed over the devices."""
+
+        def block(factor: LayeredFactor, rows: Array) -> GramianProducts:
+            combined = lambda part: jax.lax.psum(part, ROWS)
+            found = factor.products(self.layout.part(rows), image=image, combined=combined)
+            return found._replace(image=None if found.image is None else self.layout.whole(found.image))
+
+        return self._each(block, rows)
 
     def kernel(self) -> Float[Array, "n n"]:
         """The kernel `F @ F.T`, shape `(n, n)`.
