@@ -1,10 +1,13 @@
-"""What single precision would save in the kernel of a million parameters, and where its digits would be enough.
+"""What single precision would save with a million parameters, and where its digits would be enough.
 
     python -m benchmarks single
 
 The heat equation with the paper's network A3 on 28 x 28 Gauss-Legendre points (and 28 an edge), in residual space. A
 kernel with the error `e` knows singular values down to `sqrt(e)` times the largest, so it can serve a step whose
 damping is above that: the run of `STEPS` steps shows how many there are.
+
+In a step of two-pass SNGD the first product, `F M`, only determines the range. At the start and at the end of that run
+it is taken in both precisions, and everything after it in double precision.
 """
 
 import dataclasses
@@ -15,15 +18,21 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
 
 from benchmarks.machine import write
 from sngd.geometry import GaussLegendre
 from sngd.library import find_network, heat
-from sngd.linearize import make_objective
+from sngd.linearize import AbstractFactor, AbstractObjective, LayeredFactor, make_objective
 from sngd.networks import make_network
+from sngd.sketch import gaussian, two_pass_by_factor
 from sngd.solver import Record, Snapshot, Stopping, solve
 
 STEPS, ROUNDS = 30, 7
+
+# The columns of the sketch of SNGD, and its truncation tolerance.
+COLUMNS, TOLERANCE = 512, 1e-16
 
 
 def main() -> None:
@@ -35,7 +44,7 @@ def main() -> None:
     kernel = eqx.filter_jit(lambda stored: stored.kernel())
     kernels, seconds = {}, {}
     for dtype in (jnp.float64, jnp.float32):
-        cast = jax.tree.map(lambda leaf, to=dtype: leaf.astype(to) if eqx.is_inexact_array(leaf) else leaf, factor)
+        cast = _cast(factor, dtype)
         kernels[dtype.__name__], times = np.asarray(kernel(cast), float), []
         for _ in range(ROUNDS):
             start = time.perf_counter()
@@ -68,8 +77,47 @@ def main() -> None:
             "seconds_saved": round(served * (seconds["float64"] - seconds["float32"]), 2),
             "seconds_of_the_run": round(ended[-1], 1),
             "relative_l2": solution.relative_l2(),
+            "first_pass_at_the_start": first_pass(objective, theta),
+            "first_pass_at_the_end": first_pass(*make_objective(problem, solution.network)),
         },
     )
+
+
+def first_pass(objective: AbstractObjective, theta: Float[Array, " p"]) -> dict[str, dict[str, float]]:
+    """For each precision of `F M`: its seconds, the rank that the sketch finds, and what its step would gain.
+
+    The gain is the reduction of the loss that the quadratic model predicts for the natural gradient step, relative to
+    the loss.
+    """
+    at = eqx.filter_jit(lambda objective, theta: objective.linearize(theta))(objective, theta)
+    assert isinstance(at.factor, LayeredFactor)
+    sketches = eqx.filter_jit(lambda factor, key: factor.sketches(gaussian, key, COLUMNS))
+
+    @eqx.filter_jit
+    def step(factor, sketch, embedding, gradient):
+        found = two_pass_by_factor(sketch, embedding, factor.products)
+        gain = gradient @ found.pinv_matmul(gradient, TOLERANCE) / 2
+        return found.rank(TOLERANCE), gain
+
+    figures, key = {}, jax.random.key(5)
+    _, embedding = sketches(at.factor, key)
+    for dtype in (jnp.float64, jnp.float32):
+        cast, times = _cast(at.factor, dtype), []
+        for _ in range(3):
+            start = time.perf_counter()
+            sketch, _ = jax.block_until_ready(sketches(cast, key))
+            times.append(time.perf_counter() - start)
+        rank, gain = step(at.factor, sketch.astype(jnp.float64), embedding, at.gradient)
+        figures[dtype.__name__] = {
+            "seconds": round(min(times), 2),
+            "rank": int(rank),
+            "gain": float(f"{float(gain / at.value):.6g}"),
+        }
+    return figures
+
+
+def _cast(factor: AbstractFactor, dtype: DTypeLike) -> AbstractFactor:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, factor)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ _SIDE = 4096
 # A part is timed so many times, but not longer than these seconds.
 _ROUNDS, _SECONDS = 15, 60.0
 
+_PARTS = ("linearize", "direction", "search")
+
 # The Taylor components of the residual: u, u_x, u_y, u_xx, u_yy, and u, u_x, u_t, u_xx.
 _COMPONENTS = {"poisson": 5, "heat": 4}
 
@@ -187,7 +189,7 @@ def medians(functions: dict[str, Callable]) -> dict[str, float]:
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
     """A Markdown table of the cases in the order in which they are defined."""
     lines = [
-        "| network | rows | columns | passes | linearize | direction | search | step | floor | step / floor "
+        f"| network | rows | columns | passes | {' | '.join(_PARTS)} | step | floor | step / floor "
         "| Gflop/s | compilation | peak memory | predicted |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -195,8 +197,8 @@ def tabulate(results: dict[str, dict[str, Any]]) -> str:
         if (found := results.get(case.name)) is None:
             continue
         rate, taken = found["rate"], found["part_seconds"]
-        floors = {part: sum(counts.values()) / rate for part, counts in found["operations"].items()}
-        parts = " | ".join(f"{_duration(taken[part])} ({_duration(floor)})" for part, floor in floors.items())
+        floors = {part: sum(found["operations"][part].values()) / rate for part in _PARTS}
+        parts = " | ".join(f"{_duration(taken[part])} ({_duration(floors[part])})" for part in _PARTS)
         total = sum(floors.values())
         lines.append(
             f"| {case.network} | {found['rows']:,} | {case.columns} | {case.passes} | {parts} "

@@ -150,7 +150,7 @@ class LayeredFactor(AbstractFactor):
             return total + _transposed(drawn) @ block.columns
 
         embedding, _ = self.sketch(gaussian, embedding_key, EMBEDDING * columns, shared=1)
-        return self._fold(add, jnp.zeros((columns, self.shape[0]))).T, embedding
+        return self._fold(add, jnp.zeros((columns, self.shape[0]), embedding.dtype)).T, embedding
 
     def products(
         self, rows: Float[Array, "n m"], *, image: bool, combined: Callable[[Array], Array] = lambda part: part
