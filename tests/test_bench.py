@@ -1,5 +1,6 @@
 """Measurements: cells that are kept, and what stands in their way."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from benchmarks.__main__ import main
 from benchmarks.cells import Cells, run_command
 from benchmarks.globalization import _WAYS, tabulate
 from benchmarks.scale import scale
+from benchmarks.step import Case, count, step
 from sngd.library import PAPER_PROBLEMS
 
 
@@ -98,3 +100,29 @@ def test_scale_tabulates_what_ran_and_what_does_not_fit(tmp_path, monkeypatch):
     assert "| parameters | residual-space | 103,681 | 10,000,000 | 1.00, " in table
     assert "| columns | two-pass | 200 | 800 | 2.00, 0.00 | 0.00, 0.00 |" in table
     assert (tmp_path / "scale.png").stat().st_size > 10_000
+
+
+def test_steps_are_counted_as_the_page_counts_them_and_tabulated_beside_their_floor(tmp_path, monkeypatch):
+    """With times made up: a step that takes twice the time of its operations."""
+    case = Case("heat", "A3", 40, 256, "two-pass")
+    n, p, columns = 1720, 1_085_761, 256
+    operations = count(case, n, p)
+    total = sum(sum(part.values()) for part in operations.values())
+    assert total == pytest.approx(
+        6 * 4 * n * p + 6 * n * p * columns + 4 * p * columns**2 + 2 * n * columns**2 + 4 * columns**3 + 18 * 8 * n * p
+    )
+    single = count(dataclasses.replace(case, passes="single-pass"), n, p)
+    assert single["direction"]["core"] == 0
+
+    def measured(case):
+        seconds = {"linearize": 0.1, "direction": 2 * total / 1e11 - 0.1, "search": 1.0, "step": 2 * total / 1e11}
+        made = {"rows": n, "parameters": p, "rate": 1e11, "operations": operations, "part_seconds": seconds}
+        made |= {"compile_seconds": 4.0, "peak_bytes": 3e9, "predicted_bytes": 3.5e9}
+        return made | {"seconds": 1.0, "relative_l2": None}
+
+    monkeypatch.setattr("benchmarks.step._apart", measured)
+    table = step([0], tmp_path / "step.json", lambda line: None, only=case.name)
+    assert "| A3 | 1,720 | 256 | two-pass | 100 ms (448 ms) |" in table
+    assert "| 2.00 | 100 | 4 s | 3.00 GB | 3.50 GB |" in table
+    # The order of the columns is that of the header, in a file that is read again too.
+    assert step([0], tmp_path / "step.json", lambda line: None, only="nothing") == table
