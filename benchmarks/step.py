@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 from benchmarks.cells import Cells
 from benchmarks.machine import machine, revision
@@ -98,6 +99,8 @@ def measure(case: Case) -> dict[str, Any]:
         product = _product()
         seconds = medians({"product": product, **parts_of_step(objective, optimizer, iterate)})
         seconds |= medians({"step": lambda: optimizer.step(objective, iterate), "product again": product})
+        if objective.chunk is None:
+            seconds |= medians(_decompositions(len(theta), case.columns))
     rate = 2 * _SIDE**3 / min(seconds.pop("product"), seconds.pop("product again"))
     operations = count(case, objective.rows, len(theta))
     plan = make_plan(objective, theta, optimizer, memory=math.inf)
@@ -164,6 +167,14 @@ def parts_of_step(objective: AbstractObjective, optimizer: Optimizer, iterate: I
         "direction": lambda: descend(optimizer.descent, at, state.descent, jax.random.key(2)),
         "search": lambda: choose(objective, iterate.theta, at.value, curve, state.search),
     }
+
+
+def _decompositions(rows: int, columns: int) -> dict[str, Callable]:
+    """The two decompositions of LAPACK that a step with a stored factor takes."""
+    matrix = jax.random.normal(jax.random.key(4), (rows, columns))
+    core = matrix.T @ matrix
+    qr, eigh = jax.jit(lambda a: jnp.linalg.qr(a)[0]), jax.jit(jnp.linalg.eigh)
+    return {"qr": lambda: qr(matrix), "eigh": lambda: eigh(core)}
 
 
 def _product() -> Callable:
