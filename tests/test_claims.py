@@ -29,7 +29,7 @@ def measured(problem, optimizer, network="4x20", errors=(), **ended):
 
 def falling(problem, optimizer, errors, network="4x20"):
     """Runs that a budget of seconds ended, with errors that have fallen from one in the last half."""
-    seconds = cells_of(problem, optimizer, network)[0].seconds("cpu") + 1
+    seconds = cells_of(problem, optimizer, network)[0].limit("cpu").seconds + 1
     return measured(problem, optimizer, network, errors, seconds=seconds, iterations=100, ended="seconds exhausted")
 
 

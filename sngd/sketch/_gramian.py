@@ -16,7 +16,7 @@ The matrix `F^T Z` has the squares of the singular values of `F`, and a basis th
 the root of the machine precision times the first one. A basis that is computed from `F^T P` keeps them.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,7 @@ class GramianProducts(NamedTuple):
     image: Float[Array, "n m"] | None
 
 
+@runtime_checkable
 class OneSweep(Protocol):
     """A function that returns `GramianProducts` for a block `X`, with `F Y` if `image` is true."""
 
