@@ -48,12 +48,11 @@ class Block(NamedTuple):
         return matrix
 
 
+Use = Callable[[Any, Block], Any]
+
+
 def fold_blocks(
-    outer: Sequence[dict[int, Outer]],
-    stored: Float[Array, "n d"],
-    layout: LeafLayout,
-    use: Callable[[Any, Block], Any],
-    total: Any,
+    outer: Sequence[dict[int, Outer]], stored: Float[Array, "n d"], layout: LeafLayout, use: Use, total: Any
 ) -> Any:
     """The last `total` of repeated calls `total = use(total, block)`, one for each block.
 
@@ -62,19 +61,38 @@ def fold_blocks(
     """
     number, rest = 0, []
     for leaf, (start, shape) in enumerate(zip(layout.starts, layout.shapes, strict=True)):
-        if leaf not in layout.linear:
+        if leaf in layout.linear:
+            sides = _stacked([pairs[leaf] for pairs in outer])
+            height = _height(shape, len(stored))
+            total = _fold_matrix(*sides, height, (start, number), use, total)
+            number += shape[0] // height
+        else:
             rest.append((start, int(np.prod(shape))))
-            continue
-        height = _height(shape, len(stored))
-        left, right = _stacked([pairs[leaf] for pairs in outer])
-
-        def step(index: Array, total: Any, left=left, right=right, start=start, number=number, height=height):
-            columns = _columns(left, right, index * height, height)
-            return use(total, Block(columns, ((start + index * len(columns), len(columns)),), number + index))
-
-        total = jax.lax.fori_loop(0, shape[0] // height, step, total)
-        number += shape[0] // height
     return use(total, Block(stored.T, tuple(rest), number)) if rest else total
+
+
+def _fold_matrix(
+    left: Float[Array, "S a n"],
+    right: Float[Array, "S b n"],
+    height: int,
+    first: tuple[int, int],
+    use: Use,
+    total: Any,
+) -> Any:
+    """Apply `use` to the columns of one weight matrix, in blocks of `height` of its rows.
+
+    - `first`: the index of the first parameter, and the number of the first block.
+    """
+    start, number = first
+    size = height * right.shape[1]
+
+    def step(index: Array, total: Any) -> Any:
+        chosen = jax.lax.dynamic_slice_in_dim(left, index * height, height, axis=1)
+        terms = [chosen[pair][:, None] * right[pair][None] for pair in range(len(left))]
+        columns = functools.reduce(jnp.add, terms).reshape(size, -1)
+        return use(total, Block(columns, ((start + index * size, size),), number + index))
+
+    return jax.lax.fori_loop(0, left.shape[1] // height, step, total)
 
 
 def block_bytes() -> int:
@@ -97,12 +115,3 @@ def _stacked(terms: Sequence[Outer]) -> tuple[Float[Array, "S a n"], Float[Array
         return jnp.concatenate(padded).transpose(1, 2, 0)
 
     return side([pairs.left for pairs in terms]), side([pairs.right for pairs in terms])
-
-
-def _columns(
-    left: Float[Array, "S a n"], right: Float[Array, "S b n"], first: Array, height: int
-) -> Float[Array, "w n"]:
-    """The derivatives with respect to some rows of the weight matrix."""
-    chosen = jax.lax.dynamic_slice_in_dim(left, first, height, axis=1)
-    terms = [chosen[pair][:, None] * right[pair][None] for pair in range(len(left))]
-    return functools.reduce(jnp.add, terms).reshape(-1, left.shape[2])

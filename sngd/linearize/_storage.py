@@ -22,8 +22,8 @@ class Limits:
     - `dense_bytes`: the largest size of a factor that may be stored.
     - `layered`: whether outer products may be used. They are used, for a network made of linear layers, if the factor
       is too large to store, or if the layers are wide and there are fewer rows than parameters.
-    - `chunk_bytes`: the size of one block. A factor kept as outer products forms blocks of columns. Any other factor
-      that is not stored recomputes blocks of rows, of one point at least.
+    - `chunk_bytes`: the size of one block of rows that are recomputed, of one point at least. It does not concern outer
+      products, whose blocks of columns have a size of their own (`_column_blocks.py`).
     """
 
     dense_bytes: int = 2**30
