@@ -38,8 +38,8 @@ class Run(_Folder):
     cell: str = ""
     """Run only the cells whose names contain this text, such as poisson-4x20-two-pass-seed0."""
     budget: Literal["quick", "cpu", "hours", "paper"] = "cpu"
-    """quick: a minute for each cell. cpu: five or ten minutes. hours: until SNGD no longer improves, and one hour for
-    the other optimizers. paper: the paper's iterations."""
+    """quick: a minute for each cell. cpu: five or ten minutes, in one case fifty. hours: until SNGD no longer improves,
+    and one hour for the other optimizers. paper: the paper's iterations."""
     seeds: int = 5
     """The number of seeds, counted from 0. It is at most 3 for the network A2 and 1 for A3."""
     workers: int = 1

@@ -23,6 +23,7 @@ from sngd.geometry import GaussLegendre
 from sngd.library import poisson
 from sngd.linearize import make_objective
 from sngd.networks import make_network
+from sngd.solver import Record
 
 
 def test_published_numbers_are_consistent_but_for_the_known_misprint():
@@ -372,3 +373,24 @@ def test_commands_write_what_they_print(tmp_path, capsys):
     assert "out holds half.json, which is not JSON" in capsys.readouterr().err
     assert main(["run", "--workers", "999", "--out", str(tmp_path / "new")]) == 2
     assert "workers is 999; this machine has cores for" in capsys.readouterr().err
+
+
+def test_a_run_of_hours_ends_when_its_error_no_longer_halves():
+    (cell,) = paper.select_cells(only="heat-A2-two-pass-seed0")
+    limit = cell.limit("hours")
+
+    def ends(errors, every=50):
+        return limit.ends([Record(every * index, 1.0, error) for index, error in enumerate(errors)])
+
+    assert ends([]) is None
+    # At iteration 200 the error is half of that at iteration 100. Then it halves no more.
+    falling = [1.0, 0.5, 0.25, 0.2, 0.12]
+    assert ends([*falling, *[0.1] * 5]) is None
+    assert ends([*falling, *[0.1] * 6]) == "the error has not halved in 300 iterations"
+    # Errors that were not measured do not count, and one that rises does not either.
+    assert ends([1.0, np.nan, 2.0, np.nan, 0.4, 3.0]) is None
+    (largest,) = paper.select_cells(only="heat-A3-two-pass-seed0")
+    assert largest.limit("hours").ends([Record(0, 1.0, 1.0), Record(1, 1.0, 1.5e-8)]) == "the error is at most 1.5e-08"
+    assert largest.limit("hours").ends([Record(0, 1.0, 1.0), Record(500, 1.0, 1.0)]) is None
+    assert largest.limit("hours").iterations == 100
+    assert largest.limit("paper").ends([Record(0, 1.0, 1.0), Record(9000, 1.0, 1.0)]) is None
