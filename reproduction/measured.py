@@ -152,6 +152,7 @@ def explain(measured: Sequence[Measured]) -> tuple[str, ...]:
         for network, seeds in SEEDS.items()
         if network in networks
     ]
+    notes += _unequal_starts(measured)
     if "A3" in networks:
         taken = [
             f"{item.line.optimizer} {max(result['peak_bytes'] for _, result in item.finished) / 1e9:.1f} GB"
@@ -163,6 +164,25 @@ def explain(measured: Sequence[Measured]) -> tuple[str, ...]:
             f"A3: BFGS and ENGD need matrices of 1,085,761 squared numbers, 9.4 TB; the paper did not run them.{ours}"
         )
     return tuple(notes)
+
+
+def _unequal_starts(measured: Sequence[Measured]) -> list[str]:
+    """A sentence for each network and seed whose runs do not all begin with the same loss."""
+    notes = []
+    for network in dict.fromkeys(item.line.network for item in measured):
+        by_seed: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for item in measured:
+            if item.line.network == network:
+                for cell, result in item.finished:
+                    by_seed[cell.seed][f"{result['history']['loss'][0]:.3g}"].append(item.line.optimizer)
+        for seed, groups in sorted(by_seed.items()):
+            if len(groups) > 1:
+                told = "; ".join(f"{', '.join(names)} with the loss {loss}" for loss, names in groups.items())
+                notes.append(
+                    f"{network}, seed {seed}: the runs begin with different parameters, because different commits made "
+                    f"them: {told}."
+                )
+    return notes
 
 
 def finite(value: float | None) -> float:

@@ -394,3 +394,13 @@ def test_a_run_of_hours_ends_when_its_error_no_longer_halves():
     assert largest.limit("hours").ends([Record(0, 1.0, 1.0), Record(500, 1.0, 1.0)]) is None
     assert largest.limit("hours").iterations == 100
     assert largest.limit("paper").ends([Record(0, 1.0, 1.0), Record(9000, 1.0, 1.0)]) is None
+
+
+def test_runs_that_do_not_begin_alike_are_named():
+    found = {cell.name: result(cell, 1e-9) for name in ("two-pass", "engd") for cell in cells_of("poisson", name)}
+    assert not any("different parameters" in note for note in paper.make_table(3, found).notes)
+    (cell,) = paper.select_cells(only="poisson-4x20-engd-seed3")
+    found[cell.name]["history"]["loss"][0] = 1.5
+    (note,) = [note for note in paper.make_table(3, found).notes if "different parameters" in note]
+    assert note.startswith("4x20, seed 3: the runs begin with different parameters")
+    assert note.endswith("engd with the loss 1.5; two-pass with the loss 1.")
