@@ -37,7 +37,7 @@ class SNGD(AbstractDescent):
       is 256, or `min(n, p)` if that is smaller. `init` raises `ValueError` if it exceeds `min(n, p)`.
     - `oversampling`: the number of columns beyond the rank. If it is left out, the first step sets it.
     - `test_matrix`: a function that draws the test matrix of the sketch, with a new key in every step. With
-      `sngd.sketch.khatri_rao` a step with a million parameters takes two thirds of the time.
+      `sngd.sketch.khatri_rao` a factor that is kept as outer products is swept once less.
 
     The memory is `O(p l)`. The work is `4 n p l` for the sketch, `4 p l^2` for its basis, and `2 n p l` for the core of
     two passes. A factor that is kept as outer products takes `p l^2` for the basis (`sngd/sketch/_gramian.py`).
