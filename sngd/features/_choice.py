@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from sngd._arguments import require_integer, require_number
 from sngd.features._estimate import Estimate, compared, estimates, for_correction
@@ -14,6 +15,7 @@ from sngd.features._fit import Fit, fit
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms, waves_of
 from sngd.features._probe import Probe, probe
+from sngd.features._projection import projected
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
 from sngd.problem import Problem, with_other_points
@@ -24,6 +26,10 @@ _POOR, _WITHIN_NOISE = 0.1, 3.0
 
 # A candidate that leaves no more than this part has a residual of rounding errors, so that no other one is looked at.
 _EXACT = 1e-14
+
+# A candidate whose score is at most this part of the residual of the zero function has a solution from which others of
+# a nonlinear equation are fitted.
+_CLOSE = 1e-2
 
 # In more dimensions than this, features of one coordinate each are tried first, and columns are added only as long as
 # the residual that they lead to at the present rate is at most so many times the one that is asked for.
@@ -54,8 +60,9 @@ _WORTHWHILE = 1.25
 # Bytes for each entry of a square matrix of all columns: half as many more rows, in about four copies.
 _BYTES = 8 * 1.6 * 4
 
-# The number of the draw of features that a solution from readings is compared on.
-_COMPARED = 3
+# The number of the draw of features that a solution from readings is compared on, and one with fewer rows for each
+# column at the points of the user.
+_COMPARED, _SCARCE = 3, 3.0
 
 # Rows for each column, at least, where the points are those of the user.
 _LEAST_OVERSAMPLING = 1.3
@@ -147,24 +154,31 @@ class Chooser:
             self._linear = fit(system, self._drawn(features, 0), steps=0).linear
         return self._linear
 
-    def candidate(self, features: Features, steps: int | None = None) -> Candidate:
-        """The fit of these features, and its score. `steps`: Gauss-Newton steps at most; left out, as at full size."""
+    def candidate(self, features: Features, steps: int | None = None, near: Candidate | None = None) -> Candidate:
+        """The fit of these features, and its score.
+
+        - `steps`: Gauss-Newton steps at most; left out, as at full size. `near`: a candidate from whose solution a
+          nonlinear equation is solved, if that is close.
+        """
         steps = self._choice.steps if steps is None else steps
         # One step is enough for a linear equation, whatever the limit.
         limit = 0 if self._linear else steps
         if (features, limit) not in self._tried:
             began = time.perf_counter()
-            found = self.made(features, steps)
+            found = self.made(features, steps, near)
             self._expected = time.perf_counter() - began
             limit = 0 if self._linear else steps
             self._tried[features, limit] = found
             self._report(f"{features}: residual {found.score:.1e}, {found.fit.steps} steps")
         return self._tried[features, limit]
 
-    def made(self, features: Features, steps: int) -> Candidate:
+    def made(self, features: Features, steps: int, near: Candidate | None = None) -> Candidate:
         """The fit of these features, and its score, for `candidate`, which keeps them."""
-        system = self._system(self._conditions.with_points(features))
-        fitted = fit(system, self._drawn(features, 0), steps=steps, linear=self._linear)
+        system, layer = self._system(self._conditions.with_points(features)), self._drawn(features, 0)
+        start = None
+        if near is not None and not self._linear and near.score <= _CLOSE * self._zero:
+            start = projected(near.fit.network, system.cells, layer, self._scaled)
+        fitted = fit(system, layer, steps=steps, linear=self._linear, start=start)
         self._linear = fitted.linear
         zero = _norm(system, system.zero(fitted.network.layer), fitted.units)
         if self._units is None and math.isfinite(zero):
@@ -205,7 +219,7 @@ class Chooser:
             # The operations of a fit grow with the cube of the columns.
             if not self._goes_on(self._expected * (count / fewer) ** 3):
                 return
-            best = self.widened(dataclasses.replace(best.features, count=count))
+            best = self.widened(dataclasses.replace(best.features, count=count), best)
             yield best
             ahead = math.log(most / count) / math.log(count / fewer)
             rate = min(best.score / before, 1.0) if before else 1.0
@@ -213,13 +227,15 @@ class Chooser:
             if self._axes > _MANY_AXES and hopeless:
                 return
 
-    def widened(self, features: Features) -> Candidate:
+    def widened(self, features: Features, near: Candidate | None = None) -> Candidate:
         """The best candidate with so many features: with these bandwidths, in other proportions, and with wider ones,
         as long as there is time.
+
+        - `near`: as in `candidate`.
         """
-        found = self._proportioned(self.candidate(features))
+        found = self._proportioned(self.candidate(features, near=near))
         while self._goes_on(self._expected):
-            other = self.candidate(found.features.scaled(*[self._choice.wider] * self._axes))
+            other = self.candidate(found.features.scaled(*[self._choice.wider] * self._axes), near=found)
             if not other.score < self._choice.better * found.score:
                 return self._proportioned(found)
             found = other
@@ -230,9 +246,7 @@ class Chooser:
         features = best.features
         if self._axes != _SEVERAL_AXES or features.spread == "layers" or features.coordinates or self.found_nothing:
             return best
-        domain = self._problem.domain
-        scaled = (points_of_norms(domain) - domain.center) / domain.half_sides
-        slopes = np.maximum(best.fit.network.slopes(scaled), _LEAST_SLOPE)
+        slopes = np.maximum(best.fit.network.slopes(self._scaled), _LEAST_SLOPE)
         low, high = 0.0, 2 * max(features.bandwidths) / float(np.min(slopes))
         for _ in range(50):
             middle = (low + high) / 2
@@ -242,7 +256,7 @@ class Chooser:
         ratios = bandwidths / np.array(features.bandwidths)
         if (np.max(ratios) < _EQUAL and np.min(ratios) > 1 / _EQUAL) or not self._goes_on(self._expected):
             return best
-        other = self.candidate(dataclasses.replace(features, bandwidths=tuple(bandwidths)))
+        other = self.candidate(dataclasses.replace(features, bandwidths=tuple(bandwidths)), near=best)
         return min(best, other, key=lambda found: found.score)
 
     @property
@@ -256,9 +270,13 @@ class Chooser:
         between = self._between(self._conditions.with_points(features))
         points = points_of_norms(self._problem.domain)
         found = estimates(candidate.fit, (between,), self._drawn(features, 1), points)[0]
-        if not candidate.fit.system.has_readings:
-            return found
-        return compared(found, candidate.fit, self._drawn(features, _COMPARED), None, self._choice.steps)
+        system, columns = candidate.fit.system, candidate.fit.network.columns.size
+        if system.has_readings:
+            return compared(found, candidate.fit, self._drawn(features, _COMPARED), None, self._choice.steps)
+        if self._problem.quadrature is not None and system.count < _SCARCE * columns:
+            other = self._drawn(candidate.features, _COMPARED)
+            return compared(found, candidate.fit, other, None, self._choice.steps)
+        return found
 
     @property
     def found_nothing(self) -> bool:
@@ -274,13 +292,13 @@ class Chooser:
             features = next((each for each in wider if waves_of(each) <= each.count), features)
         system = self._system(self._conditions.with_points(features))
         slow = Features((self._choice.first,) * self._axes, features.count, features.activation)
-        at, domain = None if candidate.fit.linear else candidate.fit.network, self._problem.domain
+        at = None if candidate.fit.linear else candidate.fit.network
         return probe(
             (system, self._between(system.problem)),
             self._drawn(features, 2),
             self._drawn(slow, 2),
             at,
-            (points_of_norms(domain) - domain.center) / domain.half_sides,
+            self._scaled,
         )
 
     def between(self, candidate: Candidate) -> System:
@@ -290,6 +308,12 @@ class Chooser:
     @property
     def _axes(self) -> int:
         return self._problem.domain.dimension
+
+    @property
+    def _scaled(self) -> Float[np.ndarray, "n d"]:
+        """The points at which norms are taken, scaled to [-1, 1]."""
+        domain = self._problem.domain
+        return (points_of_norms(domain) - domain.center) / domain.half_sides
 
     @property
     def most_columns(self) -> float:

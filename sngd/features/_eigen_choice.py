@@ -107,7 +107,7 @@ class EigenChooser(Chooser):
         require_pencil(self._system(conditions.with_points(slow)), Basis(self._drawn(slow, 0)))
         self.goes_down = near is None and self._goes_down()
 
-    def made(self, features: Features, steps: int) -> Candidate:
+    def made(self, features: Features, steps: int, near: Candidate | None = None) -> Candidate:
         """The pairs on these features, which `found` keeps, as a candidate with a fit of the first one."""
         system = self._system(self._conditions.with_points(features))
         layer = self._drawn(features, 0)

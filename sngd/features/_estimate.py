@@ -117,7 +117,8 @@ def estimates(
 def compared(estimate: Estimate, fit: Fit, layer: Layer, guess: Network | None, steps: int) -> Estimate:
     """The estimate with errors that are at least the differences of a fit from one on other features.
 
-    The residual between the points does not tell how far functions are open between readings.
+    The residual between the points does not tell how far functions are open between readings, or between points that
+    the library must not add to.
 
     - `layer`: the other features. `guess`: a network of these from which a nonlinear equation is solved. `steps`:
       Gauss-Newton steps at most.

@@ -43,11 +43,14 @@ _SHARES = (1.0, 1e-2, 1e-4, NOISY)
 # What readings without noise weigh at first.
 _READ = 1e4
 
-# After the first steps, a whole step that leaves more than this part of the residual is the last one. With noise, which
-# hides how well the equations hold, so many of them in a row are, if none of them lowers the sum of squares of the
-# residuals, each divided by its standard deviation, by more than the last number.
+# A whole step that leaves more than this part of the residual is the last one, but for the first ones from constant
+# functions. With noise, which hides how well the equations hold, so many of them in a row are, if none of them lowers
+# the sum of squares of the residuals, each divided by its standard deviation, by more than the last number.
 _SLOW, _FIRST, _PATIENCE, _SAME_FIT = 0.5, 2, 3, 1e-3
 
+# A step with the least damping that leaves at most so many times what the linear model predicts is the last one: the
+# equation is linear there, and the next step would find the same output layers.
+_PREDICTED = 1.1
 
 # A constant changes in one step by so many of its units at most.
 _FAR = 3.0
@@ -118,10 +121,28 @@ def fit(system: System, layer: Layer, *, steps: int, linear: bool | None = None,
         network, _, taken = stage.taken_from(network, steps)
     for share in shares:
         weighed = system.weighed(units, noisy=share)
-        stage = _Steps(system, basis, weighed, linear, first, share if system.has_noise else 1.0)
+        early = _FIRST if begun else 0
+        stage = _Steps(system, basis, weighed, linear, first, share if system.has_noise else 1.0, early)
         network, residual, more = stage.taken_from(network, steps)
         taken += more
     return Fit(network, system, units, residual, linear, taken)
+
+
+class _Moved(NamedTuple):
+    """A network after a part of an update.
+
+    - `residual`: in units. `size`: the part. `least`: the norm of the residual that the linear model predicts.
+    """
+
+    network: Network
+    residual: list[Float[np.ndarray, " n"]]
+    size: float
+    least: float
+
+    @property
+    def is_as_predicted(self) -> bool:
+        """Whether the update removed what a linear equation would have had removed."""
+        return self.size == 1 and _norm(self.residual) <= _PREDICTED * self.least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +151,7 @@ class _Steps:
 
     - `first`: the norm of the residual of the zero function.
     - `share`: of the noisy rows beside the others, which damping must not hide.
+    - `early`: steps after which a slow one ends them.
     """
 
     system: System
@@ -138,6 +160,7 @@ class _Steps:
     linear: bool
     first: float
     share: float = 1.0
+    early: int = _FIRST
 
     def taken_from(self, network: Network, steps: int) -> tuple[Network, float, int]:
         """Where at most so many steps end, the norm of the residual there, infinite where it is not finite, and how
@@ -160,18 +183,18 @@ class _Steps:
                 moved = self._moved(blocks, network, right, part)
             if moved is None:
                 break
-            network, right, size = moved
+            network, right = moved.network, moved.residual
             before, left = left, _norm(right)
-            if self.linear:
+            if self.linear or (part == DAMPING and moved.is_as_predicted):
                 break
-            is_slow = size == 1 and taken > _FIRST and left > _SLOW * before and part <= early * _SLOW
+            is_slow = moved.size == 1 and taken > self.early and left > _SLOW * before and part <= early * _SLOW
             improves = self.share == NOISY and before**2 - left**2 > _SAME_FIT * self.share**2
             slow = slow + 1 if is_slow and not improves else 0
         return network, left if math.isfinite(left) else math.inf, taken
 
     def _moved(
         self, blocks: Blocks, network: Network, right: list[Float[np.ndarray, " n"]], part: float
-    ) -> tuple[Network, list[np.ndarray], float] | None:
+    ) -> "_Moved | None":
         origin = self.system.start(network.layer).columns
         update = _update(blocks, network, right, part, origin, self.system.bounds)
         return _line_search(self._residual, network, update, right, blocks)
@@ -230,8 +253,8 @@ def _line_search(
     update: Update,
     right: list[Float[np.ndarray, " n"]],
     blocks: Blocks,
-) -> tuple[Network, list[np.ndarray], float] | None:
-    """The network after the largest part of the update that removes enough, its residual, and that part; or `None`."""
+) -> "_Moved | None":
+    """The network after the largest part of the update that removes enough, or `None`."""
     before = _norm(right)
     change = blocks.times(network.layer.columns_of(update.outputs), update.numbers)
     size = min(1.0, _FAR / float(np.max(np.abs(update.numbers), initial=_FAR)))
@@ -241,7 +264,7 @@ def _line_search(
         least = _norm([rest + size * step for rest, step in zip(right, change, strict=True)])
         left = _norm(values)
         if left <= before - _SUFFICIENT * (before - least):
-            return (moved, values, size) if left < before else None
+            return _Moved(moved, values, size, least) if left < before else None
         size /= 2
     return None
 

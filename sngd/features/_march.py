@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from sngd._arguments import require_integer, require_number
-from sngd.features._blocks import Blocks
 from sngd.features._estimate import Estimate, compared, estimates, for_correction, relative
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit
@@ -24,6 +23,7 @@ from sngd.features._mesh import between
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
 from sngd.features._probe import Probe, probe
+from sngd.features._projection import projected
 from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
@@ -66,9 +66,6 @@ _SINGULAR = 0.5
 
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
-
-# Damping of the projection of a solution onto the features of a cell.
-_PROJECTION = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -508,19 +505,7 @@ class Marcher:
         """
         whole = self._problem.interior(part=self._hull).points
         scaled = (whole - self._domain.center) / self._domain.half_sides
-        values = []
-        for cell in cells:
-            points = cell.center + cell.half_sides * scaled
-            if instant is not None:
-                points[:, self._time] = instant
-            values.append(network(points))
-        features, outputs = layer(scaled), np.zeros((len(cells), values[0].shape[1], len(layer)))
-        wanted = np.stack(values, axis=2)
-        for number, used in enumerate(layer.used_by(outputs.shape[1])):
-            matrix = Blocks((features[:, used],))
-            found = matrix.solve([wanted[:, number], np.zeros((0, len(cells)))], _PROJECTION * matrix.scale)
-            outputs[:, number, used] = found.columns[0].T
-        return Network(layer, cells, outputs, network.numbers)
+        return projected(network, cells, layer, scaled, None if instant is None else (self._time, instant))
 
 
 def _corners(boxes: list[list[list[float]]]) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:

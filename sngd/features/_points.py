@@ -20,11 +20,15 @@ _LEAST_ON_PANEL = 6
 # Panels of a graded rule are not halved more often: they would be shorter than rounding errors of their places.
 _MOST_HALVINGS = 40
 
-# Points on an axis beyond those of the waves, at least.
-_LEAST_MORE = 6.0
+# Points on an axis, at least.
+_LEAST_ON_AXIS = 4
 
-# Points at which norms of solutions are taken.
-_OF_NORMS = 2048
+# Waves on an axis beyond `2 b / pi`, where `b` is their bandwidth.
+_MORE_WAVES = 6.0
+
+# Points at which norms of solutions are taken. So many of them, as a part, are at each end of each axis of a box, as on
+# a grid, since errors are often largest there.
+_OF_NORMS, _AT_END = 2048, 0.02
 
 # Tensor rules are used up to this dimension.
 _TENSOR = 3
@@ -38,8 +42,8 @@ def with_points(problem: Problem, features: Features, equations: int = 1) -> Pro
 
     - `equations`: at each point in the interior.
 
-    Waves of bandwidth `b` need `2 b / pi` points on an axis of length two, and some more for the other directions that
-    rounding does not hide. How many more follows from the number of columns. Layers need points that crowd at faces.
+    How many there are follows from the number of columns. The numbers on the axes are in the proportions of the degrees
+    of polynomials that are waves of the bandwidths but for rounding errors. Layers need points that crowd at faces.
     """
     dimension, is_box = problem.domain.dimension, isinstance(problem.domain, Box)
     # Each component of the unknown needs points for all features, however many equations there are.
@@ -78,31 +82,36 @@ def points_of_norms(domain: AbstractRegion, cells: Sequence[Box] = ()) -> Float[
         domain = domain if whole else domain.part(hull) or hull
     if isinstance(domain, Box):
         lower, upper = domain.extent
-        return lower + (upper - lower) * UniformRandom(_OF_NORMS).rule(np.zeros(len(lower)), np.ones(len(lower)))[0]
+        unit = UniformRandom(_OF_NORMS).rule(np.full(len(lower), -_AT_END), np.full(len(lower), 1 + _AT_END))[0]
+        return lower + (upper - lower) * np.clip(unit, 0.0, 1.0)
     return domain.spread(_OF_NORMS, _OF_NORMS).points
 
 
 def waves_of(features: Features) -> float:
     """The number of independent waves up to the bandwidths of the features, with those that rounding does not hide."""
-    return math.prod(2 * bandwidth / math.pi + _LEAST_MORE for bandwidth in features.bandwidths)
+    return math.prod(2 * bandwidth / math.pi + _MORE_WAVES for bandwidth in features.bandwidths)
 
 
 def _counts(bandwidths: tuple[float, ...], total: float) -> tuple[int, ...]:
-    """Points on each axis, with about this product: as many more than `2 b / pi` on every axis."""
-    waves = [2 * bandwidth / math.pi for bandwidth in bandwidths]
-    # Where the waves alone take more, their numbers are reduced alike.
-    least = _LEAST_MORE
-    if math.prod(wave + least for wave in waves) > total:
-        low, high = 0.0, 1.0
-        for _ in range(50):
-            middle = (low + high) / 2
-            low, high = (middle, high) if math.prod(middle * w + least for w in waves) < total else (low, middle)
-        return tuple(max(4, round(low * wave + least)) for wave in waves)
-    low, high = least, total
+    """Points on each axis, with about this product, in the proportions of the degrees of the waves there."""
+    degrees = [_degree(bandwidth) for bandwidth in bandwidths]
+    part = (total / math.prod(degrees)) ** (1 / len(degrees))
+    return tuple(max(_LEAST_ON_AXIS, math.ceil(part * degree)) for degree in degrees)
+
+
+def _degree(bandwidth: float) -> float:
+    """The degree up to which Chebyshev series of waves of this bandwidth have coefficients above rounding errors.
+
+    The coefficient of degree `k` is a Bessel function of order `k`, for `k = b cosh(a)` about `exp(-k (a - tanh(a)))`
+    (Debye's approximation: NIST Digital Library of Mathematical Functions, 10.19.3).
+    """
+    exponent = -math.log(np.finfo(float).eps)
+    low, high = 1e-3, 30.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if math.prod(wave + middle for wave in waves) < total else (low, middle)
-    return tuple(max(4, math.ceil(wave + low)) for wave in waves)
+        wide = exponent / (middle - math.tanh(middle)) / math.cosh(middle) > bandwidth
+        low, high = (middle, high) if wide else (low, middle)
+    return exponent / (low - math.tanh(low))
 
 
 def _power_of_two(count: float) -> int:
