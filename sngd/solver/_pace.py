@@ -8,8 +8,9 @@ from sngd.solver._threads import crowded_pools
 
 _LOG = logging.getLogger("sngd")
 
-# A step is slow where it takes so many times its predicted seconds, and a run where so many in a row are slow.
-_SLOW, _IN_A_ROW = 10.0, 3
+# A step is slow where it takes so many times its predicted seconds, and a run where so many in a row are slow. The rate
+# of the prediction is that of a matrix product; a singular value decomposition reaches down to a tenth of it.
+_SLOW, _IN_A_ROW = 30.0, 3
 
 # Seconds that a step takes however small it is: some ten calls of compiled functions.
 _LEAST = 0.02
