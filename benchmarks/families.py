@@ -26,12 +26,12 @@ from sngd._arrays import Unflatten
 from sngd.linearize import Term, TrialFunction, residual_terms
 from sngd.problem import Problem, with_other_points
 
-# Features, units of the hidden layers before them, and points on each axis inside and on faces.
-_COUNT, _WIDTH, _INSIDE, _ON_FACES = 512, 64, 30, 34
+# Units of the layers before the features, points inside for each feature, and further points on each axis of a face.
+_WIDTH, _OVERSAMPLING, _MORE_ON_FACES = 64, 1.7, 4
 
 # The largest weights of the first layer, in radians per half side, and the root mean square of the arguments of the
 # further layers for units of root mean square one.
-_BANDWIDTHS, _GAINS, _DEPTHS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0), (0.5, 1.0, 2.0), (1, 2, 3)
+_BANDWIDTHS, _GAINS, _DEPTHS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0), (0.5, 1.0, 2.0), (1, 2, 3)
 
 # Singular values below this part of the largest one are left out.
 _CUT = 1e-15
@@ -45,13 +45,15 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "Gaussian": lambda z: jnp.exp(-(z**2)),
 }
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {
-    "poisson-a": sngd.library.poisson_a,
-    "helmholtz-a": sngd.library.helmholtz_a,
-    "heat-a": sngd.library.heat_a,
-    "wave-front-20": lambda: wave_front(20.0),
-    "regression": sngd.library.regression,
-}
+ROWS: tuple[tuple[str, Callable[[], Problem], int], ...] = (
+    ("poisson-a", sngd.library.poisson_a, 512),
+    ("helmholtz-a", sngd.library.helmholtz_a, 512),
+    ("heat-a", sngd.library.heat_a, 512),
+    ("wave-front-20", lambda: wave_front(20.0), 512),
+    ("wave-front-20", lambda: wave_front(20.0), 2048),
+    ("regression", sngd.library.regression, 512),
+)
+"""A problem, and the number of features."""
 
 
 class RandomLayers(eqx.Module):
@@ -79,8 +81,9 @@ class RandomLayers(eqx.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """Hidden layers to be drawn. `bandwidth`, `gain`: see `_BANDWIDTHS` and `_GAINS`."""
+    """Hidden layers to be drawn. `count`: of the features. `bandwidth`, `gain`: see `_BANDWIDTHS` and `_GAINS`."""
 
+    count: int
     activation: str
     depth: int
     bandwidth: float
@@ -89,7 +92,7 @@ class Candidate:
     def drawn(self, problem: Problem) -> RandomLayers:
         """Hidden layers from seed 0, with an output layer of zeros."""
         generator, domain = np.random.default_rng(0), problem.domain
-        widths = [domain.dimension, *[_WIDTH] * (self.depth - 1), _COUNT]
+        widths = [domain.dimension, *[_WIDTH] * (self.depth - 1), self.count]
         weights, biases = [], []
         for layer, (inputs, units) in enumerate(itertools.pairwise(widths)):
             bound = self.gain * math.sqrt(3 / inputs) if layer else self.bandwidth
@@ -103,7 +106,7 @@ class Candidate:
             weights.append(jnp.asarray(each))
             biases.append(jnp.asarray(shifts))
         center, half = jnp.asarray(domain.center), jnp.asarray(domain.half_sides)
-        return RandomLayers(jnp.zeros(_COUNT), tuple(weights), tuple(biases), center, half, self.activation)
+        return RandomLayers(jnp.zeros(self.count), tuple(weights), tuple(biases), center, half, self.activation)
 
 
 @jax.jit
@@ -127,7 +130,7 @@ def system(problem: Problem, network: RandomLayers) -> list[tuple[np.ndarray, np
     """For each condition the matrix of the features and the residual of the zero function."""
     chosen = jax.tree.map(lambda leaf: leaf is network.output, network)
     trained, fixed = eqx.partition(network, chosen)
-    trial, theta = TrialFunction(Unflatten.of(trained), fixed, problem.domain, itself), jnp.zeros(_COUNT)
+    trial, theta = TrialFunction(Unflatten.of(trained), fixed, problem.domain, itself), network.output
     found = []
     for term in residual_terms(problem, trial, theta):
         count, parts = len(term.scales), []
@@ -157,35 +160,36 @@ def measured(problem: Problem, candidate: Candidate, points: np.ndarray) -> tupl
     return float(np.linalg.norm(np.concatenate(rest))), float(np.linalg.norm(error) / np.linalg.norm(exact))
 
 
-def candidates(activation: str, depth: int) -> Iterator[Candidate]:
+def candidates(count: int, activation: str, depth: int) -> Iterator[Candidate]:
     """The candidates of a family."""
     for bandwidth, gain in itertools.product(_BANDWIDTHS, _GAINS if depth > 1 else (1.0,)):
-        yield Candidate(activation, depth, bandwidth, gain)
+        yield Candidate(count, activation, depth, bandwidth, gain)
 
 
 def main() -> None:
     jax.config.update("jax_enable_x64", True)
     families = list(itertools.product(ACTIVATIONS, _DEPTHS))
     lines = [
-        "| problem | " + " | ".join(f"{activation}, {depth}" for activation, depth in families) + " |",
-        "|---" * (1 + len(families)) + "|",
+        "| problem | features | " + " | ".join(f"{activation}, {depth}" for activation, depth in families) + " |",
+        "|---" * (2 + len(families)) + "|",
     ]
-    for name, make in PROBLEMS.items():
+    for name, make, count in ROWS:
         problem, cells = make(), []
         if problem.quadrature is None:
-            inside, faces = sngd.GaussLegendre(_INSIDE), sngd.GaussLegendre(_ON_FACES)
+            points = math.ceil(math.sqrt(_OVERSAMPLING * count))
+            inside, faces = sngd.GaussLegendre(points), sngd.GaussLegendre(points + _MORE_ON_FACES)
             problem = dataclasses.replace(problem, quadrature=inside, boundary_quadrature=faces)
         for family in families:
-            found = [(*measured(problem, each, problem.domain.grid(101)), each) for each in candidates(*family)]
+            found = [(*measured(problem, each, problem.domain.grid(101)), each) for each in candidates(count, *family)]
             _, error, best = min(found, key=lambda each: each[0])
             cells.append(f"{error:.1e} ({best.bandwidth:g}{f', {best.gain:g}' if best.depth > 1 else ''})")
-            print(f"{name}, {family[0]}, {family[1]}: {cells[-1]}", flush=True)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+            print(f"{name}, {count} features, {family[0]}, {family[1]}: {cells[-1]}", flush=True)
+        lines.append(f"| {name} | {count} | " + " | ".join(cells) + " |")
     place = machine()
     lines += [
         "",
-        f"Relative L2 errors of {_COUNT} features by activation and number of hidden layers; those before the last one "
-        f"have {_WIDTH} units. In parentheses: the bandwidth of the first layer, and the gain of the further ones.",
+        f"Relative L2 errors by activation and number of hidden layers; those before the last one have {_WIDTH} units. "
+        "In parentheses: the bandwidth of the first layer, and the gain of the further ones.",
         "",
         f"`python -m benchmarks families`, {place['processor']}, {place['versions']}; commit "
         f"{revision()['commit'][:7]}; seed 0; {datetime.date.today().isoformat()}.",

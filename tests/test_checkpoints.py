@@ -67,7 +67,7 @@ def assert_same(one, other):
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("optimizer", ["damped", "single-pass", "adam", "bfgs", TRUNCATED, FIXED, BISECTED])
+@pytest.mark.parametrize("optimizer", ["damped", "single-pass", "adam", "bfgs", "l-bfgs", TRUNCATED, FIXED, BISECTED])
 def test_a_killed_run_goes_on_bit_for_bit(optimizer, tmp_path):
     with pytest.raises(KilledError):
         run(tmp_path, kill=4, optimizer=optimizer)

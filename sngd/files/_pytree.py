@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array
 
 T = TypeVar("T")
@@ -17,11 +18,11 @@ Plain = bool | int | float
 def pack(name: str, tree: Any) -> tuple[dict[str, np.ndarray], list[Plain]]:
     """The arrays of a PyTree, and its other leaves.
 
-    The array number `i` has the name `{name}_{i}`. Functions are part of the structure and are left out. Random keys
-    become their data, arrays of integers. Raises `TypeError` for a leaf that is neither an array, a function nor a
-    plain number.
+    The array number `i` has the name `{name}_{i}`. Functions, traced ones among them, are part of the structure and are
+    left out. Random keys become their data, arrays of integers. Raises `TypeError` for a leaf that is neither an array,
+    a function nor a plain number.
     """
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if not callable(leaf)]
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not _is_function(leaf)]
     others = [leaf for leaf in leaves if not eqx.is_array(leaf)]
     for leaf in others:
         if not isinstance(leaf, Plain):
@@ -45,7 +46,7 @@ def unpack(name: str, template: T, arrays: dict[str, np.ndarray], others: list[P
     for leaf in leaves:
         if eqx.is_array(leaf):
             found.append(restored(f"{name}_{next(numbers)}", leaf, arrays))
-        elif callable(leaf):
+        elif _is_function(leaf):
             found.append(leaf)
         else:
             found.append(_like(name, leaf, next(rest, None)))
@@ -70,6 +71,11 @@ def _like(name: str, template: Any, value: Plain | None) -> Plain:
     if value is None or type(value) is not type(template):
         raise ValueError(f"{name} holds {value!r} in the place of a number like {template!r}")
     return value
+
+
+def _is_function(leaf: Any) -> bool:
+    """Whether a leaf is code: a function, or one that JAX has traced, as L-BFGS of Optimistix keeps."""
+    return callable(leaf) or isinstance(leaf, ClosedJaxpr | Jaxpr)
 
 
 def _is_key(leaf: Array) -> bool:
