@@ -105,6 +105,40 @@ class BoundedRadius(AbstractSearch):
         return Choice(largest * choice.step_size, choice.value, choice.update), after
 
 
+class RisingGain(AbstractSearch):
+    """Bold steps whose least gain ratio is `early` until the loss has fallen to a part `fallen` of the first one, and
+    `late` from there on, after the targeted gain ratios of DSGNAR (arXiv 2607.02194).
+
+    The state is that of `GainRatio`, and the first loss; infinity before the first step.
+    """
+
+    bold: GainRatio = dataclasses.field(default_factory=lambda: GainRatio(relaxed=1.0))
+    early: float = 0.075
+    late: float = 0.5
+    fallen: float = 1e-6
+
+    def init(self, rows: int, parameters: int) -> tuple[GainState, Array]:
+        return self.bold.init(rows, parameters), jnp.asarray(jnp.inf)
+
+    def trials(self, rows: int, parameters: int) -> int:
+        return self.bold.trials(rows, parameters)
+
+    @property
+    def allows_increase(self) -> bool:
+        return self.bold.allows_increase
+
+    def allow_increase(self, state: tuple[GainState, Array], bound: float) -> tuple[GainState, Array]:
+        return self.bold.allow_increase(state[0], bound), state[1]
+
+    def choose(self, along: LossAlong, state: tuple[GainState, Array]) -> tuple[Choice, tuple[GainState, Array]]:
+        first = jnp.where(jnp.isinf(state[1]), along.start, state[1])
+        fraction = jnp.where(along.start <= self.fallen * first, self.late, self.early)
+        # Arguments are checked where a search is made, which a traced number cannot be.
+        bold = eqx.tree_at(lambda search: search.fraction, self.bold, fraction)
+        choice, after = bold.choose(along, state[0])
+        return choice, (after, first)
+
+
 class _Within(AbstractCurve):
     """A curve made of another one, `inner`, which it is like where it does not say otherwise."""
 

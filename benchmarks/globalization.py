@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
+from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, RisingGain, Varied
 from benchmarks.cells import Cells
 from sngd.descent import SNGD, FactorDescent
 from sngd.library import PAPER_PROBLEMS, find_problem
@@ -63,6 +63,13 @@ _WAYS: dict[str, _Way] = {
     "damped, boldest, nonmonotone": _Way(_DAMPED),
     "damped, boldest": _Way(Optimizer(FactorDescent("damped"), GainRatio(nonmonotone=False))),
     "damped, boldest, nonmonotone, a tenth": _Way(Optimizer(FactorDescent("damped"), GainRatio(fraction=0.1))),
+    "damped, boldest, nonmonotone, 0.075 throughout": _Way(
+        Optimizer(FactorDescent("damped"), GainRatio(fraction=0.075, relaxed=1.0))
+    ),
+    "damped, boldest, nonmonotone, 0.5 throughout": _Way(
+        Optimizer(FactorDescent("damped"), GainRatio(fraction=0.5, relaxed=1.0))
+    ),
+    "damped, boldest, nonmonotone, 0.075 and then 0.5": _Way(Optimizer(FactorDescent("damped"), RisingGain())),
     "damped, radius by three, nonmonotone": _Way(Optimizer(FactorDescent("damped"), BoundedRadius())),
     "damped, one point, nonmonotone": _Way(Varied("one point"), residuals=True),
     "damped, geodesic, nonmonotone": _Way(Varied("geodesic"), residuals=True),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, Varied
+from benchmarks.alternatives import BoundedRadius, DoublySketched, FallingCut, RisingGain, Varied
 from sngd.descent import CurveReport, FactorDescent, Ray
 from sngd.library import bvp, bvp_energy
 from sngd.linearize import DenseFactor, Linearization, make_objective
@@ -121,6 +121,19 @@ def test_a_radius_grows_by_its_factor_at_most():
         choice, _ = search.choose(along, state if bound is None else search.allow_increase(state, bound))
         np.testing.assert_allclose(choice.step_size, expected, rtol=1e-12)
         np.testing.assert_allclose(choice.update, -expected, rtol=1e-12)
+
+
+def test_a_gain_ratio_rises_where_the_loss_has_fallen():
+    """Along a ray on a loss whose gain ratio is 0.3 at the whole step, and 0.99 at the next smaller one."""
+    ray = Ray(jnp.ones(1), jnp.asarray(2.0), jnp.asarray(2.0), jnp.asarray(1.0))
+    along = LossAlong(lambda update: 5 + 2 * update[0] + update[0] ** 2 + 0.7 * update[0] ** 4, ray, jnp.asarray(5.0))
+    search = RisingGain()
+    state, first = search.init(80, 120)
+    assert np.isinf(first)
+    for loss, expected in ((first, 1.0), (1e6, 1.0), (1e7, 10**-0.5)):
+        choice, (_, after) = search.choose(along, (state, jnp.asarray(loss)))
+        np.testing.assert_allclose(choice.step_size, expected, rtol=1e-12)
+        np.testing.assert_allclose(after, 5.0 if np.isinf(loss) else loss)
 
 
 def test_a_cut_falls_where_little_of_the_loss_is_above_it():
