@@ -11,7 +11,7 @@ from sngd.descent._base import AbstractDescent, CurveReport
 from sngd.descent._damped import coordinates_of, damped
 from sngd.descent._ladder import SketchState, sketch_size_on_ladder
 from sngd.linearize import AbstractFactor, Linearization
-from sngd.sketch import AbstractSVD, TestMatrix, gaussian, range_finder_svd
+from sngd.sketch import AbstractSVD, TestMatrix, drawn, gaussian, range_finder_svd
 
 _FAMILIES = ("damped", "truncated")
 
@@ -111,7 +111,7 @@ class FactorDescent(AbstractDescent):
         if not state.size and (svd := factor.svd()) is not None:
             return svd
         size = state.size or state.largest
-        test_matrix = self.test_matrix(key, factor.shape[0], size, linearization.value.dtype)
+        test_matrix = drawn(self.test_matrix, key, factor.shape[0], size, linearization.value.dtype)
         return range_finder_svd(factor.matmul, factor.rmatmul, test_matrix)
 
 

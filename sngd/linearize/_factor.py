@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from sngd._products import transpose_matmul
 from sngd.linearize._terms import Term
 from sngd.linearize._trial import TrialFunction
-from sngd.sketch import AbstractSVD, LowRank, dense_svd, single_pass, two_pass
+from sngd.sketch import AbstractSVD, LowRank, dense_svd, drawn, single_pass, two_pass
 
 Sample = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
@@ -90,7 +90,7 @@ class AbstractFactor(eqx.Module):
         return 8 * 6 * self.shape[1] * columns
 
     def _test_matrix(self, sample: Sample, key: PRNGKeyArray, columns: int) -> Float[Array, "p l"]:
-        return sample(key, self.shape[1], columns, jnp.float64)
+        return drawn(sample, key, self.shape[1], columns, jnp.float64)
 
     @property
     @abc.abstractmethod

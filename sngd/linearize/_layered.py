@@ -22,6 +22,7 @@ from sngd.sketch import (
     EMBEDDING,
     GramianProducts,
     LowRank,
+    drawn,
     gaussian,
     khatri_rao,
     single_pass_by_factor,
@@ -146,8 +147,9 @@ class LayeredFactor(AbstractFactor):
         range_key, embedding_key = jax.random.split(key)
 
         def add(total: Array, block: Block) -> Array:
-            drawn = sample(jax.random.fold_in(range_key, block.number), len(block.columns), columns, total.dtype)
-            return total + _transposed(drawn) @ block.columns
+            part_key = jax.random.fold_in(range_key, block.number)
+            rows = drawn(sample, part_key, len(block.columns), columns, total.dtype)
+            return total + _transposed(rows) @ block.columns
 
         embedding, _ = self.sketch(gaussian, embedding_key, EMBEDDING * columns, shared=1)
         return self._fold(add, jnp.zeros((columns, self.shape[0]), embedding.dtype)).T, embedding
@@ -225,13 +227,13 @@ class LayeredFactor(AbstractFactor):
         keys = iter(jax.random.split(key, 2 * len(self.layout.linear) + 2))
 
         def vectors(size: int) -> Float[Array, "size m g"]:
-            return sample(next(keys), size, groups * shared, dtype).reshape(size, groups, shared)
+            return drawn(sample, next(keys), size, groups * shared, dtype).reshape(size, groups, shared)
 
-        def drawn(rows: int, width: int) -> Sides:
+        def sides_of(rows: int, width: int) -> Sides:
             return scale * vectors(rows), vectors(width)
 
-        sides = {leaf: drawn(*self.layout.shapes[leaf]) for leaf in sorted(self.layout.linear)}
-        test_matrix = ProductColumns(sides, drawn(self.terms[0].stored.shape[1], 1), self.layout)
+        sides = {leaf: sides_of(*self.layout.shapes[leaf]) for leaf in sorted(self.layout.linear)}
+        test_matrix = ProductColumns(sides, sides_of(self.terms[0].stored.shape[1], 1), self.layout)
         return jnp.concatenate([rows.times_products(test_matrix) for rows in self.terms]), test_matrix
 
     def _times_vector(self, vector: Float[Array, " p"]) -> Float[Array, " n"]:

@@ -2,8 +2,8 @@
 
 Two kinds of decompositions are here: eigendecompositions of a symmetric positive semidefinite operator `A` (`LowRank`),
 and singular value decompositions of a rectangular factor `F` (`AbstractSVD`). An operator is a function of a block of
-columns, `Y -> A @ Y`, and need not be stored as a matrix. All functions may be traced by JAX. None raises an error of
-its own: a matrix with numbers that are not finite gives results that are not finite.
+columns, `Y -> A @ Y`, and need not be stored as a matrix. All functions may be traced by JAX. None but `drawn` raises
+an error of its own: a matrix with numbers that are not finite gives results that are not finite.
 
 The sources are Halko, Martinsson and Tropp, "Finding structure with randomness", SIAM Rev. 53, 2011, and Martinsson and
 Tropp, "Randomized numerical linear algebra", Acta Numerica 29, 2020. "The paper" is McKay, Kaur, Greif and Wetton,
@@ -16,7 +16,7 @@ from sngd.sketch._gramian import EMBEDDING, GramianProducts, single_pass_by_fact
 from sngd.sketch._preconditioned import PreconditionedSVD, preconditioned_svd
 from sngd.sketch._sharded import ShardedSVD, sharded_svd
 from sngd.sketch._svd import SVD, AbstractSVD, dense_svd, kernel_svd, range_finder_svd, sketched_svd
-from sngd.sketch._test_matrices import TestMatrix, gaussian, khatri_rao
+from sngd.sketch._test_matrices import TestMatrix, drawn, gaussian, khatri_rao
 
 __all__ = [
     "EMBEDDING",
@@ -29,6 +29,7 @@ __all__ = [
     "TestMatrix",
     "dense",
     "dense_svd",
+    "drawn",
     "gaussian",
     "kernel_svd",
     "khatri_rao",

@@ -15,6 +15,22 @@ from jaxtyping import Array, Float, PRNGKeyArray
 TestMatrix = Callable[[PRNGKeyArray, int, int, DTypeLike], Float[Array, "rows columns"]]
 
 
+def drawn(
+    test_matrix: TestMatrix, key: PRNGKeyArray, rows: int, columns: int, dtype: DTypeLike
+) -> Float[Array, "rows columns"]:
+    """A test matrix, whose shape is checked while JAX traces it. Raises `ValueError` for one of another shape or of
+    other numbers than real ones.
+    """
+    found = test_matrix(key, rows, columns, dtype)
+    shape, kind = jnp.shape(found), jnp.result_type(found)
+    if shape != (rows, columns) or not jnp.issubdtype(kind, jnp.floating):
+        raise ValueError(
+            f"test_matrix returns {kind} numbers of shape {shape} for {rows} rows and {columns} columns; return real "
+            f"numbers of shape ({rows}, {columns})"
+        )
+    return found
+
+
 def gaussian(key: PRNGKeyArray, rows: int, columns: int, dtype: DTypeLike) -> Float[Array, "rows columns"]:
     """A matrix of independent standard normal entries (Halko, Martinsson and Tropp 2011, section 4.1).
 
