@@ -52,6 +52,7 @@ ROWS: tuple[tuple[str, Callable[[], Problem], int], ...] = (
     ("wave-front-20", lambda: wave_front(20.0), 512),
     ("wave-front-20", lambda: wave_front(20.0), 2048),
     ("regression", sngd.library.regression, 512),
+    ("regression", sngd.library.regression, 1500),
 )
 """A problem, and the number of features."""
 
