@@ -134,6 +134,51 @@ def test_the_jacobian_of_a_nonlinear_equation_is_that_of_finite_differences():
         assert found[:, 0] @ change[0, 0] == pytest.approx(expected, abs=1e-7 * np.abs(expected).max())
 
 
+def cubic():
+    """A nonlinear equation with a smooth solution on the square."""
+
+    def exact(x):
+        return jnp.sin(2 * x[0]) * jnp.cos(x[1])
+
+    def equation(u, x):
+        return sngd.laplacian(u)(x) - u(x) ** 3 + 5 * exact(x) + exact(x) ** 3
+
+    conditions = [sngd.Interior(equation), sngd.Dirichlet(exact)]
+    return sngd.Problem(sngd.box(x=(-1, 1), y=(-1, 1)), conditions, exact=exact, name="cubic")
+
+
+def test_a_fit_from_a_close_solution_takes_fewer_steps_to_the_same_residual():
+    choose = lambda: Chooser(FeatureChoice(), Conditions.of(cubic(), "sin"), (0,), lambda line: None)
+    wide, chooser = Family((5.0, 5.0), 120), choose()
+    begun = chooser.candidate(Family((3.0, 3.0), 60))
+    near, fresh = chooser.candidate(wide, near=begun), choose().candidate(wide)
+    assert near.fit.steps < fresh.fit.steps
+    assert near.fit.residual == pytest.approx(fresh.fit.residual, rel=0.2)
+    points = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    exact = np.sin(2 * points[:, 0]) * np.cos(points[:, 1])
+    assert near.fit.network(points)[:, 0] == pytest.approx(exact, abs=1e-6)
+
+
+def test_an_axis_of_small_bandwidth_takes_fewer_points():
+    found = Conditions.of(POISSON, "sin").with_points(Family((0.25, 8.0), 200)).quadrature.points_per_axis
+    assert 2 * found[0] < found[1]
+    assert 1.6 * 200 <= math.prod(found) <= 2 * 200
+    alike = Conditions.of(POISSON, "sin").with_points(Family((8.0, 8.0), 200)).quadrature.points_per_axis
+    assert alike == (18, 18)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_error_between_scarce_points_is_seen(seed):
+    """A hundred given values of a function and sixty waves: what these leave between the points and at the corners."""
+    exact = lambda x: jnp.exp(jnp.sin(2 * x[0])) / (1.5 + x[1] ** 2)
+    condition = sngd.Interior(lambda u, x: u(x) - exact(x))
+    problem = sngd.Problem(sngd.box(x=(-1, 1), y=(-1, 1)), [condition], quadrature=sngd.Sobol(128), exact=exact)
+    solution = sngd.solve(problem, sngd.Features((8.0, 8.0), 80), key=jax.random.key(seed))
+    error = np.max(solution.relative_l2())
+    assert 1e-8 < error < 0.1
+    assert 1 / 3 <= solution.error_estimate / error <= 10
+
+
 ESTIMATED = [
     (POISSON, (4.0, 4.0), 80),
     (POISSON, (8.0, 8.0), 150),

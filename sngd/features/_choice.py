@@ -177,7 +177,9 @@ class Chooser:
         system, layer = self._system(self._conditions.with_points(features)), self._drawn(features, 0)
         start = None
         if near is not None and not self._linear and near.score <= _CLOSE * self._zero:
-            start = projected(near.fit.network, system.cells, layer, self._scaled)
+            hull = system.cells[0]
+            scaled = (system.problem.interior().points - hull.center) / hull.half_sides
+            start = projected(near.fit.network, system.cells, layer, scaled)
         fitted = fit(system, layer, steps=steps, linear=self._linear, start=start)
         self._linear = fitted.linear
         zero = _norm(system, system.zero(fitted.network.layer), fitted.units)
