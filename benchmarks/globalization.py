@@ -93,6 +93,7 @@ def globalization(seeds: Sequence[int], path: Path, report: Callable[[str], None
 
     `only` restricts to runs whose problem and optimizer contain it.
     """
+    jax.config.update("jax_enable_x64", True)
     cells = Cells(path, report)
     for seed in seeds:
         for problem in PAPER_PROBLEMS:
