@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from benchmarks.balance import balance
 from benchmarks.descents import descents
 from benchmarks.globalization import globalization
 from benchmarks.precision import precision
@@ -24,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[..., str]] = {
     "globalization": globalization,
     "scale": scale,
     "step": step,
+    "balance": balance,
 }
 """Each takes seeds, the path of its JSON file, a report and a restriction, and returns a Markdown table."""
 

@@ -1,13 +1,12 @@
 """How the conditions of a trained network are weighed against each other: `python -m benchmarks balance`.
 
 The default network is trained on four problems with weights by five rules, each for the same seconds of the processor.
-Results are kept in `results/balance.json` after every run, and an interrupted measurement goes on where it was.
+Results are kept after every run, and an interrupted measurement goes on where it was.
 """
 
 import dataclasses
 import functools
 import gc
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,14 +14,11 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 from jaxtyping import Array
-from rich.console import Console
 
 import sngd
 from benchmarks.cells import Cells
-from benchmarks.machine import RESULTS, machine, revision
-from sngd.files import prepare_folder
+from benchmarks.machine import machine, revision
 from sngd.linearize import Term, TrialFunction, make_objective
 from sngd.networks import make_network
 from sngd.problem import Problem
@@ -31,6 +27,9 @@ _NETWORK = "3x24"
 
 # Points on each axis, inside and on faces, and for the runs that are named so the points that the library chooses.
 _INSIDE, _ON_FACES = 44, 48
+
+# Seconds of the processor that a training may take.
+_SECONDS = 30.0
 
 # The weight of boundary and initial conditions where the equation is at a hundredth.
 _HEAVY = 1e4
@@ -96,7 +95,7 @@ RULES: dict[str, tuple[Callable[[Problem, int], list[float]], bool]] = {
 """Each with a function that returns the weights, and whether the points are those of this benchmark."""
 
 
-def measure(name: str, rule: str, seed: int, budget: float) -> dict[str, Any]:
+def measure(name: str, rule: str, seed: int) -> dict[str, Any]:
     """The error of a network that is trained for so many seconds of the processor."""
     problem, (weigh, is_placed) = PROBLEMS[name](), RULES[rule]
     if is_placed:
@@ -111,7 +110,7 @@ def measure(name: str, rule: str, seed: int, budget: float) -> dict[str, Any]:
     problem = dataclasses.replace(problem, conditions=conditions)
     gc.collect()
     jax.clear_caches()
-    end, began = time.process_time() + budget, time.perf_counter()
+    end, began = time.process_time() + _SECONDS, time.perf_counter()
     solution = sngd.solve(
         problem, _NETWORK, key=jax.random.key(seed), callbacks=lambda snapshot, record: time.process_time() > end
     )
@@ -121,38 +120,19 @@ def measure(name: str, rule: str, seed: int, budget: float) -> dict[str, Any]:
         "result": solution.result.value,
         "iterations": int(solution.history.iteration[-1]),
         "weights": weights,
-        "budget": budget,
         "seed": seed,
     } | (machine() | revision())
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Measure all rules. An interrupted measurement goes on where it was."""
-
-    seeds: int = 1
-    """The seeds are 0 to this number less one."""
-    seconds: float = 60.0
-    """The seconds of the processor that each training may take."""
-    only: str = ""
-    """Restrict the measurement to problems whose names contain this text."""
-    out: Path = RESULTS
-    """The folder for the results and the table."""
-
-
-def balance(options: Options, report: Callable[[str], None]) -> str:
-    """Run what is missing and return the table, which is written after every run."""
-    path, text = options.out / "balance.json", ""
-    prepare_folder(options.out)
+def balance(seeds: Sequence[int], path: Path, report: Callable[[str], None], only: str = "") -> str:
+    """Run what is missing in `path` and return the table, which is written beside it. `only`: as in `Options`."""
+    jax.config.update("jax_enable_x64", True)
     cells = Cells(path, report)
-    for seed in range(options.seeds):
+    for seed in seeds:
         for name in PROBLEMS:
-            for rule in RULES if options.only in name else ():
-                make = functools.partial(measure, name, rule, seed, options.seconds)
-                cells.run(f"{name}, {rule}, seed {seed}", make)
-                text = tabulate(cells.results)
-                path.with_suffix(".md").write_text(text + "\n")
-    return text
+            for rule in RULES if only in name else ():
+                cells.run(f"{name}, {rule}, seed {seed}", functools.partial(measure, name, rule, seed))
+    return tabulate(cells.results)
 
 
 def tabulate(results: dict[str, dict[str, Any]]) -> str:
@@ -168,29 +148,8 @@ def tabulate(results: dict[str, dict[str, Any]]) -> str:
     runs = results.values()
     commits = listed(f"{run['commit'][:7]}{' with changes' if run['dirty'] else ''}" for run in runs)
     places = listed(f"{run['processor']}, {run['cores']} cores, {run['versions']}" for run in runs)
-    budgets = listed(f"{run['budget']:.0f}" for run in runs)
     return "\n".join(lines) + (
-        f"\n\nRelative L2 errors of `{_NETWORK}`, an entry for each seed. But for the first column there are {_INSIDE} "
-        f"points on each axis, and {_ON_FACES} on faces.\n\n"
-        f"`python -m benchmarks balance --seconds {budgets}`, {places}; commit {commits}; "
-        f"{listed(run['date'] for run in runs)}."
+        f"\n\nRelative L2 errors of `{_NETWORK}` after {_SECONDS:.0f} seconds of the processor, one for each seed. "
+        f"But for the first column there are {_INSIDE} points on each axis, and {_ON_FACES} on faces.\n\n"
+        f"`python -m benchmarks balance`, {places}; commit {commits}; {listed(run['date'] for run in runs)}."
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and print the table. Returns the exit status: 2 for bad input, 130 for Ctrl-C."""
-    options = tyro.cli(Options, prog="python -m benchmarks balance", args=arguments)
-    jax.config.update("jax_enable_x64", True)
-    try:
-        print(balance(options, Console(stderr=True).print))
-    except ValueError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmarks: interrupted; finished runs are kept", file=sys.stderr)
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
