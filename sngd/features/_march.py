@@ -6,7 +6,6 @@ Methods Appl. Mech. Engrg. 387, 2021; Chen, Chi, E and Yang, J. Mach. Learn. 1, 
 """
 
 import dataclasses
-import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -14,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sngd._arguments import require_integer, require_number
-from sngd.features._estimate import Estimate, compared, estimates, for_correction, relative
+from sngd.features._cells import March, can_march
+from sngd.features._estimate import Estimate, compared, estimates, for_correction
 from sngd.features._families import Features, Layer
 from sngd.features._fit import Fit, fit
-from sngd.features._inference import Inference, beside_noise, infer
+from sngd.features._inference import beside_noise, infer
 from sngd.features._mesh import between
 from sngd.features._network import Network
 from sngd.features._points import points_of_norms
@@ -27,8 +26,9 @@ from sngd.features._projection import projected
 from sngd.features._refinement import Refinement
 from sngd.features._rows import Conditions
 from sngd.features._system import System, Units
-from sngd.geometry import Box, Regions, reentrant_corners
-from sngd.problem import Integral, Periodic, Problem, with_other_points
+from sngd.features._window import Window
+from sngd.geometry import Box, reentrant_corners
+from sngd.problem import Periodic, with_other_points
 
 # The error that a window adds is to be smaller than the error that is asked for, since later windows may amplify it.
 _SHARE = 0.1
@@ -58,162 +58,11 @@ _PROBE = 2.0
 # The number of the draw of features that a solution from readings is compared on.
 _COMPARED = 3
 
-# The bandwidths and the numbers of features in graded cells, and how often they are halved in one attempt.
-_GRADED = (4.0, 1.5, (32, 64, 200), 2)
-
 # The residual in a cell at a singular point changes the solution everywhere, by this power of the share of the cell.
 _SINGULAR = 0.5
 
 # Instants whose distance is at most this part of the time axis are the same.
 _SAME = 1e-9
-
-
-@dataclasses.dataclass(frozen=True)
-class March:
-    """How the domain is divided into cells, and the time axis into windows.
-
-    - `bandwidth`: of the features of a cell, in radians per half side. `bandwidth_space`: the same in three dimensions,
-      where as many features are fewer for each axis: waves up to a bandwidth that they do not resolve do not make a
-      smooth function to more than five digits, however small the cell is.
-    - `counts`: the number of features for each component of the solution, in one, two and three dimensions.
-    - `halvings`: how often an axis is halved at most. `cells`: in one window at most.
-    - `steps`: Gauss-Newton steps at most for each attempt.
-    - `grading`: how often cells are halved along all axes towards the point with the largest residual, in each attempt;
-      0 for cells that are halved as a whole.
-    - `windows`: instants at which a window ends in any case, such as those at which data jump.
-    """
-
-    bandwidth: float = 6.0
-    bandwidth_space: float = 3.0
-    counts: tuple[int, int, int] = (48, 256, 800)
-    halvings: int = 16
-    cells: int = 512
-    steps: int = 12
-    grading: int = 0
-    windows: tuple[float, ...] = ()
-
-    def __post_init__(self):
-        for name in ("bandwidth", "bandwidth_space"):
-            require_number(name, getattr(self, name))
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
-        if len(self.counts) != len(March.counts):
-            raise ValueError(f"counts is {self.counts}; give one number for each of the dimensions one, two and three")
-        for count in self.counts:
-            require_integer("counts", count, least=2)
-        for name in ("halvings", "grading"):
-            require_integer(name, getattr(self, name), least=0)
-        for name in ("cells", "steps"):
-            require_integer(name, getattr(self, name), least=1)
-        if any(not early < late for early, late in itertools.pairwise(self.windows)):
-            raise ValueError(f"windows is {self.windows}; give increasing instants")
-
-    def require_fits(self, problem: Problem) -> None:
-        """Raises `ValueError` if windows are named for a problem that cannot be cut at these instants."""
-        if not self.windows:
-            return
-        domain, given = problem.domain, f"windows of march is {self.windows}"
-        if domain.time_axis is None:
-            raise ValueError(f"{given}, and this domain has no time axis; make it with space_time, or leave them out")
-        if not can_march(problem):
-            raise ValueError(
-                f"{given}; windows need initial conditions, no condition that couples times, and points that are left "
-                "to the library. Leave them out"
-            )
-        first, last = domain.bounds[domain.index(domain.time_axis)]
-        if not first < self.windows[0] <= self.windows[-1] < last:
-            raise ValueError(f"{given}; the instants must be between {first} and {last}")
-
-    @property
-    def graded(self) -> "March":
-        """The same for solutions that are singular at points: few features in many cells that crowd there."""
-        bandwidth, bandwidth_space, counts, grading = _GRADED
-        bands = {"bandwidth": bandwidth, "bandwidth_space": bandwidth_space}
-        return dataclasses.replace(self, **bands, counts=counts, grading=grading)
-
-    def features(self, dimension: int) -> Features:
-        """The features of a cell."""
-        bandwidth = self.bandwidth if dimension < len(self.counts) else self.bandwidth_space
-        return Features((bandwidth,) * dimension, self.counts[dimension - 1])
-
-
-@dataclasses.dataclass(frozen=True)
-class Piece:
-    """The solution in one window.
-
-    - `start`, `end`: of the window; not numbers where there is no time axis to march along.
-    - `features`: of the cells. `fit`: of their output layers. `estimate`: the error, to which the errors of the windows
-      before have grown. `added`: the relative error that the window adds. `between`: the rows between the points of
-      the fit.
-    - `inference`: what readings tell of the unknowns; `None` without readings that have noise and without constants.
-    """
-
-    start: float
-    end: float
-    features: Features
-    fit: Fit
-    estimate: Estimate
-    added: float
-    between: System
-    inference: Inference | None = None
-
-
-def can_divide(problem: Problem) -> bool:
-    """Whether the problem can be solved in cells, as far as its conditions tell.
-
-    It has at most three dimensions, no named regions, and an equation in the interior, leaves the points to the
-    library, and has no correlated readings.
-    """
-    if any(condition.mixing is not None for condition in problem.conditions):
-        return False
-    if isinstance(problem.domain, Regions):
-        return False
-    given = (problem.quadrature, problem.boundary_quadrature, *(each.given_points for each in problem.conditions))
-    others = [each for each in problem.conditions if not each.is_of_readings]
-    inside = any(condition.faces(problem.domain) is None for condition in others)
-    return problem.domain.dimension <= len(March.counts) and inside and all(points is None for points in given)
-
-
-def can_march(problem: Problem) -> bool:
-    """Whether the problem is an evolution from initial conditions, as far as the faces of the conditions tell.
-
-    No condition may hold at the last instant, or at the first one and on other faces together, and time is not
-    periodic. There are no unknown constants, no readings and no integrals, which couple all times. An equation that
-    reads the solution at other times is noticed when it is evaluated.
-    """
-    domain = problem.domain
-    if problem.constants or any(each.is_of_readings or isinstance(each, Integral) for each in problem.conditions):
-        return False
-    if domain.time_axis is None or domain.index(domain.time_axis) in problem.joined_axes:
-        return False
-    faces = [condition.faces(domain) or () for condition in problem.conditions]
-    starts = [each for each in faces if any(face.is_initial for face in each)]
-    alone = bool(starts) and all(face.is_initial for each in starts for face in each)
-    return can_divide(problem) and alone and not any(face.is_final for each in faces for face in each)
-
-
-def error_of(pieces: list[Piece]) -> tuple[float, float]:
-    """The estimated relative error over all windows, and the root mean square of the error."""
-    lengths = np.array([piece.end - piece.start for piece in pieces]) if len(pieces) > 1 else np.ones(1)
-    mean = lambda values: np.sqrt(lengths @ np.array(values) ** 2 / lengths.sum())
-    errors, sizes = (mean([getattr(piece.estimate, name) for piece in pieces]) for name in ("errors", "sizes"))
-    return relative(errors, sizes), float(np.linalg.norm(errors))
-
-
-def arrays_of(piece: Piece) -> dict[str, np.ndarray]:
-    """All of a piece that `Marcher.restored` does not find out again, as arrays."""
-    network, estimate = piece.fit.network, piece.estimate
-    return {
-        "instants": np.array([piece.start, piece.end]),
-        "cells": np.array([cell.bounds for cell in network.cells]),
-        "outputs": network.outputs,
-        "correction": estimate.correction.outputs,
-        "constants": np.stack([network.numbers, estimate.correction.numbers]),
-        "errors": estimate.errors,
-        "sizes": estimate.sizes,
-        "residuals": estimate.residuals,
-        "numbers": np.array([piece.added, piece.fit.residual, piece.fit.steps]),
-    }
 
 
 class _Attempt(NamedTuple):
@@ -260,12 +109,12 @@ class Marcher:
         self._problem = conditions.with_points(self._features)
         self._between = with_other_points(conditions.with_points(corrections), lambda points: points.staggered())
 
-    def restored(self, arrays: dict[str, np.ndarray], before: list[Piece]) -> Piece:
-        """The piece that `arrays_of` has made arrays of.
+    def restored(self, arrays: dict[str, np.ndarray], before: list[Window]) -> Window:
+        """The window that `arrays_of` has made arrays of.
 
-        - `before`: the pieces of the windows before.
+        - `before`: the windows before it.
 
-        Raises `KeyError` or `ValueError` for arrays that are none of a piece of this problem.
+        Raises `KeyError` or `ValueError` for arrays that are not those of a window of this problem.
         """
         start, end = arrays["instants"].tolist()
         boxes = arrays["cells"].tolist()
@@ -280,9 +129,9 @@ class Marcher:
         added, residual, steps = arrays["numbers"].tolist()
         fitted = Fit(network, system, Units((), ()), residual, self._linear, int(steps))
         estimate = Estimate(correction, arrays["errors"], arrays["sizes"], arrays["residuals"])
-        return Piece(start, end, self._features, fitted, estimate, added, rows)
+        return Window(start, end, self._features, fitted, estimate, added, rows)
 
-    def solve(self, done: Sequence[Piece] = (), keep: Callable[[list[Piece]], None] | None = None) -> list[Piece]:
+    def solve(self, done: Sequence[Window] = (), keep: Callable[[list[Window]], None] | None = None) -> list[Window]:
         """The solution in all windows, or in those up to the one that cannot be solved.
 
         - `done`: the first windows, if they are known. `keep`: called with all windows after each one.
@@ -294,9 +143,9 @@ class Marcher:
             found = self._window(cells, (math.nan, math.nan), [], self._like)
             return [] if found is None else [found]
         first, last = self._domain.bounds[self._time]
-        now, length, cells, pieces = first, (last - first) * _FIRST, (self._hull,), list(done)
-        if pieces:
-            now, length, cells = self._after(pieces[-1])
+        now, length, cells, windows = first, (last - first) * _FIRST, (self._hull,), list(done)
+        if windows:
+            now, length, cells = self._after(windows[-1])
         while now < last:
             # No short rest is left over.
             end = last if now + 1.5 * length > last else now + length
@@ -304,16 +153,16 @@ class Marcher:
             here = tuple(between(cell, self._time, now, end) for cell in cells)
             if known := self._known_from(now):
                 here, end = known, known[0].upper[self._time]
-            found = self._window(here, (now, end), pieces, self._like if known else None)
+            found = self._window(here, (now, end), windows, self._like if known else None)
             if found is None:
                 break
-            pieces.append(found)
+            windows.append(found)
             if keep is not None:
-                keep(pieces)
+                keep(windows)
             now, length, cells = self._after(found)
-        return pieces
+        return windows
 
-    def probe(self, piece: Piece) -> Probe:
+    def probe(self, window: Window) -> Probe:
         """The responses to changes of the solution in a window by features on the whole window."""
         dimension = self._domain.dimension
         wide = self._features.scaled(*[_PROBE] * dimension)
@@ -327,13 +176,13 @@ class Marcher:
         )
         whole = self._hull
         if self._marches:
-            whole = between(whole, self._time, piece.start, piece.end)
+            whole = between(whole, self._time, window.start, window.end)
         unit = (points_of_norms(self._domain, [whole]) - whole.center) / whole.half_sides
-        at = None if self._linear else self._projected(piece.fit.network, (whole,), layer)
+        at = None if self._linear else self._projected(window.fit.network, (whole,), layer)
         problem = self._conditions.with_points(wide)
         others = with_other_points(problem, lambda points: points.staggered())
         systems = [
-            System.of(self._conditions, each, (whole,), piece.start if self._marches else None)
+            System.of(self._conditions, each, (whole,), window.start if self._marches else None)
             for each in (problem, others)
         ]
         # Periodic features need no interface.
@@ -354,10 +203,10 @@ class Marcher:
         orders = [max(self._conditions.orders[self._domain.index(each.axis)]) for each in found]
         return all(sorted(each.derivatives) == list(range(order)) for each, order in zip(found, orders, strict=True))
 
-    def _after(self, piece: Piece) -> tuple[float, float, tuple[Box, ...]]:
+    def _after(self, window: Window) -> tuple[float, float, tuple[Box, ...]]:
         """Where the next window begins, how long it is at first, and its cells."""
-        length = (piece.end - piece.start) * (2 if piece.added <= _EASY * self._target else 1)
-        return piece.end, length, self._refinement.joined(piece.fit.network)
+        length = (window.end - window.start) * (2 if window.added <= _EASY * self._target else 1)
+        return window.end, length, self._refinement.joined(window.fit.network)
 
     def _known_from(self, instant: float) -> tuple[Box, ...]:
         """The cells of the window of `like` that begins at an instant, or none."""
@@ -366,21 +215,21 @@ class Marcher:
         return tuple(cell for cell in cells if abs(cell.lower[self._time] - instant) <= near)
 
     def _window(
-        self, cells: tuple[Box, ...], window: tuple[float, float], pieces: list[Piece], guess: Network | None
-    ) -> Piece | None:
+        self, cells: tuple[Box, ...], instants: tuple[float, float], windows: list[Window], guess: Network | None
+    ) -> Window | None:
         """The solution in a window, which may become shorter; `None` where no cells are small enough.
 
-        - `cells`: to begin with. `pieces`: the windows before.
+        - `cells`: to begin with. `windows`: the windows before.
         - `guess`: from which a nonlinear equation is solved first; left out, as in `_first`.
         """
-        start, end = window
+        start, end = instants
         best, before, apart, vain, expected = None, None, math.inf, 0, 0.0
         # What the windows before could not go below is not sought in this one.
-        floors = [_ALIKE * piece.added for piece in pieces if piece.added > self._target]
+        floors = [_ALIKE * window.added for window in windows if window.added > self._target]
         target = max([self._target, *floors])
         while self._goes_on(expected):
             began = time.perf_counter()
-            attempt = self._attempt(cells, start, pieces, guess)
+            attempt = self._attempt(cells, start, windows, guess)
             resolved = attempt.added.error <= target
             if resolved and attempt.fit.system.has_readings:
                 attempt = self._compared(attempt)
@@ -388,11 +237,11 @@ class Marcher:
                 attempt, before, apart = self._beside(attempt, before, apart)
                 resolved = attempt.added.error <= target
             error, least = attempt.added.error, math.inf if best is None else best.added
-            self._report(f"{_named(window[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
+            self._report(f"{_named(instants[0], end)}{len(cells)} cells: error {error:.1e}, {attempt.fit.steps} steps")
             vain = 0 if error <= _GAINS * least else vain + 1
             if error < least or best is None:
                 known = infer(attempt.fit)
-                best = Piece(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between, known)
+                best = Window(start, end, self._features, attempt.fit, attempt.estimate, error, attempt.between, known)
             # Smaller cells, with fewer readings in each, leave functions more open between the readings.
             enough = max(target, beside_noise(best.inference, best.estimate.sizes))
             if resolved or error <= enough or (vain > _VAIN and best.added <= _FAIR):
@@ -459,8 +308,8 @@ class Marcher:
             return cells
         return tuple(cell for cell in cells if len(self._problem.interior(part=self._domain.part(cell)).weights))
 
-    def _attempt(self, cells: tuple[Box, ...], start: float, pieces: list[Piece], guess: Network | None) -> _Attempt:
-        before = pieces[-1] if pieces else None
+    def _attempt(self, cells: tuple[Box, ...], start: float, windows: list[Window], guess: Network | None) -> _Attempt:
+        before = windows[-1] if windows else None
         given = (start if self._marches else None, None if before is None else before.fit.network)
         system = System.of(self._conditions, self._problem, cells, *given)
         first = None if self._linear else self._first(cells, start, before, guess)
@@ -474,7 +323,7 @@ class Marcher:
         decay = _SINGULAR if self._setting.grading else 1.0
         added, *whole = estimates(found, tuple(systems), self._correction, points, decay)
         # Where the solution has decayed, errors count by its size in the windows before.
-        sizes = np.max([added.sizes, *(piece.estimate.sizes for piece in pieces)], axis=0)
+        sizes = np.max([added.sizes, *(window.estimate.sizes for window in windows)], axis=0)
         return _Attempt(found, dataclasses.replace(added, sizes=sizes), whole[0] if whole else added, rows)
 
     def _compared(self, attempt: _Attempt) -> _Attempt:
@@ -485,7 +334,7 @@ class Marcher:
         return attempt._replace(estimate=estimate, added=estimate)
 
     def _first(
-        self, cells: tuple[Box, ...], start: float, before: Piece | None, guess: Network | None
+        self, cells: tuple[Box, ...], start: float, before: Window | None, guess: Network | None
     ) -> Network | None:
         """Where the Gauss-Newton steps of an attempt start: at the attempt before, or else at the constant in time that
         the last window ends with.

@@ -5,9 +5,9 @@ Coordinates, lengths and values are in the user's units; the library assumes non
 """
 
 from sngd.problem._components import Components, real_parts
+from sngd.problem._condition import AbstractCondition
 from sngd.problem._conditions import (
     AbstractBoundaryCondition,
-    AbstractCondition,
     Boundary,
     Dirichlet,
     Initial,

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from sngd._arguments import require_integer, require_text, shown
 from sngd.geometry import AbstractRegion, Box, Collocation, Face, GaussLegendre, Piece, Regions, joined, select_faces
-from sngd.problem._conditions import AbstractCondition, Equations, owner_of
+from sngd.problem._condition import AbstractCondition, Equations, owner_of
 from sngd.problem._data import Data, Point
 from sngd.problem._field import Field
 from sngd.problem._parameters import call_by_names

@@ -23,7 +23,8 @@ from sngd.geometry import (
     require_on,
 )
 from sngd.problem._components import Components
-from sngd.problem._conditions import AbstractCondition, Periodic
+from sngd.problem._condition import AbstractCondition
+from sngd.problem._conditions import Periodic
 from sngd.problem._field import Field
 from sngd.problem._laws import Coefficient, Law
 from sngd.problem._parameters import as_pytree, checked, names_in, sorted_unknowns

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 
 from sngd._arguments import require_number, shown
 from sngd.geometry import AbstractRegion, Box, Collocation, Regions, is_inside
-from sngd.problem._conditions import AbstractCondition, Of, chosen
+from sngd.problem._condition import AbstractCondition, Of, chosen
 from sngd.problem._data import Point
 from sngd.problem._field import Field
 from sngd.problem._parameters import call_by_names

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from sngd._arguments import require_integer, require_number, shown
 from sngd.geometry import AbstractRegion
-from sngd.problem._conditions import AbstractCondition
+from sngd.problem._condition import AbstractCondition
 from sngd.problem._data import Point
 from sngd.problem._field import Field
 from sngd.problem._operators import partial

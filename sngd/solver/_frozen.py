@@ -21,7 +21,7 @@ from sngd.features import (
     beside_noise,
     can_divide,
     can_march,
-    error_of_pieces,
+    error_over,
     infer,
 )
 from sngd.files import Checkpoints
@@ -185,19 +185,19 @@ class FrozenRun:
             setting = repr(march)
             kept = WindowCheckpoints(self.checkpoints, self.problem, self.seed, self._wanted, setting)
         done, keep = ([], None) if kept is None else (kept.read(marcher), kept.write)
-        pieces = marcher.solve(done, keep)
+        windows = marcher.solve(done, keep)
         marches = can_march(self.problem)
         domain = self.problem.domain
-        if not pieces or (marches and pieces[-1].end < domain.upper[domain.index(domain.time_axis or "")]):
+        if not windows or (marches and windows[-1].end < domain.upper[domain.index(domain.time_axis or "")]):
             return
-        error, absolute = error_of_pieces(pieces)
-        fits = tuple(piece.fit for piece in pieces)
+        error, absolute = error_over(windows)
+        fits = tuple(window.fit for window in windows)
         network = as_cells([each.network for each in fits], self.problem)
-        correction = as_cells([without_constants(piece.estimate.correction) for piece in pieces], self.problem)
-        loss = loss_of([piece.fit.system for piece in pieces], fits)
+        correction = as_cells([without_constants(window.estimate.correction) for window in windows], self.problem)
+        loss = loss_of([window.fit.system for window in windows], fits)
         columns = max(blocks.network.outputs.size for blocks in fits)
         record = Record(number, loss, error_of(self.problem, network), rank=columns, seconds=self._seconds)
-        features, count = f"sngd.{pieces[0].features!r}", sum(len(each.network.cells) for each in fits)
+        features, count = f"sngd.{windows[0].features!r}", sum(len(each.network.cells) for each in fits)
         asked = "" if self.goal.relative is None else f"tolerance={self.goal.relative!r}, "
         choices = {
             "network": f"{features} in each of {count} cells",
@@ -205,11 +205,11 @@ class FrozenRun:
             "call": f"sngd.solve(problem, {asked}key=key)",
         }
         if marches:
-            choices["windows"] = "to " + ", ".join(f"{piece.end:.6g}" for piece in pieces)
-        label = f"{pieces[0].features} in {count} cells" + (f" of {len(pieces)} windows" if marches else "")
-        between = lambda: [piece.between for piece in pieces]
-        probe = lambda: marcher.probe(pieces[0])
-        sizes = np.max([piece.estimate.sizes for piece in pieces], axis=0)
+            choices["windows"] = "to " + ", ".join(f"{window.end:.6g}" for window in windows)
+        label = f"{windows[0].features} in {count} cells" + (f" of {len(windows)} windows" if marches else "")
+        between = lambda: [window.between for window in windows]
+        probe = lambda: marcher.probe(windows[0])
+        sizes = np.max([window.estimate.sizes for window in windows], axis=0)
         yield Stage(
             network,
             correction,
@@ -222,9 +222,9 @@ class FrozenRun:
             label,
             choices,
             probe,
-            pieces[0].estimate.correction.numbers,
+            windows[0].estimate.correction.numbers,
             in_cells=True,
-            inference=pieces[0].inference,
+            inference=windows[0].inference,
         )
 
     @property

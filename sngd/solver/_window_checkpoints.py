@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sngd.features import Marcher, Piece, arrays_of
+from sngd.features import Marcher, Window, arrays_of
 from sngd.files import CheckpointFolder, Checkpoints
 from sngd.problem import Problem
 
@@ -45,15 +45,15 @@ class WindowCheckpoints:
         versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
         self._header = _Header(_FORMAT, versions, problem.name, bounds, parameters, seed, goal, setting, 0)
 
-    def write(self, pieces: list[Piece]) -> None:
+    def write(self, windows: list[Window]) -> None:
         """Write one, if it is time for it."""
         if self._folder.due:
-            header = dataclasses.replace(self._header, windows=len(pieces))
-            arrays = [arrays_of(piece) for piece in pieces]
+            header = dataclasses.replace(self._header, windows=len(windows))
+            arrays = [arrays_of(window) for window in windows]
             named = {f"{at}_{name}": values for at, each in enumerate(arrays) for name, values in each.items()}
-            self._folder.write(len(pieces), header, named)
+            self._folder.write(len(windows), header, named)
 
-    def read(self, marcher: Marcher) -> list[Piece]:
+    def read(self, marcher: Marcher) -> list[Window]:
         """The windows of the last checkpoint that can be read, or none.
 
         Raises `ValueError` for a checkpoint of another run, with the differences named.
@@ -61,13 +61,13 @@ class WindowCheckpoints:
         if not self._folder.resumes:
             return []
 
-        def restore(header: _Header, arrays: dict[str, np.ndarray]) -> list[Piece]:
-            pieces: list[Piece] = []
+        def restore(header: _Header, arrays: dict[str, np.ndarray]) -> list[Window]:
+            windows: list[Window] = []
             for at in range(header.windows):
                 prefix = f"{at}_"
                 own = {name.removeprefix(prefix): each for name, each in arrays.items() if name.startswith(prefix)}
-                pieces.append(marcher.restored(own, pieces))
-            return pieces
+                windows.append(marcher.restored(own, windows))
+            return windows
 
         return self._folder.read(_Header, self._require_same_run, restore)
 
