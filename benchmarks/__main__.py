@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.balance import balance
+from benchmarks.cells import print_table
 from benchmarks.descents import descents
 from benchmarks.globalization import globalization
 from benchmarks.precision import precision
@@ -60,15 +61,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"benchmarks: give the name of a measurement, one of {known}, not {name!r}", file=sys.stderr)
         return 2
     options = tyro.cli(Options, prog=f"python -m benchmarks {name}", args=rest)
-    try:
-        print(_measure(name, options))
-    except ValueError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmarks: interrupted; finished runs are kept", file=sys.stderr)
-        return 130
-    return 0
+    return print_table(lambda: _measure(name, options))
 
 
 def _measure(name: str, options: Options) -> str:

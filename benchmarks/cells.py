@@ -59,6 +59,19 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         raise ValueError(f"out holds {path.name}, which is not JSON ({error}); move it away or give another") from error
 
 
+def print_table(measure: Callable[[], str]) -> int:
+    """Print the table that a measurement returns. Returns the exit status: 2 for bad input, 130 for Ctrl-C."""
+    try:
+        print(measure())
+    except ValueError as error:
+        print(f"benchmarks: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("benchmarks: interrupted; finished runs are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
 def run_command(arguments: Sequence[str], *, history: bool = False) -> dict[str, Any]:
     """What `sngd` with these arguments, `run` or `solve` first, writes into `result.json`.
 

@@ -30,7 +30,7 @@ import tyro
 from rich.console import Console
 
 import sngd
-from benchmarks.cells import Cells
+from benchmarks.cells import Cells, print_table
 from benchmarks.collocation import EQUATIONS, collocate
 from benchmarks.machine import RESULTS, machine, revision
 from benchmarks.mapped import AffineMap, mapped
@@ -388,15 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and print the table. Returns the exit status: 2 for bad input, 130 for Ctrl-C."""
     options = tyro.cli(Options, prog="python -m benchmarks table", args=arguments)
     jax.config.update("jax_enable_x64", True)
-    try:
-        print(table(options, Console(stderr=True).print))
-    except ValueError as error:
-        print(f"benchmarks: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmarks: interrupted; finished runs are kept", file=sys.stderr)
-        return 130
-    return 0
+    return print_table(lambda: table(options, Console(stderr=True).print))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from reproduction.claims import make_claims
 from reproduction.figures import make_figure
 from reproduction.output import write_figures, write_report, write_tables, write_theory
 from reproduction.reproduce import reproduce
+from reproduction.seconds import seconds_to_errors
 from reproduction.spectrum import gramian_eigenvalues
 from reproduction.table import Table
 from reproduction.tables import make_table, ordering
@@ -31,6 +32,7 @@ __all__ = [
     "read_cells",
     "reproduce",
     "run_cell",
+    "seconds_to_errors",
     "select_cells",
     "write_figures",
     "write_report",

@@ -9,6 +9,7 @@ from reproduction.figures import make_figure
 from reproduction.measured import Results
 from reproduction.published import TABLES
 from reproduction.report import make_report
+from reproduction.seconds import seconds_to_errors
 from reproduction.table import Table
 from reproduction.tables import make_table, ordering
 from reproduction.theory import Check, check_theory, tabulate_checks
@@ -21,12 +22,13 @@ _FIGURES = range(1, 6)
 def write_tables(folder: Path, numbers: Sequence[int] = ()) -> list[Table]:
     """Write `table<N>.md` for each of these tables, and return the tables.
 
-    Without numbers, all tables are written, and `ordering.md` with the order of the optimizers.
+    Without numbers, all tables are written, `ordering.md` with the order of the optimizers, and `seconds.md` with the
+    seconds until errors are reached.
     """
     results = read_cells(folder)
     made = {f"table{number}": make_table(number, results) for number in numbers or TABLES}
     if not numbers:
-        made["ordering"] = ordering(results)
+        made |= {"ordering": ordering(results), "seconds": seconds_to_errors(results)}
     for name, table in made.items():
         _write_markdown(folder / f"{name}.md", table)
     return list(made.values())

@@ -13,6 +13,7 @@ from reproduction.measured import Results
 from reproduction.misprints import misprints
 from reproduction.page import definitions, paragraphs, picture, write_page
 from reproduction.published import TABLES
+from reproduction.seconds import seconds_to_errors
 from reproduction.table import VERDICTS
 from reproduction.tables import make_table, ordering
 from reproduction.theory import Check, tabulate_checks
@@ -48,7 +49,7 @@ _CAPTIONS = {
 def make_report(results: Results, checks: Sequence[Check]) -> str:
     """The report as one page of HTML, from the finished cells and the checks of the theory."""
     claims = make_claims(results, checks)
-    tables = [ordering(results), *(make_table(number, results) for number in TABLES)]
+    tables = [ordering(results), *(make_table(number, results) for number in TABLES), seconds_to_errors(results)]
     sections = {
         "What the paper claims": _claimed(claims),
         "What we find, and why it differs": _found(claims),

@@ -168,6 +168,19 @@ def test_the_order_that_the_paper_claims_is_told_link_by_link():
     assert "Medians of SNGD above 3 times the paper's: poisson 4x20 two-pass (4.1)." in table.notes
 
 
+def test_the_seconds_until_an_error_are_those_of_the_slower_half():
+    first, second, third, *_ = cells_of("poisson", "two-pass")
+    found = {first.name: result(first, 5e-7, seconds=8.0), second.name: result(second, 2e-8, seconds=30.0)}
+    row = lambda: dict(zip(table.header, table.rows[0], strict=True))
+    table = paper.seconds_to_errors(found)
+    # One of two runs is not below 1e-7, so that the mean of both is infinite.
+    assert (row()["to 1e-02"], row()["to 1e-06"], row()["to 1e-07"]) == ("19", "19", "-")
+    found[third.name] = result(third, 1e-8, seconds=200.0)
+    table = paper.seconds_to_errors(found)
+    assert (row()["to 1e-06"], row()["to 1e-07"], row()["to the paper's median"]) == ("30", "200", "-")
+    assert (row()["paper's median"], row()["paper's minutes"], row()["runs"]) == ("1.21e-08", "1.92", "3 of 5")
+
+
 def test_no_number_is_cut_off_on_a_narrow_terminal():
     found = {cell.name: result(cell, 1.234e-5) for cell in paper.select_cells()}
     for table in [paper.make_table(5, found), paper.ordering(found)]:
