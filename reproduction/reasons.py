@@ -24,7 +24,7 @@ def unsettled(measured: Sequence[Measured]) -> list[str]:
     if not told:
         return []
     listed = "; ".join(f"{where}: {', '.join(runs)}" for where, runs in told.items())
-    return [f"A budget of time ended runs whose errors could still fall. {listed}."]
+    return [f"A budget ended runs whose errors could still fall. {listed}."]
 
 
 def start(measured: Sequence[Measured]) -> list[str]:

@@ -22,7 +22,7 @@ from reproduction.verdicts import RULES, Claim
 _COLUMNS = (
     "Columns named paper have the number of the paper beside ours. The column worse in names the numbers that are "
     "larger here. The problem bvp-energy is the boundary value problem of section 5.3 in energy form. L-BFGS is not in "
-    "the paper. Notes below a table say which runs a budget of time ended, and how far they came.",
+    "the paper. Notes below a table say which runs a budget ended, and how far they came.",
 )
 
 _LOSSES = (
@@ -71,7 +71,7 @@ def _summary(results: Results) -> list[str]:
         "We repeated the experiments of McKay, Kaur, Greif and Wetton, Near-optimal Sketchy Natural Gradients for "
         "Physics-Informed Neural Networks (ICML 2025). This page sets our numbers beside those of the paper.",
         f"{len(finished)} of {len(list(all_cells()))} runs (problem, network, optimizer and seed) are finished. A "
-        f"budget of time ended {cut} of them before they had made the iterations of the paper.",
+        f"budget ended {cut} of them before they had made the iterations of the paper.",
     ]
 
 

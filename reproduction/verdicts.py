@@ -20,7 +20,7 @@ RULES = (
     "median error of ENGD over that of two-pass SNGD. A factor is confirmed if ours is above one and at least half of "
     "the paper's, because the errors of five seeds differ by as much. Between one and half of the paper's it is "
     "confirmed with a smaller margin. At one and below, it is refuted.",
-    "An error that was still falling when the budget of time ended its run may have any value from zero to the present "
+    "An error that was still falling when the budget ended its run may have any value from zero to the present "
     "one. A part is not decided if this could change its verdict. A claim holds only if all its parts hold, so it has "
     "the worst verdict of its parts.",
 )

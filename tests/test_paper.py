@@ -73,8 +73,9 @@ def test_a_file_that_is_no_cell_is_named(tmp_path, text, message):
         paper.read_cells(tmp_path)
 
 
-def test_a_cell_holds_what_its_run_did(tmp_path):
+def test_a_cell_holds_what_its_run_did(tmp_path, monkeypatch):
     (cell,) = paper.select_cells(only="heat-A1-two-pass-seed0")
+    monkeypatch.setattr("reproduction.cells._SPECTRUM_CELL", cell.name)
     short = dataclasses.replace(cell, line=dataclasses.replace(cell.line, iterations=5))
     paper.run_cell(short, "quick", tmp_path)
     found = paper.read_cells(tmp_path)[cell.name]
@@ -84,6 +85,13 @@ def test_a_cell_holds_what_its_run_did(tmp_path):
     assert found["history"]["error"][-1] == pytest.approx(found["relative_l2"], rel=1e-3)
     assert found["parameters"] == 261
     assert 0 < found["gramian_rank"] <= 261
+    # Every fifteenth eigenvalue, at the start and at the end of the run.
+    spectra = {iteration: np.array(values) for iteration, values in found["eigenvalues"].items()}
+    assert list(spectra) == ["0", "5"]
+    for values in spectra.values():
+        assert len(values) == 18
+        assert np.all(np.diff(values) < 0)
+    assert np.sum(spectra["5"] > 1e-13) == -(-found["gramian_rank"] // 15)
 
 
 def test_a_cell_whose_process_is_killed_goes_on(tmp_path, monkeypatch):
